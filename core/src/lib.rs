@@ -1,1 +1,30 @@
-//! (being written)
+//! The decisions of Resus, and the PULSE types.
+//!
+//! Everything here is a total function of its arguments: there is no clock, no file, no
+//! process and no randomness in this crate. [`decide::decide`] looks at a [`run::Run`]
+//! and an [`input::Input`] and says which [`event::Event`]s are now facts and which
+//! [`effect::Effect`]s follow; [`apply::apply`] folds an event into the run. The shells
+//! around it persist the events first, then act, then tell the world.
+
+pub mod apply;
+pub mod codes;
+pub mod decide;
+pub mod effect;
+pub mod event;
+pub mod exit;
+pub mod failure;
+pub mod fleet;
+pub mod ids;
+pub mod input;
+pub mod moment;
+pub mod phase;
+pub mod policy;
+pub mod pulse;
+pub mod release;
+pub mod retry;
+pub mod run;
+pub mod selector;
+pub mod slot;
+pub mod spec;
+pub mod text;
+pub mod view;

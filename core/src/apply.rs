@@ -1,0 +1,386 @@
+//! Folding an event into a run: the only place where a run changes, live and at replay.
+
+use crate::event::{Event, Record, StopCause};
+use crate::ids::Attempt;
+use crate::moment::Moment;
+use crate::phase::{Phase, Wanted};
+use crate::pulse::v2::Status;
+use crate::pulse::word::Word;
+use crate::retry::RetryState;
+use crate::run::{Complete, Heard, Run, Stop};
+use crate::spec::Contract;
+use std::sync::Arc;
+
+/// Most candidates remembered per run: a worker that announces checkpoints faster than they
+/// can be read back loses the oldest announcements, not memory.
+const CANDIDATES_MAX: usize = 16;
+
+/// A record that does not fit the run it is for: the ledger is damaged or a decision is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// A run must begin with its acceptance, and only begin with it.
+    #[error("seq {seq}: a run begins with its acceptance and has only one")]
+    Acceptance {
+        /// Place of the record.
+        seq: u64,
+    },
+    /// Sequence numbers must be contiguous.
+    #[error("seq {seq} follows seq {after}")]
+    Gap {
+        /// Place of the record.
+        seq: u64,
+        /// Place of the one before.
+        after: u64,
+    },
+    /// The record is about another attempt than the present one.
+    #[error("seq {seq}: the record is about attempt {found}, but attempt {expected} was due")]
+    WrongAttempt {
+        /// Place of the record.
+        seq: u64,
+        /// Attempt in the record.
+        found: Attempt,
+        /// Attempt that was due.
+        expected: Attempt,
+    },
+    /// The event is not possible in this phase.
+    #[error("seq {seq}: {event} is not possible in phase {phase:?}")]
+    Illegal {
+        /// Place of the record.
+        seq: u64,
+        /// Name of the event.
+        event: &'static str,
+        /// Where the run was.
+        phase: Phase,
+    },
+}
+
+/// Begins a run from its first record.
+///
+/// # Errors
+/// [`ApplyError::Acceptance`] if the record is not an acceptance with sequence number 1 and
+/// attempt 0.
+pub fn begin(record: &Record) -> Result<Run, ApplyError> {
+    let Event::Accepted { spec, command_id, boot_id } = &record.event else {
+        return Err(ApplyError::Acceptance { seq: record.seq });
+    };
+    if record.seq != 1 || record.attempt != Attempt(0) {
+        return Err(ApplyError::Acceptance { seq: record.seq });
+    }
+    Ok(Run {
+        id: record.run_id.clone(),
+        spec: Arc::new((**spec).clone()),
+        command_id: command_id.clone(),
+        boot_id: boot_id.clone(),
+        phase: Phase::Choosing,
+        wanted: Wanted::Finished,
+        attempt: Attempt(0),
+        seq: 1,
+        status: Status::Idle,
+        accepted_at: record.at,
+        phase_since: record.at,
+        started_at: None,
+        ended_at: None,
+        deadline_mono_ms: None,
+        worker: None,
+        stop: None,
+        heard: Heard::default(),
+        retry: RetryState::default(),
+        last_failure: None,
+        last_exit: None,
+        reached: None,
+        checkpoint: None,
+        resumed_from: None,
+        candidates: Vec::new(),
+        upto: 0,
+        lost_to_reboot: false,
+        ended_why: None,
+    })
+}
+
+/// Folds one record into the run.
+///
+/// # Errors
+/// An [`ApplyError`]; the run is unchanged then.
+pub fn apply(run: &mut Run, record: &Record) -> Result<(), ApplyError> {
+    if record.seq != run.seq.saturating_add(1) {
+        return Err(ApplyError::Gap { seq: record.seq, after: run.seq });
+    }
+    let expected = match record.event {
+        Event::AttemptBegun { .. } => run.attempt.next(),
+        _ => run.attempt,
+    };
+    if record.attempt != expected {
+        return Err(ApplyError::WrongAttempt { seq: record.seq, found: record.attempt, expected });
+    }
+    if !is_legal(run, &record.event) {
+        return Err(ApplyError::Illegal { seq: record.seq, event: name(&record.event), phase: run.phase });
+    }
+    let phase_before = run.phase;
+    fold(run, &record.event, record.at);
+    run.seq = record.seq;
+    if run.phase != phase_before {
+        run.phase_since = record.at;
+    }
+    run.status = run.phase.status(run.status);
+    Ok(())
+}
+
+/// Whether the event is possible where the run is.
+fn is_legal(run: &Run, event: &Event) -> bool {
+    use Phase::{Asked, Choosing, CoolingDown, Running, Spawning, Starting, Terminated, Waiting};
+    let phase = run.phase;
+    match event {
+        Event::Accepted { .. } => false,
+        Event::AttemptBegun { .. } => {
+            matches!(phase, Waiting | Phase::Failed | Phase::Cancelled)
+                || (phase == Choosing && run.attempt == Attempt(0))
+        }
+        Event::SpawnOrdered { .. } => phase == Choosing && run.attempt > Attempt(0),
+        Event::WorkerStarted(_) => {
+            run.worker.is_none() && (phase == Spawning || phase.is_stopping())
+        }
+        Event::WorkerReady { .. } => phase == Starting,
+        Event::WorkerSpoke => phase == Running && !run.heard.spoke,
+        Event::CoolingBegun => phase == Running,
+        Event::Said { upto, .. } => phase.has_worker() && *upto >= run.upto,
+        Event::StopBegun { rung, .. } => {
+            rung.is_stopping() && phase.has_worker() && (!phase.is_stopping() || *rung >= phase)
+        }
+        Event::Escalated { rung } => rung.is_stopping() && matches!(phase, Asked | Terminated) && *rung > phase,
+        Event::StillAlive => phase == Phase::Killed,
+        Event::WorkerExited { .. } => phase.has_worker(),
+        // Spawning: the start was refused; otherwise the worker has just exited.
+        Event::Failed(_) => phase.has_worker() && run.worker.is_none(),
+        Event::RetryScheduled { .. } => phase.has_worker() && run.worker.is_none(),
+        Event::Ended { phase: end, .. } => {
+            let may = match phase {
+                Choosing | Waiting => *end == Phase::Cancelled,
+                Spawning | Starting | Running | CoolingDown | Asked | Terminated | Phase::Killed => {
+                    run.worker.is_none()
+                }
+                Phase::Done | Phase::Failed | Phase::Cancelled => false,
+            };
+            end.is_terminal() && may
+        }
+        Event::Rebooted { .. } => !phase.is_terminal(),
+        Event::CheckpointRefused(_) | Event::CheckpointVerified(_) | Event::CheckpointPruned { .. } => true,
+    }
+}
+
+fn fold(run: &mut Run, event: &Event, at: Moment) {
+    let policy = &run.spec.policy;
+    match event {
+        Event::Accepted { .. } => {}
+        Event::AttemptBegun { requested_by } => begin_attempt(run, requested_by.is_some()),
+        Event::CheckpointRefused(refusal) => {
+            let id = &refusal.checkpoint.checkpoint_id;
+            run.candidates.retain(|c| c.checkpoint_id != *id);
+            if run.checkpoint.as_ref().is_some_and(|c| c.checkpoint_id == *id) {
+                run.checkpoint = None;
+            }
+        }
+        Event::SpawnOrdered { from, .. } => {
+            run.phase = Phase::Spawning;
+            run.resumed_from.clone_from(from);
+            run.reached = None;
+            if from.is_some() {
+                run.checkpoint.clone_from(from);
+            }
+        }
+        Event::WorkerStarted(worker) => {
+            if run.phase == Phase::Spawning {
+                run.phase = Phase::Starting;
+                let timeout_ms = policy.startup_timeout_ms;
+                run.deadline_mono_ms = (run.spec.contract == Contract::Pulse && timeout_ms > 0)
+                    .then(|| at.mono_ms.saturating_add(timeout_ms));
+            }
+            run.lost_to_reboot &= worker.boot_id != run.boot_id;
+            run.worker = Some(worker.clone());
+            run.started_at = Some(at);
+        }
+        Event::WorkerReady { spoke } => {
+            run.phase = Phase::Running;
+            run.deadline_mono_ms = None;
+            run.heard.spoke |= spoke;
+        }
+        Event::WorkerSpoke => run.heard.spoke = true,
+        Event::CoolingBegun => {
+            run.phase = Phase::CoolingDown;
+            run.deadline_mono_ms = Some(at.mono_ms.saturating_add(policy.cooldown_timeout_ms));
+        }
+        Event::Said { word, upto, .. } => {
+            run.upto = *upto;
+            hear(run, word);
+        }
+        Event::CheckpointVerified(checkpoint) => {
+            run.candidates.retain(|c| c.checkpoint_id != checkpoint.checkpoint_id);
+            run.checkpoint = Some(checkpoint.clone());
+        }
+        Event::CheckpointPruned { .. } => {}
+        Event::StopBegun { cause, requested_by, rung } => {
+            begin_stop(run, *cause, requested_by.clone(), *rung, at);
+        }
+        Event::Escalated { rung } => climb(run, *rung, at),
+        Event::StillAlive => run.deadline_mono_ms = None,
+        Event::WorkerExited { exit, reached } => {
+            run.worker = None;
+            run.deadline_mono_ms = None;
+            run.last_exit = Some(*exit);
+            run.reached = *reached;
+        }
+        Event::Failed(failure) => {
+            run.worker = None;
+            run.retry.note_failure(&failure.code, failure.was_healthy);
+            run.last_failure = Some(failure.clone());
+        }
+        Event::RetryScheduled { delay_ms, counted } => {
+            if *counted {
+                run.retry.note_retry(&policy.retry, at.mono_ms);
+            }
+            run.phase = Phase::Waiting;
+            run.stop = None;
+            run.deadline_mono_ms = Some(at.mono_ms.saturating_add(*delay_ms));
+        }
+        Event::Ended { phase, why } => {
+            run.phase = *phase;
+            run.worker = None;
+            run.deadline_mono_ms = None;
+            run.ended_at = Some(at);
+            run.ended_why = Some(*why);
+        }
+        Event::Rebooted { boot_id } => {
+            run.boot_id.clone_from(boot_id);
+            run.lost_to_reboot = true;
+            run.retry.rebase(at.mono_ms);
+            run.deadline_mono_ms = rebased_deadline(run, at);
+            if let Some(stop) = &mut run.stop {
+                stop.grace_ends_mono_ms = stop.grace_ends_mono_ms.min(at.mono_ms);
+            }
+        }
+    }
+}
+
+/// Clears everything that was known of the worker before: what an old worker said must
+/// never be held against a new one.
+fn begin_attempt(run: &mut Run, by_user: bool) {
+    if by_user {
+        run.retry.wipe();
+    }
+    run.attempt = run.attempt.next();
+    run.phase = Phase::Choosing;
+    run.wanted = Wanted::Finished;
+    run.deadline_mono_ms = None;
+    run.worker = None;
+    run.started_at = None;
+    run.ended_at = None;
+    run.ended_why = None;
+    run.stop = None;
+    run.heard = Heard::default();
+    run.upto = 0;
+    run.lost_to_reboot = false;
+}
+
+fn begin_stop(run: &mut Run, cause: StopCause, requested_by: Option<String>, rung: Phase, at: Moment) {
+    let grace_ends_mono_ms = match &run.stop {
+        Some(stop) => stop.grace_ends_mono_ms,
+        None => at.mono_ms.saturating_add(run.spec.policy.stop_grace_ms),
+    };
+    run.stop = Some(Stop { cause, requested_by, grace_ends_mono_ms });
+    if cause == StopCause::User {
+        run.wanted = Wanted::Cancelled;
+    }
+    if run.phase != rung {
+        climb(run, rung, at);
+    }
+}
+
+/// Sets the rung and its deadline. The grace as a whole was fixed when the stop began.
+fn climb(run: &mut Run, rung: Phase, at: Moment) {
+    let policy = &run.spec.policy;
+    let grace_ends = run.stop.as_ref().map_or(at.mono_ms, |stop| stop.grace_ends_mono_ms);
+    run.phase = rung;
+    run.deadline_mono_ms = match rung {
+        Phase::Asked => Some(at.mono_ms.saturating_add(policy.ask_wait_ms).min(grace_ends)),
+        Phase::Terminated => Some(grace_ends),
+        Phase::Killed => Some(at.mono_ms.saturating_add(policy.kill_wait_ms)),
+        Phase::Choosing
+        | Phase::Spawning
+        | Phase::Starting
+        | Phase::Running
+        | Phase::CoolingDown
+        | Phase::Waiting
+        | Phase::Done
+        | Phase::Failed
+        | Phase::Cancelled => None,
+    };
+}
+
+/// After a reboot old monotonic times mean nothing: a wait is over, a grace too (the worker
+/// is dead; should its end not be reported, the ladder goes on), other limits fall away.
+fn rebased_deadline(run: &Run, at: Moment) -> Option<u64> {
+    match run.phase {
+        Phase::Waiting => Some(at.mono_ms),
+        Phase::Asked | Phase::Terminated | Phase::Killed => {
+            Some(at.mono_ms.saturating_add(run.spec.policy.kill_wait_ms))
+        }
+        Phase::Choosing
+        | Phase::Spawning
+        | Phase::Starting
+        | Phase::Running
+        | Phase::CoolingDown
+        | Phase::Done
+        | Phase::Failed
+        | Phase::Cancelled => None,
+    }
+}
+
+fn hear(run: &mut Run, word: &Word) {
+    run.heard.spoke = true;
+    match word {
+        Word::Status { message, .. } => run.heard.message.clone_from(message),
+        Word::Error(error) => run.heard.error = Some(error.clone()),
+        Word::StageChange { new_stage, .. } => run.heard.stage = Some(new_stage.clone()),
+        Word::TargetStart { .. } | Word::TargetComplete { .. } => {}
+        Word::RunComplete { status, final_loss, metrics, message } => {
+            run.heard.complete = Some(Complete {
+                outcome: *status,
+                final_loss: *final_loss,
+                metrics: metrics.clone(),
+                message: message.clone(),
+            });
+        }
+        Word::CheckpointSaved(checkpoint) => {
+            run.candidates.retain(|c| c.checkpoint_id != checkpoint.checkpoint_id);
+            run.candidates.push(checkpoint.clone());
+            if run.candidates.len() > CANDIDATES_MAX {
+                run.candidates.remove(0);
+            }
+        }
+    }
+}
+
+/// Name of an event as in the ledger.
+#[must_use]
+pub fn name(event: &Event) -> &'static str {
+    match event {
+        Event::Accepted { .. } => "accepted",
+        Event::AttemptBegun { .. } => "attempt_begun",
+        Event::CheckpointRefused(_) => "checkpoint_refused",
+        Event::SpawnOrdered { .. } => "spawn_ordered",
+        Event::WorkerStarted(_) => "worker_started",
+        Event::WorkerReady { .. } => "worker_ready",
+        Event::WorkerSpoke => "worker_spoke",
+        Event::CoolingBegun => "cooling_begun",
+        Event::Said { .. } => "said",
+        Event::CheckpointVerified(_) => "checkpoint_verified",
+        Event::CheckpointPruned { .. } => "checkpoint_pruned",
+        Event::StopBegun { .. } => "stop_begun",
+        Event::Escalated { .. } => "escalated",
+        Event::StillAlive => "still_alive",
+        Event::WorkerExited { .. } => "worker_exited",
+        Event::Failed(_) => "failed",
+        Event::RetryScheduled { .. } => "retry_scheduled",
+        Event::Ended { .. } => "ended",
+        Event::Rebooted { .. } => "rebooted",
+    }
+}

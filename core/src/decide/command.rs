@@ -1,0 +1,103 @@
+//! Commands of users.
+
+use super::{Decision, Refusal};
+use crate::effect::Effect;
+use crate::event::{Event, StopCause, Why};
+use crate::input::Verb;
+use crate::phase::{Phase, Wanted};
+use crate::run::Run;
+
+pub(super) fn decide(run: &Run, verb: Verb, by: &str) -> Result<Decision, Refusal> {
+    match verb {
+        Verb::Stop => stop(run, by),
+        Verb::Kill => kill(run, by),
+        Verb::Retry => retry(run, by),
+    }
+}
+
+fn refuse(run: &Run, verb: Verb, legal: &'static [Verb]) -> Result<Decision, Refusal> {
+    Err(Refusal { verb, phase: run.phase, legal })
+}
+
+fn stop(run: &Run, by: &str) -> Result<Decision, Refusal> {
+    let attempt = run.attempt;
+    Ok(match run.phase {
+        Phase::Choosing | Phase::Waiting => cancel_at_once(),
+        // Whether the worker exists yet is not known, so it can't be asked; SIGTERM finds it
+        // when it does.
+        Phase::Spawning => begin(by, Phase::Terminated, Effect::Terminate { attempt }),
+        Phase::Starting | Phase::Running | Phase::CoolingDown => {
+            begin(by, Phase::Asked, Effect::Ask { attempt })
+        }
+        Phase::Asked | Phase::Terminated | Phase::Killed => already_stopping(run, by),
+        Phase::Cancelled => Decision::nothing(Why::AlreadyEnded),
+        Phase::Done => return refuse(run, Verb::Stop, &[]),
+        Phase::Failed => return refuse(run, Verb::Stop, &[Verb::Retry]),
+    })
+}
+
+fn kill(run: &Run, by: &str) -> Result<Decision, Refusal> {
+    let attempt = run.attempt;
+    Ok(match run.phase {
+        Phase::Choosing | Phase::Waiting => cancel_at_once(),
+        Phase::Spawning | Phase::Starting | Phase::Running | Phase::CoolingDown => {
+            begin(by, Phase::Killed, Effect::Kill { attempt })
+        }
+        Phase::Asked | Phase::Terminated => match run.wanted {
+            Wanted::Finished => begin(by, Phase::Killed, Effect::Kill { attempt }),
+            Wanted::Cancelled => Decision::new(
+                Why::Requested,
+                vec![Event::Escalated { rung: Phase::Killed }],
+                vec![Effect::Kill { attempt }],
+            ),
+        },
+        Phase::Killed => already_stopping(run, by),
+        Phase::Cancelled => Decision::nothing(Why::AlreadyEnded),
+        Phase::Done => return refuse(run, Verb::Kill, &[]),
+        Phase::Failed => return refuse(run, Verb::Kill, &[Verb::Retry]),
+    })
+}
+
+fn retry(run: &Run, by: &str) -> Result<Decision, Refusal> {
+    match run.phase {
+        Phase::Waiting | Phase::Failed | Phase::Cancelled => Ok(Decision::new(
+            Why::Requested,
+            vec![Event::AttemptBegun { requested_by: Some(by.to_owned()) }],
+            vec![Effect::PickCheckpoint { attempt: run.attempt.next() }],
+        )),
+        Phase::Done => refuse(run, Verb::Retry, &[]),
+        Phase::Choosing | Phase::Spawning | Phase::Starting | Phase::Running | Phase::CoolingDown => {
+            refuse(run, Verb::Retry, &[Verb::Stop, Verb::Kill])
+        }
+        Phase::Asked | Phase::Terminated | Phase::Killed => refuse(run, Verb::Retry, &[Verb::Kill]),
+    }
+}
+
+fn cancel_at_once() -> Decision {
+    Decision::new(
+        Why::Requested,
+        vec![Event::Ended { phase: Phase::Cancelled, why: Why::Requested }],
+        vec![Effect::Dismiss],
+    )
+}
+
+fn begin(by: &str, rung: Phase, effect: Effect) -> Decision {
+    let begun = Event::StopBegun { cause: StopCause::User, requested_by: Some(by.to_owned()), rung };
+    Decision::new(Why::Requested, vec![begun], vec![effect])
+}
+
+/// The worker is on the ladder already. If that was our doing (a timeout, after which the
+/// run would be retried), the user's wish turns it into a cancellation on the same rung.
+fn already_stopping(run: &Run, by: &str) -> Decision {
+    match run.wanted {
+        Wanted::Cancelled => Decision::nothing(Why::AlreadyStopping),
+        Wanted::Finished => {
+            let begun = Event::StopBegun {
+                cause: StopCause::User,
+                requested_by: Some(by.to_owned()),
+                rung: run.phase,
+            };
+            Decision::new(Why::Requested, vec![begun], Vec::new())
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The run's deadline has passed.
+
+use super::Decision;
+use crate::effect::Effect;
+use crate::event::{Event, StopCause, Why};
+use crate::ids::Attempt;
+use crate::moment::Moment;
+use crate::phase::Phase;
+use crate::run::Run;
+
+pub(super) fn decide(run: &Run, attempt: Attempt, now: Moment) -> Decision {
+    if attempt != run.attempt {
+        return Decision::nothing(Why::StaleAttempt);
+    }
+    if run.deadline_mono_ms.is_none_or(|due| now.mono_ms < due) {
+        return Decision::nothing(Why::NothingToDo);
+    }
+    let stop = |cause, rung, effect, why| {
+        Decision::new(why, vec![Event::StopBegun { cause, requested_by: None, rung }], vec![effect])
+    };
+    match run.phase {
+        Phase::Waiting => Decision::new(
+            Why::BackoffOver,
+            vec![Event::AttemptBegun { requested_by: None }],
+            vec![Effect::PickCheckpoint { attempt: attempt.next() }],
+        ),
+        // A worker that never said a word has nothing to save: no grace.
+        Phase::Starting => {
+            stop(StopCause::StartupTimeout, Phase::Killed, Effect::Kill { attempt }, Why::StartupTimeout)
+        }
+        Phase::CoolingDown => stop(
+            StopCause::CooldownTimeout,
+            Phase::Terminated,
+            Effect::Terminate { attempt },
+            Why::CooldownTimeout,
+        ),
+        Phase::Asked => Decision::new(
+            Why::GraceOver,
+            vec![Event::Escalated { rung: Phase::Terminated }],
+            vec![Effect::Terminate { attempt }],
+        ),
+        Phase::Terminated => Decision::new(
+            Why::GraceOver,
+            vec![Event::Escalated { rung: Phase::Killed }],
+            vec![Effect::Kill { attempt }],
+        ),
+        Phase::Killed => {
+            Decision::new(Why::Unkillable, vec![Event::StillAlive], vec![Effect::Kill { attempt }])
+        }
+        Phase::Choosing
+        | Phase::Spawning
+        | Phase::Running
+        | Phase::Done
+        | Phase::Failed
+        | Phase::Cancelled => Decision::nothing(Why::NothingToDo),
+    }
+}

@@ -1,0 +1,117 @@
+//! The end of an attempt: done, cancelled, retried or failed.
+
+use super::Decision;
+use crate::codes::Code;
+use crate::effect::Effect;
+use crate::event::{Event, Failure, StopCause, Why};
+use crate::failure::{Meaning, judge};
+use crate::input::{Exit, Reached};
+use crate::moment::Moment;
+use crate::phase::{Phase, Wanted};
+use crate::retry::{Verdict, backoff_ms};
+use crate::run::Run;
+use crate::spec::Contract;
+
+/// Every process of the attempt is gone.
+pub(super) fn exited(run: &Run, exit: &Exit, reached: Option<&Reached>, now: Moment) -> Decision {
+    let meaning = judge(run, exit, reached, now);
+    let mut decision = match (&meaning, run.wanted, run.stop.as_ref().map(|stop| stop.cause)) {
+        // The worker finished while it was being stopped: its work counts.
+        (Meaning::Complete, _, _) => done(run),
+        (Meaning::Stopped | Meaning::Failed { .. }, Wanted::Cancelled, _) => cancelled(),
+        (Meaning::Stopped | Meaning::Failed { .. }, Wanted::Finished, Some(StopCause::StartupTimeout)) => {
+            let after_s = run.spec.policy.startup_timeout_ms / 1000;
+            let message = format!("the worker said nothing for {after_s} s after its start and was killed");
+            failed(run, &Code::new("STARTUP_FAILED"), message, None, reached, now)
+        }
+        (Meaning::Stopped | Meaning::Failed { .. }, Wanted::Finished, Some(StopCause::CooldownTimeout))
+            if said_success(run) =>
+        {
+            done(run)
+        }
+        // It was told to leave by somebody else than us, e.g. a SIGTERM from outside, and
+        // did so in good order. The user still wants the run to finish.
+        (Meaning::Stopped, Wanted::Finished, _) => {
+            let message = "the worker was asked to stop, but not by Resus".to_owned();
+            failed(run, &Code::new("PREEMPTED"), message, None, reached, now)
+        }
+        (Meaning::Failed { code, message, retryable }, Wanted::Finished, _) => {
+            failed(run, code, message.clone(), *retryable, reached, now)
+        }
+    };
+    decision.events.insert(0, Event::WorkerExited { exit: *exit, reached: reached.copied() });
+    decision
+}
+
+/// The worker could not even be started.
+pub(super) fn spawn_refused(run: &Run, code: &Code, message: &str, now: Moment) -> Decision {
+    match run.wanted {
+        Wanted::Cancelled => cancelled(),
+        Wanted::Finished => failed(run, code, message.to_owned(), None, None, now),
+    }
+}
+
+fn said_success(run: &Run) -> bool {
+    use crate::pulse::word::Outcome;
+    run.heard.complete.as_ref().is_some_and(|c| matches!(c.outcome, Outcome::Success | Outcome::Skipped))
+}
+
+fn done(run: &Run) -> Decision {
+    let why = match run.spec.contract {
+        Contract::Opaque if !run.heard.spoke => Why::OpaqueExitedOk,
+        Contract::Opaque | Contract::Pulse => Why::WorkerComplete,
+    };
+    Decision::new(why, vec![Event::Ended { phase: Phase::Done, why }], vec![Effect::Dismiss])
+}
+
+/// The run ends as the user wished.
+pub(super) fn cancelled() -> Decision {
+    let why = Why::Requested;
+    Decision::new(why, vec![Event::Ended { phase: Phase::Cancelled, why }], vec![Effect::Dismiss])
+}
+
+fn failed(
+    run: &Run,
+    code: &Code,
+    message: String,
+    worker_says_retryable: Option<bool>,
+    reached: Option<&Reached>,
+    now: Moment,
+) -> Decision {
+    let policy = &run.spec.policy.retry;
+    let lived_ms = run.started_at.map_or(0, |at| now.ms_since(at));
+    let was_healthy = reached.is_some() && lived_ms >= policy.healthy_after_ms;
+    let mut slate = run.retry.clone();
+    if was_healthy {
+        slate.wipe();
+    }
+    let delay_ms = backoff_ms(policy, &run.id, run.attempt, slate.failures.saturating_add(1));
+    let verdict = slate.judge(policy, code, worker_says_retryable, now.mono_ms, delay_ms);
+    let failure = |retried| {
+        Event::Failed(Failure {
+            code: code.clone(),
+            message: message.clone(),
+            worker_says_retryable,
+            retried,
+            was_healthy,
+        })
+    };
+    let give_up = |why| {
+        let events = vec![failure(false), Event::Ended { phase: Phase::Failed, why }];
+        Decision::new(why, events, vec![Effect::Dismiss])
+    };
+    match verdict {
+        Verdict::Retry { delay_ms, counted } => {
+            let mut events = vec![failure(true), Event::RetryScheduled { delay_ms, counted }];
+            let mut effects = Vec::new();
+            if delay_ms == 0 {
+                events.push(Event::AttemptBegun { requested_by: None });
+                effects.push(Effect::PickCheckpoint { attempt: run.attempt.next() });
+            }
+            Decision::new(Why::FailureRetried, events, effects)
+        }
+        Verdict::NotRetryable => give_up(Why::NotRetryable),
+        Verdict::ClassSpent => give_up(Why::ClassSpent),
+        Verdict::BudgetSpent => give_up(Why::BudgetSpent),
+    }
+}

@@ -1,0 +1,62 @@
+//! What a decision wants done in the world. Effects are released only when the events of
+//! the same decision are on disk.
+
+use crate::ids::Attempt;
+use crate::input::CheckpointRef;
+
+/// One thing to do for a run. Every effect is idempotent: after a crash it may be asked
+/// for a second time.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Find the newest checkpoint that verifies; answer with `CheckpointPicked`.
+    PickCheckpoint {
+        /// For this attempt.
+        attempt: Attempt,
+    },
+    /// Start the worker of this attempt, unless the shim has done so already.
+    Spawn {
+        /// The attempt.
+        attempt: Attempt,
+        /// Checkpoint handed to the worker as `PULSE_RESUME_FROM`.
+        resume_from: Option<CheckpointRef>,
+    },
+    /// Connect to the run's shim and report what it knows of this attempt; read the events
+    /// that the worker wrote from `upto` on.
+    Attach {
+        /// The attempt.
+        attempt: Attempt,
+        /// Offset in its event file up to which words are in the ledger.
+        upto: u64,
+    },
+    /// Ask the worker over its control channel to save a checkpoint and leave.
+    Ask {
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// SIGTERM, then SIGCONT, to the worker's group.
+    Terminate {
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// SIGKILL to everything the worker started.
+    Kill {
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// Read a checkpoint back; answer with `CheckpointChecked`.
+    VerifyCheckpoint {
+        /// The attempt that announced it.
+        attempt: Attempt,
+        /// The checkpoint.
+        checkpoint: CheckpointRef,
+    },
+    /// Delete checkpoints beyond the policy's number; never the newest verified one.
+    PruneCheckpoints {
+        /// The attempt to report for.
+        attempt: Attempt,
+        /// How many verified ones to keep.
+        keep: u32,
+    },
+    /// The run has ended: its shim may leave.
+    Dismiss,
+}

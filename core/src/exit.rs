@@ -1,0 +1,75 @@
+//! Exit codes of the `resus` command: a documented contract for scripts.
+
+use serde::{Deserialize, Serialize};
+
+/// How a `resus` command ends. The numbers never change meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExitCode {
+    /// Everything asked for was done.
+    Ok = 0,
+    /// A bug in Resus.
+    Bug = 1,
+    /// The command line does not fit.
+    Usage = 2,
+    /// No such run, attempt, workload or checkpoint.
+    NotFound = 10,
+    /// The request is not legal in the present phase.
+    Refused = 11,
+    /// The daemon could not be reached or started.
+    DaemonUnreachable = 12,
+    /// The configuration is not valid.
+    ConfigInvalid = 13,
+    /// A wait ran out of time.
+    TimedOut = 14,
+    /// The run ended in an error.
+    RunFailed = 20,
+    /// The run was cancelled.
+    RunCancelled = 21,
+    /// The run was lost: nobody knows how it ended.
+    RunLost = 22,
+    /// Interrupted by the user.
+    Interrupted = 130,
+}
+
+impl ExitCode {
+    /// Every code, in numeric order, for tables in help texts and documents.
+    pub const ALL: [Self; 12] = [
+        Self::Ok,
+        Self::Bug,
+        Self::Usage,
+        Self::NotFound,
+        Self::Refused,
+        Self::DaemonUnreachable,
+        Self::ConfigInvalid,
+        Self::TimedOut,
+        Self::RunFailed,
+        Self::RunCancelled,
+        Self::RunLost,
+        Self::Interrupted,
+    ];
+
+    /// The number the process exits with.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// One phrase for tables.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Ok => "done as asked",
+            Self::Bug => "unexpected: a bug in Resus",
+            Self::Usage => "the command line does not fit",
+            Self::NotFound => "no such run, attempt or workload",
+            Self::Refused => "not legal in the run's present phase",
+            Self::DaemonUnreachable => "the daemon can't be reached or started",
+            Self::ConfigInvalid => "the configuration is not valid",
+            Self::TimedOut => "timed out waiting",
+            Self::RunFailed => "the run failed",
+            Self::RunCancelled => "the run was cancelled",
+            Self::RunLost => "the run was lost",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What the end of a worker means.
+
+use crate::codes::Code;
+use crate::input::{Exit, Reached};
+use crate::moment::Moment;
+use crate::pulse::word::Outcome;
+use crate::run::Run;
+use crate::spec::Contract;
+
+/// Exit code of a worker that wants to be tried again (`EX_TEMPFAIL` of sysexits.h).
+pub const EXIT_RETRY: i32 = 75;
+/// Exit code of a worker that must not be tried again (as s6 and others use it).
+pub const EXIT_PERMANENT: i32 = 125;
+
+/// What an exit means, before retries and the user's wishes are weighed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Meaning {
+    /// The work is complete.
+    Complete,
+    /// The worker stopped because it was asked to.
+    Stopped,
+    /// It failed.
+    Failed {
+        /// Class of the failure.
+        code: Code,
+        /// For people.
+        message: String,
+        /// The worker's own opinion on another attempt.
+        retryable: Option<bool>,
+    },
+}
+
+/// Judges how a worker ended by its exit and by what it had said.
+///
+/// The worker's word and its exit have to agree for the work to be complete: success with
+/// another code than 0 is a failure, and so is code 0 of a worker that speaks PULSE and
+/// never said that it was complete. An exit that nobody saw is judged by the last word.
+#[must_use]
+pub fn judge(run: &Run, exit: &Exit, reached: Option<&Reached>, now: Moment) -> Meaning {
+    let said = run.heard.complete.as_ref().map(|c| c.outcome);
+    match (exit.code, exit.signal) {
+        (Some(0), _) => match said {
+            Some(Outcome::Success | Outcome::Skipped) => Meaning::Complete,
+            Some(Outcome::Cancelled) => Meaning::Stopped,
+            Some(Outcome::Failed) => failed_by_word(run, "the worker said that the training failed"),
+            None if run.spec.contract == Contract::Opaque && !run.heard.spoke => Meaning::Complete,
+            None => failed("EXIT_WITHOUT_DONE", "exit code 0, but the worker never said run_complete"),
+        },
+        (Some(code), _) => by_code(run, code, reached, now),
+        (None, Some(signal)) => by_signal(run, signal, now),
+        (None, None) => match said {
+            Some(Outcome::Success | Outcome::Skipped) => Meaning::Complete,
+            Some(Outcome::Cancelled) => Meaning::Stopped,
+            Some(Outcome::Failed) => failed_by_word(run, "the worker said that the training failed"),
+            None if run.lost_to_reboot => failed("NODE_LOST", "the machine was restarted under the worker"),
+            None => failed("TRAINING_LOST", "the worker is gone and nobody saw how it ended"),
+        },
+    }
+}
+
+fn by_code(run: &Run, code: i32, reached: Option<&Reached>, now: Moment) -> Meaning {
+    let said = run.heard.complete.as_ref().map(|c| c.outcome);
+    match (code, &run.heard.error) {
+        (EXIT_PERMANENT, Some(error)) => Meaning::Failed {
+            code: error.error_code.clone(),
+            message: error.message.clone(),
+            retryable: Some(false),
+        },
+        (EXIT_PERMANENT, None) => failed("EXIT_PERMANENT", "exit code 125: permanent, do not retry"),
+        (EXIT_RETRY, _) => failed("EXIT_NONZERO", "exit code 75: the worker asks to be tried again"),
+        (126, _) => failed("COMMAND_NOT_EXECUTABLE", "exit code 126: the command can't be executed"),
+        (127, _) => failed("COMMAND_NOT_FOUND", "exit code 127: the command was not found"),
+        (_, Some(_)) => failed_by_word(run, &format!("exit code {code}")),
+        (_, None) if said == Some(Outcome::Success) => {
+            failed("EXIT_NONZERO", &format!("the worker said that it succeeded, but its exit code is {code}"))
+        }
+        (_, None) if never_got_going(run, reached, now) => {
+            failed("STARTUP_FAILED", &format!("exit code {code} right after the start"))
+        }
+        (_, None) => failed("EXIT_NONZERO", &format!("exit code {code}")),
+    }
+}
+
+fn by_signal(run: &Run, signal: i32, now: Moment) -> Meaning {
+    let name = signal_name(signal);
+    if let Some(error) = run.heard.error.as_ref().filter(|error| error.fatal) {
+        let message = format!("{} ({name})", error.message);
+        return Meaning::Failed { code: error.error_code.clone(), message, retryable: error.is_retryable };
+    }
+    let lived_ms = run.started_at.map_or(0, |at| now.ms_since(at));
+    failed("WORKER_CRASHED", &format!("ended by {name} after {:.1} s", lived_ms as f64 / 1000.0))
+}
+
+/// An error code soon after the start, before any sign of progress: a typing error rather
+/// than an accident.
+fn never_got_going(run: &Run, reached: Option<&Reached>, now: Moment) -> bool {
+    let young = run.started_at.is_some_and(|at| now.ms_since(at) < run.spec.policy.retry.startup_window_ms);
+    young && reached.is_none() && run.checkpoint.is_none()
+}
+
+fn failed(code: &str, message: &str) -> Meaning {
+    Meaning::Failed { code: Code::new(code), message: message.to_owned(), retryable: None }
+}
+
+/// The worker's last error names the class; without one its word alone does not.
+fn failed_by_word(run: &Run, fallback: &str) -> Meaning {
+    match &run.heard.error {
+        Some(error) => Meaning::Failed {
+            code: error.error_code.clone(),
+            message: error.message.clone(),
+            retryable: error.is_retryable,
+        },
+        None => failed("EXIT_NONZERO", fallback),
+    }
+}
+
+/// Name of a signal on Linux, e.g. `SIGKILL`; others by number.
+#[must_use]
+pub fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        10 => "SIGUSR1",
+        11 => "SIGSEGV",
+        12 => "SIGUSR2",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        31 => "SIGSYS",
+        other => return format!("signal {other}"),
+    };
+    name.to_owned()
+}

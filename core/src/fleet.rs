@@ -1,0 +1,229 @@
+//! Every run of this node, and the one way to change them: decide, number, apply.
+
+use crate::apply::{self, ApplyError};
+use crate::decide::{Refusal, decide};
+use crate::effect::Effect;
+use crate::event::{Event, Record, Why};
+use crate::ids::{Attempt, CommandId, RunId, Slug};
+use crate::input::Input;
+use crate::moment::Moment;
+use crate::pulse::payload;
+use crate::pulse::v2::{Envelope, Place, Status};
+use crate::run::Run;
+use crate::spec::{Spec, SpecError};
+use std::collections::BTreeMap;
+
+/// The runs of one node, by id.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    node: Slug,
+    runs: BTreeMap<RunId, Run>,
+    by_command: BTreeMap<CommandId, RunId>,
+    quarantined: BTreeMap<RunId, String>,
+}
+
+/// What one input led to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Records to persist, in order; already applied in memory. May be empty.
+    pub recorded: Vec<Recorded>,
+    /// What to do once they are on disk.
+    pub effects: Vec<Effect>,
+    /// The reason.
+    pub why: Why,
+}
+
+/// A record together with what the world will hear of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// For the ledger.
+    pub record: Record,
+    /// For the world.
+    pub envelope: Envelope,
+}
+
+/// Why an input led to nothing.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum FleetError {
+    /// No such run.
+    #[error("run {run_id} is not known")]
+    NotFound {
+        /// The id asked for.
+        run_id: RunId,
+    },
+    /// The run's ledger could not be replayed; it is left alone until somebody looks.
+    #[error("run {run_id} is quarantined: {reason}")]
+    Quarantined {
+        /// The run.
+        run_id: RunId,
+        /// What was wrong with its ledger.
+        reason: String,
+    },
+    /// The command is not legal now.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The spec does not fit.
+    #[error("the request does not fit: {}", list(.0))]
+    Invalid(Vec<SpecError>),
+    /// A decision made an event that does not fit: a bug, caught before it reached the ledger.
+    #[error("run {run_id}: {error}")]
+    Bug {
+        /// The run.
+        run_id: RunId,
+        /// What does not fit.
+        error: ApplyError,
+    },
+}
+
+fn list(faults: &[SpecError]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Fleet {
+    /// An empty fleet on the node of this name.
+    #[must_use]
+    pub fn new(node: Slug) -> Self {
+        Self { node, runs: BTreeMap::new(), by_command: BTreeMap::new(), quarantined: BTreeMap::new() }
+    }
+
+    /// All runs, by id.
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.values()
+    }
+
+    /// One run.
+    #[must_use]
+    pub fn get(&self, run_id: &RunId) -> Option<&Run> {
+        self.runs.get(run_id)
+    }
+
+    /// Runs that are left alone because their ledger could not be replayed, with the reason.
+    pub fn quarantined(&self) -> impl Iterator<Item = (&RunId, &str)> {
+        self.quarantined.iter().map(|(id, reason)| (id, reason.as_str()))
+    }
+
+    /// The run that a command created, if it did so before.
+    #[must_use]
+    pub fn by_command(&self, command_id: &CommandId) -> Option<&RunId> {
+        self.by_command.get(command_id)
+    }
+
+    /// Sets a run aside: it keeps its worker and takes no more inputs.
+    pub fn quarantine(&mut self, run_id: RunId, reason: String) {
+        self.runs.remove(&run_id);
+        self.quarantined.insert(run_id, reason);
+    }
+
+    /// Folds one record of the ledger at start-up. A record that does not fit quarantines its
+    /// run; the others go on.
+    pub fn replay(&mut self, record: &Record) {
+        if self.quarantined.contains_key(&record.run_id) {
+            return;
+        }
+        if let Err(error) = self.fold(record) {
+            self.quarantine(record.run_id.clone(), error.to_string());
+        }
+    }
+
+    fn fold(&mut self, record: &Record) -> Result<(), ApplyError> {
+        if let Some(run) = self.runs.get_mut(&record.run_id) {
+            return apply::apply(run, record);
+        }
+        let run = apply::begin(record)?;
+        if let Some(command_id) = &run.command_id {
+            self.by_command.insert(command_id.clone(), run.id.clone());
+        }
+        self.runs.insert(run.id.clone(), run);
+        Ok(())
+    }
+
+    /// Accepts a new run and plans its first attempt. The same command again finds the run it
+    /// created before and changes nothing: then the step is empty.
+    ///
+    /// # Errors
+    /// [`FleetError::Invalid`] with every fault of the spec.
+    pub fn submit(
+        &mut self,
+        run_id: RunId,
+        spec: Spec,
+        command_id: Option<CommandId>,
+        boot_id: &str,
+        now: Moment,
+    ) -> Result<(RunId, Step), FleetError> {
+        if let Some(known) = command_id.as_ref().and_then(|id| self.by_command.get(id)) {
+            let step = Step { recorded: Vec::new(), effects: Vec::new(), why: Why::NothingToDo };
+            return Ok((known.clone(), step));
+        }
+        spec.validate().map_err(FleetError::Invalid)?;
+        let accepted = Event::Accepted { spec: Box::new(spec), command_id, boot_id: boot_id.to_owned() };
+        let events = vec![accepted, Event::AttemptBegun { requested_by: None }];
+        let recorded = self.record(&run_id, events, Why::NewRun, now)?;
+        let effects = vec![Effect::PickCheckpoint { attempt: Attempt(1) }];
+        Ok((run_id, Step { recorded, effects, why: Why::NewRun }))
+    }
+
+    /// Tells a run something, and applies what it decides.
+    ///
+    /// # Errors
+    /// A [`FleetError`]; nothing has changed then.
+    pub fn step(&mut self, run_id: &RunId, input: &Input, now: Moment) -> Result<Step, FleetError> {
+        if let Some(reason) = self.quarantined.get(run_id) {
+            return Err(FleetError::Quarantined { run_id: run_id.clone(), reason: reason.clone() });
+        }
+        let run = self.runs.get(run_id).ok_or_else(|| FleetError::NotFound { run_id: run_id.clone() })?;
+        let decision = decide(run, input, now)?;
+        let recorded = self.record(run_id, decision.events, decision.why, now)?;
+        Ok(Step { recorded, effects: decision.effects, why: decision.why })
+    }
+
+    /// Numbers and applies events. All or none: the run changes only if every event fits.
+    fn record(
+        &mut self,
+        run_id: &RunId,
+        events: Vec<Event>,
+        why: Why,
+        at: Moment,
+    ) -> Result<Vec<Recorded>, FleetError> {
+        let mut after = self.runs.get(run_id).cloned();
+        let mut recorded = Vec::with_capacity(events.len());
+        for event in events {
+            let before = after.as_ref().map_or(Status::Idle, |run| run.status);
+            let (seq, attempt) = after.as_ref().map_or((1, Attempt(0)), |run| {
+                let begins = matches!(event, Event::AttemptBegun { .. });
+                (run.seq.saturating_add(1), if begins { run.attempt.next() } else { run.attempt })
+            });
+            let record = Record { run_id: run_id.clone(), seq, attempt, at, why, event };
+            let folded = match after {
+                None => apply::begin(&record),
+                Some(mut run) => apply::apply(&mut run, &record).map(|()| run),
+            };
+            let run = folded.map_err(|error| FleetError::Bug { run_id: run_id.clone(), error })?;
+            let envelope = self.envelope(&record, before, &run);
+            recorded.push(Recorded { record, envelope });
+            after = Some(run);
+        }
+        if let Some(run) = after {
+            if let Some(command_id) = &run.command_id {
+                self.by_command.insert(command_id.clone(), run.id.clone());
+            }
+            self.runs.insert(run.id.clone(), run);
+        }
+        Ok(recorded)
+    }
+
+    fn envelope(&self, record: &Record, before: Status, run: &Run) -> Envelope {
+        let (event_type, source, payload) = payload::of(record, before, run);
+        Envelope {
+            event_type,
+            place: Place::Ledger { seq: record.seq },
+            training_id: record.run_id.clone(),
+            attempt: record.attempt,
+            unix_ms: record.at.unix_ms,
+            workload: run.spec.workload.clone(),
+            node: self.node.clone(),
+            source,
+            flow: run.spec.flow.clone(),
+            payload,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What a run can be told: commands of users and observations of the world.
+
+use crate::codes::Code;
+use crate::ids::Attempt;
+use crate::pulse::word::Word;
+use serde::{Deserialize, Serialize};
+
+/// Something that reaches the decider. Observations carry the attempt they speak of, so
+/// that facts about an older worker can be told apart and refused.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// A user (or program) asks for something.
+    Command {
+        /// What is asked.
+        verb: Verb,
+        /// Who asks, as shown to people, e.g. `cli`.
+        by: String,
+    },
+    /// The shells report a fact about one attempt.
+    Observed {
+        /// The attempt it is a fact of.
+        attempt: Attempt,
+        /// The fact.
+        fact: Fact,
+    },
+    /// The run's deadline (see [`crate::run::Run::deadline`]) has passed.
+    DeadlinePassed {
+        /// The attempt that the deadline was set for.
+        attempt: Attempt,
+    },
+    /// A daemon has taken charge of the run by replaying the ledger.
+    TakenOver {
+        /// Identity of the machine's present boot.
+        boot_id: String,
+    },
+}
+
+/// What a user can ask of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Stop with a checkpoint if the worker can make one.
+    Stop,
+    /// Stop at once.
+    Kill,
+    /// Reopen a failed or cancelled run, or end the wait of one that waits for its retry.
+    Retry,
+}
+
+impl Verb {
+    /// The verb as typed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Kill => "kill",
+            Self::Retry => "retry",
+        }
+    }
+}
+
+/// A fact that the shells report.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// The search for a checkpoint to resume from is over.
+    CheckpointPicked {
+        /// The newest one that verified.
+        chosen: Option<CheckpointRef>,
+        /// Newer ones that did not, with the reason.
+        refused: Vec<CheckpointRefusal>,
+    },
+    /// The worker process exists.
+    Started(WorkerIdentity),
+    /// The worker could not be started.
+    SpawnRefused {
+        /// Class of the refusal, e.g. `COMMAND_NOT_FOUND`.
+        code: Code,
+        /// What the system said.
+        message: String,
+    },
+    /// After a take-over: the shim has never heard of this attempt.
+    NeverSpawned,
+    /// The worker does not listen on its control channel, so it could not be asked.
+    AskUndelivered,
+    /// First sign of life in telemetry (progress, metric or heartbeat).
+    SignOfLife,
+    /// A word of the worker that must not be lost.
+    Said {
+        /// What it said.
+        word: Word,
+        /// When, by the worker's own clock (Unix ms), where it said so.
+        said_unix_ms: Option<u64>,
+        /// Offset in the attempt's event file just behind this word.
+        upto: u64,
+    },
+    /// Every process of the attempt is gone, and all it wrote has been read.
+    Exited {
+        /// How it ended.
+        exit: Exit,
+        /// How far it had come by its own last progress.
+        reached: Option<Reached>,
+    },
+    /// A checkpoint that the worker announced has been read back.
+    CheckpointChecked {
+        /// Which.
+        checkpoint: CheckpointRef,
+        /// The reason, if it may not be used.
+        refusal: Option<String>,
+    },
+    /// Retention has deleted checkpoints.
+    CheckpointsPruned {
+        /// Their ids.
+        checkpoint_ids: Vec<String>,
+    },
+}
+
+/// A process that can be told from any other that ever had or will have its number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerIdentity {
+    /// Process id.
+    pub pid: u32,
+    /// Start time in clock ticks since boot (field 22 of `/proc/PID/stat`).
+    pub start_ticks: u64,
+    /// Identity of the boot in which that clock counts.
+    pub boot_id: String,
+}
+
+/// How an attempt's processes ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// Exit code, or `None` if a signal ended it or nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
+    /// Signal number, or `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// CPU time of the worker and what it waited for, user + system, in milliseconds.
+    #[serde(default)]
+    pub cpu_ms: u64,
+    /// Largest resident set of the worker in bytes.
+    #[serde(default)]
+    pub max_rss_bytes: u64,
+    /// Descendants that outlived the worker and had to be killed.
+    #[serde(default)]
+    pub strays_killed: u32,
+}
+
+impl Exit {
+    /// Ended with `code`.
+    #[must_use]
+    pub fn with_code(code: i32) -> Self {
+        Self { code: Some(code), signal: None, cpu_ms: 0, max_rss_bytes: 0, strays_killed: 0 }
+    }
+
+    /// Ended by signal number `signal`.
+    #[must_use]
+    pub fn by_signal(signal: i32) -> Self {
+        Self { code: None, signal: Some(signal), cpu_ms: 0, max_rss_bytes: 0, strays_killed: 0 }
+    }
+
+    /// Nobody saw how it ended.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self { code: None, signal: None, cpu_ms: 0, max_rss_bytes: 0, strays_killed: 0 }
+    }
+}
+
+/// How far an attempt had come.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Reached {
+    /// Amount done in the unit of the worker's progress.
+    pub done: f64,
+}
+
+/// A checkpoint by name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointRef {
+    /// Identity within the run, e.g. its file name.
+    pub checkpoint_id: String,
+    /// Absolute path.
+    pub path: String,
+    /// Amount done when it was taken, in the unit of the worker's progress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<f64>,
+    /// Size in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+    /// Digest as `algorithm:hex`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+/// A checkpoint that may not be used, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointRefusal {
+    /// Which.
+    pub checkpoint: CheckpointRef,
+    /// The reason, for people.
+    pub reason: String,
+}

@@ -1,0 +1,76 @@
+//! What a run may do by itself: retries, deadlines, retention. Part of the spec, so a
+//! replay of the ledger decides the same, whatever the configuration says today.
+
+use serde::{Deserialize, Serialize};
+
+/// The policy of one run. All times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// Retries of failed attempts.
+    pub retry: RetryPolicy,
+    /// Time a worker has from the first request to stop until it is killed.
+    pub stop_grace_ms: u64,
+    /// Part of the grace in which a worker that listens on its control channel is only
+    /// asked; then it also gets SIGTERM.
+    pub ask_wait_ms: u64,
+    /// Time from the start of a worker to its first word; 0 = no limit. Only for workloads
+    /// that speak PULSE.
+    pub startup_timeout_ms: u64,
+    /// Time a worker has to exit after it said that the training is complete.
+    pub cooldown_timeout_ms: u64,
+    /// Time after SIGKILL before the operator is told that the worker can't be killed.
+    pub kill_wait_ms: u64,
+    /// Verified checkpoints kept per run.
+    pub keep_checkpoints: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            retry: RetryPolicy::default(),
+            stop_grace_ms: 60_000,
+            ask_wait_ms: 10_000,
+            startup_timeout_ms: 600_000,
+            cooldown_timeout_ms: 120_000,
+            kill_wait_ms: 5_000,
+            keep_checkpoints: 5,
+        }
+    }
+}
+
+/// How often and how fast failed attempts are retried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetryPolicy {
+    /// Retries allowed within the window; 0 = a failure ends the run.
+    pub max: u32,
+    /// Length of the sliding window in which retries are counted.
+    pub window_ms: u64,
+    /// Wait before the first retry.
+    pub backoff_ms: u64,
+    /// Each further retry waits this many times longer, in hundredths (200 = twice).
+    pub backoff_factor_percent: u32,
+    /// Longest wait.
+    pub backoff_max_ms: u64,
+    /// An attempt that made progress for this long wipes the slate: the next failure is
+    /// counted as the first.
+    pub healthy_after_ms: u64,
+    /// An attempt that ends with an error code sooner than this, without a sign of
+    /// progress, failed to start: it is retried once, not until the budget is spent.
+    pub startup_window_ms: u64,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            max: 5,
+            window_ms: 3_600_000,
+            backoff_ms: 1_000,
+            backoff_factor_percent: 200,
+            backoff_max_ms: 60_000,
+            healthy_after_ms: 600_000,
+            startup_window_ms: 10_000,
+        }
+    }
+}

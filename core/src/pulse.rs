@@ -1,0 +1,8 @@
+//! PULSE: how a training run tells the world how it is. `docs/PULSE.md` is the contract;
+//! these are its types.
+
+pub mod line;
+pub mod payload;
+pub mod v1;
+pub mod v2;
+pub mod word;

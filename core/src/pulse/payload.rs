@@ -1,0 +1,225 @@
+//! What the world hears of a ledger event: its PULSE type, who asserts it, its payload.
+//!
+//! One ledger event is exactly one class A event, so the sequence numbers of the ledger are
+//! those of the wire.
+
+use crate::apply::name;
+use crate::event::{Event, Record, StopCause};
+use crate::input::CheckpointRef;
+use crate::moment::rfc3339;
+use crate::phase::Phase;
+use crate::pulse::v2::{EventType, Source, Status};
+use crate::pulse::word::Word;
+use crate::run::Run;
+use serde_json::{Map, Value, json};
+
+/// Kind, asserter and payload of a record. `run` is the state after it, `before` the status
+/// the run had before.
+#[must_use]
+pub fn of(record: &Record, before: Status, run: &Run) -> (EventType, Source, Value) {
+    use EventType::{Checkpoint, Error, Status as StatusType, Worker};
+    let supervisor = |kind, payload| (kind, Source::Supervisor, payload);
+    match &record.event {
+        Event::Accepted { .. } => {
+            (StatusType, Source::User, status(before, run, "ACCEPTED", "accepted", Map::new()))
+        }
+        Event::AttemptBegun { requested_by } => {
+            let mut extra = Map::new();
+            if let Some(by) = requested_by {
+                extra.insert("requested_by".to_owned(), by.as_str().into());
+            }
+            let message = format!("starting attempt {}", run.attempt);
+            supervisor(StatusType, status(before, run, &record.why.code(), &message, extra))
+        }
+        Event::CheckpointRefused(refusal) => {
+            let mut payload = checkpoint("corrupt", &refusal.checkpoint);
+            payload.insert("reason".to_owned(), refusal.reason.as_str().into());
+            supervisor(Checkpoint, Value::Object(payload))
+        }
+        Event::CheckpointVerified(c) => supervisor(Checkpoint, Value::Object(checkpoint("verified", c))),
+        Event::CheckpointPruned { checkpoint_id } => {
+            supervisor(Checkpoint, json!({"action": "pruned", "checkpoint_id": checkpoint_id}))
+        }
+        Event::Said { word, .. } => said(word, before, run),
+        Event::Failed(failure) => supervisor(
+            Error,
+            json!({
+                "error_code": failure.code, "message": failure.message,
+                "is_retryable": failure.retried, "fatal": !failure.retried, "count": 1,
+            }),
+        ),
+        Event::RetryScheduled { delay_ms, .. } => {
+            let mut extra = Map::new();
+            extra.insert("retry_at".to_owned(), rfc3339(record.at.unix_ms.saturating_add(*delay_ms)).into());
+            extra.insert("retries".to_owned(), run.failures().into());
+            extra.insert("retries_max".to_owned(), run.spec.policy.retry.max.into());
+            let code = run.last_failure.as_ref().map_or("UNKNOWN", |f| f.code.as_str());
+            let message = restarting(run, *delay_ms, code);
+            supervisor(StatusType, status(before, run, code, &message, extra))
+        }
+        Event::WorkerReady { .. } | Event::CoolingBegun => {
+            supervisor(StatusType, status(before, run, &record.why.code(), &run.heard.message, Map::new()))
+        }
+        Event::Ended { .. } => supervisor(StatusType, ended(record, before, run)),
+        Event::SpawnOrdered { .. }
+        | Event::WorkerStarted(_)
+        | Event::WorkerSpoke
+        | Event::StopBegun { .. }
+        | Event::Escalated { .. }
+        | Event::StillAlive
+        | Event::WorkerExited { .. }
+        | Event::Rebooted { .. } => supervisor(Worker, worker(&record.event, run)),
+    }
+}
+
+/// The line shown while a run waits for its retry, e.g. `Restarting 2/5 in 8s: CUDA_OOM`.
+#[must_use]
+pub fn restarting(run: &Run, delay_ms: u64, code: &str) -> String {
+    let wait_s = delay_ms.div_ceil(1000);
+    format!("Restarting {}/{} in {wait_s}s: {code}", run.failures(), run.spec.policy.retry.max)
+}
+
+fn status(before: Status, run: &Run, reason: &str, message: &str, extra: Map<String, Value>) -> Value {
+    let mut payload = Map::new();
+    payload.insert("status".to_owned(), run.status.as_str().into());
+    payload.insert("previous".to_owned(), before.as_str().into());
+    payload.insert("reason".to_owned(), reason.into());
+    payload.insert("message".to_owned(), message.into());
+    payload.extend(extra);
+    Value::Object(payload)
+}
+
+fn ended(record: &Record, before: Status, run: &Run) -> Value {
+    let mut extra = Map::new();
+    extra.insert("duration_s".to_owned(), (record.at.ms_since(run.accepted_at) as f64 / 1000.0).into());
+    if let Some(exit) = run.last_exit {
+        extra.insert("exit".to_owned(), json!({"code": exit.code, "signal": exit.signal}));
+    }
+    if let Some(by) = run.stop.as_ref().and_then(|stop| stop.requested_by.as_deref()) {
+        extra.insert("requested_by".to_owned(), by.into());
+    }
+    if let Some(complete) = &run.heard.complete {
+        extra.insert("final".to_owned(), json!({"loss": complete.final_loss, "metrics": complete.metrics}));
+    }
+    let message = match run.phase {
+        Phase::Failed => run.last_failure.as_ref().map_or("failed".to_owned(), |f| f.message.clone()),
+        Phase::Cancelled => "cancelled by user".to_owned(),
+        Phase::Done
+        | Phase::Choosing
+        | Phase::Spawning
+        | Phase::Starting
+        | Phase::Running
+        | Phase::CoolingDown
+        | Phase::Asked
+        | Phase::Terminated
+        | Phase::Killed
+        | Phase::Waiting => run.heard.complete.as_ref().map_or(String::new(), |c| c.message.clone()),
+    };
+    status(before, run, &record.why.code(), &message, extra)
+}
+
+fn checkpoint(action: &str, c: &CheckpointRef) -> Map<String, Value> {
+    let mut payload = Map::new();
+    payload.insert("action".to_owned(), action.into());
+    payload.insert("checkpoint_id".to_owned(), c.checkpoint_id.as_str().into());
+    payload.insert("path".to_owned(), c.path.as_str().into());
+    if let Some(step) = c.step {
+        payload.insert("step".to_owned(), step.into());
+    }
+    if let Some(size) = c.size_bytes {
+        payload.insert("size_bytes".to_owned(), size.into());
+    }
+    if let Some(digest) = &c.digest {
+        payload.insert("digest".to_owned(), digest.as_str().into());
+    }
+    payload
+}
+
+fn said(word: &Word, before: Status, run: &Run) -> (EventType, Source, Value) {
+    let (kind, payload) = match word {
+        // The worker's word changes its message; where the run is, is our word.
+        Word::Status { message, .. } => {
+            (EventType::Status, status(before, run, "WORKER_SAID", message, Map::new()))
+        }
+        Word::Error(error) => (
+            EventType::Error,
+            json!({
+                "error_code": error.error_code, "message": error.message,
+                "is_retryable": error.is_retryable, "fatal": error.fatal, "target": error.target, "count": 1,
+            }),
+        ),
+        Word::StageChange { previous_stage, new_stage } => {
+            (EventType::StageChange, json!({"previous_stage": previous_stage, "new_stage": new_stage}))
+        }
+        Word::TargetStart { target, target_index, total_targets } => (
+            EventType::TargetStart,
+            json!({"target": target, "target_index": target_index, "total_targets": total_targets}),
+        ),
+        Word::TargetComplete { target, status, metrics } => {
+            (EventType::TargetComplete, json!({"target": target, "status": status, "metrics": metrics}))
+        }
+        Word::RunComplete { status, final_loss, metrics, message } => (
+            EventType::RunComplete,
+            json!({"status": status, "final_loss": final_loss, "metrics": metrics, "message": message}),
+        ),
+        Word::CheckpointSaved(c) => (EventType::Checkpoint, Value::Object(checkpoint("saved", c))),
+    };
+    (kind, Source::Worker, payload)
+}
+
+fn worker(event: &Event, run: &Run) -> Value {
+    match event {
+        Event::SpawnOrdered { from, lost } => {
+            let action = if run.attempt.0 > 1 { "retried" } else { "ordered" };
+            let from = from.as_ref().map(|c| c.checkpoint_id.as_str());
+            json!({"action": action, "from_checkpoint": from, "lost_steps": lost})
+        }
+        Event::WorkerStarted(w) => {
+            json!({"action": "started", "pid": w.pid, "start_ticks": w.start_ticks})
+        }
+        Event::StopBegun { cause, requested_by, rung } => {
+            let cause = match cause {
+                StopCause::User => "user",
+                StopCause::StartupTimeout => "startup_timeout",
+                StopCause::CooldownTimeout => "cooldown_timeout",
+            };
+            json!({"action": "stopping", "cause": cause, "requested_by": requested_by, "signal_sent": sent(*rung)})
+        }
+        Event::Escalated { rung } => {
+            let action = if *rung == Phase::Killed { "killed" } else { "signalled" };
+            json!({"action": action, "signal_sent": sent(*rung)})
+        }
+        Event::StillAlive => json!({"action": "unkillable"}),
+        Event::WorkerExited { exit, .. } => json!({"action": "exited", "exit": exit}),
+        Event::Rebooted { boot_id } => json!({"action": "rebooted", "boot_id": boot_id}),
+        Event::WorkerSpoke => json!({"action": "ready", "reason": "speaks PULSE"}),
+        Event::Accepted { .. }
+        | Event::AttemptBegun { .. }
+        | Event::CheckpointRefused(_)
+        | Event::CheckpointVerified(_)
+        | Event::CheckpointPruned { .. }
+        | Event::WorkerReady { .. }
+        | Event::CoolingBegun
+        | Event::Said { .. }
+        | Event::Failed(_)
+        | Event::RetryScheduled { .. }
+        | Event::Ended { .. } => json!({"action": name(event)}),
+    }
+}
+
+fn sent(rung: Phase) -> Option<&'static str> {
+    match rung {
+        Phase::Terminated => Some("SIGTERM"),
+        Phase::Killed => Some("SIGKILL"),
+        Phase::Asked
+        | Phase::Choosing
+        | Phase::Spawning
+        | Phase::Starting
+        | Phase::Running
+        | Phase::CoolingDown
+        | Phase::Waiting
+        | Phase::Done
+        | Phase::Failed
+        | Phase::Cancelled => None,
+    }
+}

@@ -1,0 +1,118 @@
+//! A run: the fold of its events.
+
+use crate::event::{Failure, StopCause, Why};
+use crate::ids::{Attempt, CommandId, RunId};
+use crate::input::{CheckpointRef, Exit, Reached, WorkerIdentity};
+use crate::moment::Moment;
+use crate::phase::{Phase, Wanted};
+use crate::pulse::v2::Status;
+use crate::pulse::word::{Numbers, Outcome, WorkerError};
+use crate::retry::RetryState;
+use crate::spec::Spec;
+use std::sync::Arc;
+
+/// State of one run. Only [`crate::apply::apply`] changes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Identity.
+    pub id: RunId,
+    /// The request, unchanged since acceptance.
+    pub spec: Arc<Spec>,
+    /// The command that created it.
+    pub command_id: Option<CommandId>,
+    /// Boot in which `mono_ms` times count.
+    pub boot_id: String,
+    /// Where it is.
+    pub phase: Phase,
+    /// Where the user wants it to be.
+    pub wanted: Wanted,
+    /// The present or last attempt; 0 before the first.
+    pub attempt: Attempt,
+    /// Sequence number of the newest event.
+    pub seq: u64,
+    /// PULSE status after the newest event.
+    pub status: Status,
+    /// When it was accepted.
+    pub accepted_at: Moment,
+    /// When the present phase began.
+    pub phase_since: Moment,
+    /// When the present worker was started.
+    pub started_at: Option<Moment>,
+    /// When the run ended.
+    pub ended_at: Option<Moment>,
+    /// Monotonic time at which [`crate::input::Input::DeadlinePassed`] is due.
+    pub deadline_mono_ms: Option<u64>,
+    /// The worker, from its start to its exit.
+    pub worker: Option<WorkerIdentity>,
+    /// Why the worker is being stopped, and until when its grace lasts.
+    pub stop: Option<Stop>,
+    /// What the worker of this attempt has said of itself.
+    pub heard: Heard,
+    /// Retries so far.
+    pub retry: RetryState,
+    /// The last failure, kept across retries.
+    pub last_failure: Option<Failure>,
+    /// How the last worker ended.
+    pub last_exit: Option<Exit>,
+    /// How far the last worker had come.
+    pub reached: Option<Reached>,
+    /// The newest verified checkpoint.
+    pub checkpoint: Option<CheckpointRef>,
+    /// The checkpoint that the present attempt resumed from.
+    pub resumed_from: Option<CheckpointRef>,
+    /// Announced and not yet read back.
+    pub candidates: Vec<CheckpointRef>,
+    /// Offset in the attempt's event file up to which words are in the ledger.
+    pub upto: u64,
+    /// The machine was restarted since this attempt began.
+    pub lost_to_reboot: bool,
+    /// Why the run ended.
+    pub ended_why: Option<Why>,
+}
+
+/// A stop under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stop {
+    /// Why.
+    pub cause: StopCause,
+    /// Who asked.
+    pub requested_by: Option<String>,
+    /// Monotonic time at which the grace is over. Set once: asking again never moves it.
+    pub grace_ends_mono_ms: u64,
+}
+
+/// What the worker of the present attempt has said of itself.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Heard {
+    /// It has spoken PULSE: at least one valid line.
+    pub spoke: bool,
+    /// It said that it is finished.
+    pub complete: Option<Complete>,
+    /// Its last error.
+    pub error: Option<WorkerError>,
+    /// Stage of the work.
+    pub stage: Option<String>,
+    /// Its last message.
+    pub message: String,
+}
+
+/// The worker's own word that it is finished.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Complete {
+    /// How, in its eyes.
+    pub outcome: Outcome,
+    /// Last loss.
+    pub final_loss: Option<f64>,
+    /// Named results.
+    pub metrics: Numbers,
+    /// For people.
+    pub message: String,
+}
+
+impl Run {
+    /// Retries made so far, without those of the user: what `ps` shows.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.retry.failures
+    }
+}

@@ -1,0 +1,161 @@
+//! The immutable request to run a workload.
+
+use crate::ids::Slug;
+use crate::policy::Policy;
+use serde::{Deserialize, Serialize};
+
+/// Longest command line or environment accepted, in bytes over all strings. The kernel's
+/// own limit on one exec is 2 MiB on Linux; half of it leaves room for what we add.
+pub const COMMAND_BYTES_MAX: usize = 1 << 20;
+
+/// Everything needed to run a workload, now and at every retry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// The kind of training: `othello`, `fake`, or `command` for any program.
+    pub workload: Slug,
+    /// What people call the run; `NAME@latest` finds the newest run of that name.
+    pub name: Slug,
+    /// Program and arguments. Never empty.
+    pub argv: Vec<String>,
+    /// Absolute working folder of the worker.
+    pub cwd: String,
+    /// Complete environment of the worker, recorded at submission so that a retry next
+    /// week starts in the same one. The PULSE variables are added at each spawn.
+    pub env: Vec<(String, String)>,
+    /// What we may expect the worker to say.
+    pub contract: Contract,
+    /// What the run may do by itself.
+    pub policy: Policy,
+    /// Where the run comes from, copied to every event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
+}
+
+/// What a worker promises to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Contract {
+    /// It speaks PULSE: it is ready at its first word and done when it says `run_complete`.
+    Pulse,
+    /// Any program: ready as soon as it runs, done when it exits with 0. (Should it speak
+    /// PULSE after all, its words count.)
+    Opaque,
+}
+
+/// Link of a run to the flow step that started it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Flow {
+    /// Identity of this execution of the flow.
+    pub flow_run_id: String,
+    /// The flow's definition.
+    pub flow_id: String,
+    /// The step within it.
+    pub flow_step_id: String,
+}
+
+/// Why a spec was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// There is no program to run.
+    #[error("the command is empty")]
+    NoCommand,
+    /// A string holds a NUL byte, which no process can be given.
+    #[error("{place} contains a NUL byte")]
+    Nul {
+        /// Which string.
+        place: String,
+    },
+    /// An environment name is empty or holds `=`.
+    #[error("environment name {name:?} is empty or contains '='")]
+    EnvName {
+        /// The name.
+        name: String,
+    },
+    /// The working folder is not absolute.
+    #[error("working folder {cwd:?} is not an absolute path")]
+    Cwd {
+        /// The folder given.
+        cwd: String,
+    },
+    /// Command and environment together are too large to start a process with.
+    #[error("command and environment take {bytes} bytes; at most {COMMAND_BYTES_MAX} are possible")]
+    TooLarge {
+        /// Their size.
+        bytes: usize,
+    },
+    /// A number of the policy is outside its range.
+    #[error("{key} = {value} is not between {min} and {max}")]
+    Range {
+        /// Name of the setting.
+        key: &'static str,
+        /// Value given.
+        value: u64,
+        /// Smallest legal value.
+        min: u64,
+        /// Largest legal value.
+        max: u64,
+    },
+}
+
+/// Longest deadline accepted, in milliseconds: 400 days.
+const DEADLINE_MS_MAX: u64 = 400 * 24 * 3_600_000;
+
+impl Spec {
+    /// Checks everything that can be known without touching the machine and returns every
+    /// fault at once.
+    ///
+    /// # Errors
+    /// The list of faults, never empty.
+    pub fn validate(&self) -> Result<(), Vec<SpecError>> {
+        let mut faults = Vec::new();
+        if self.argv.first().is_none_or(String::is_empty) {
+            faults.push(SpecError::NoCommand);
+        }
+        for (index, arg) in self.argv.iter().enumerate() {
+            if arg.contains('\0') {
+                faults.push(SpecError::Nul { place: format!("argument {index}") });
+            }
+        }
+        for (name, value) in &self.env {
+            if name.is_empty() || name.contains('=') {
+                faults.push(SpecError::EnvName { name: name.clone() });
+            }
+            if name.contains('\0') || value.contains('\0') {
+                faults.push(SpecError::Nul { place: format!("environment {name:?}") });
+            }
+        }
+        if !self.cwd.starts_with('/') || self.cwd.contains('\0') {
+            faults.push(SpecError::Cwd { cwd: self.cwd.clone() });
+        }
+        let bytes = self.argv.iter().map(|a| a.len() + 1).sum::<usize>()
+            + self.env.iter().map(|(k, v)| k.len() + v.len() + 2).sum::<usize>();
+        if bytes > COMMAND_BYTES_MAX {
+            faults.push(SpecError::TooLarge { bytes });
+        }
+        faults.extend(self.policy_faults());
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    fn policy_faults(&self) -> impl Iterator<Item = SpecError> {
+        let p = &self.policy;
+        let ranges = [
+            ("retry.max", u64::from(p.retry.max), 0, 1_000_000),
+            ("retry.window", p.retry.window_ms, 1, DEADLINE_MS_MAX),
+            ("retry.backoff", p.retry.backoff_ms, 0, DEADLINE_MS_MAX),
+            ("retry.backoff_factor", u64::from(p.retry.backoff_factor_percent), 100, 10_000),
+            ("retry.backoff_max", p.retry.backoff_max_ms, 0, DEADLINE_MS_MAX),
+            ("retry.healthy_after", p.retry.healthy_after_ms, 0, DEADLINE_MS_MAX),
+            ("retry.startup_window", p.retry.startup_window_ms, 0, DEADLINE_MS_MAX),
+            ("stop.grace", p.stop_grace_ms, 0, DEADLINE_MS_MAX),
+            ("stop.ask_wait", p.ask_wait_ms, 0, DEADLINE_MS_MAX),
+            ("stop.kill_wait", p.kill_wait_ms, 1, DEADLINE_MS_MAX),
+            ("watchdog.startup_timeout", p.startup_timeout_ms, 0, DEADLINE_MS_MAX),
+            ("watchdog.cooldown_timeout", p.cooldown_timeout_ms, 1, DEADLINE_MS_MAX),
+            ("checkpoint.keep", u64::from(p.keep_checkpoints), 1, 100_000),
+        ];
+        ranges
+            .into_iter()
+            .filter(|(_, value, min, max)| value < min || value > max)
+            .map(|(key, value, min, max)| SpecError::Range { key, value, min, max })
+    }
+}
