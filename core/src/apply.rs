@@ -2,6 +2,7 @@
 
 use crate::event::{Event, Record, StopCause};
 use crate::ids::Attempt;
+use crate::input::CheckpointRef;
 use crate::moment::Moment;
 use crate::phase::{Phase, Wanted};
 use crate::pulse::v2::Status;
@@ -14,6 +15,10 @@ use std::sync::Arc;
 /// Most candidates remembered per run: a worker that announces checkpoints faster than they
 /// can be read back loses the oldest announcements, not memory.
 const CANDIDATES_MAX: usize = 16;
+
+/// Most verified checkpoints remembered per run. Retention keeps far fewer; should it fail to
+/// delete, the oldest are forgotten here and stay on the disk.
+const VERIFIED_MAX: usize = 1000;
 
 /// A record that does not fit the run it is for: the ledger is damaged or a decision is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +95,7 @@ pub fn begin(record: &Record) -> Result<Run, ApplyError> {
         reached: None,
         checkpoint: None,
         resumed_from: None,
+        verified: Vec::new(),
         candidates: Vec::new(),
         upto: 0,
         lost_to_reboot: false,
@@ -142,19 +148,21 @@ fn is_legal(run: &Run, event: &Event) -> bool {
         Event::WorkerReady { .. } => phase == Starting,
         Event::WorkerSpoke => phase == Running && !run.heard.spoke,
         Event::CoolingBegun => phase == Running,
-        Event::Said { upto, .. } => phase.has_worker() && *upto >= run.upto,
+        Event::Said { upto, .. } => phase.has_worker() && *upto > run.upto,
         Event::StopBegun { rung, .. } => {
             rung.is_stopping() && phase.has_worker() && (!phase.is_stopping() || *rung >= phase)
         }
         Event::Escalated { rung } => rung.is_stopping() && matches!(phase, Asked | Terminated) && *rung > phase,
         Event::StillAlive => phase == Phase::Killed,
         Event::WorkerExited { .. } => phase.has_worker(),
-        // Spawning: the start was refused; otherwise the worker has just exited.
-        Event::Failed(_) => phase.has_worker() && run.worker.is_none(),
-        Event::RetryScheduled { .. } => phase.has_worker() && run.worker.is_none(),
+        // Choosing, Spawning: it could not be started; otherwise the worker has just exited.
+        Event::Failed(_) | Event::RetryScheduled { .. } => {
+            (phase.has_worker() || phase == Choosing) && run.worker.is_none()
+        }
         Event::Ended { phase: end, .. } => {
             let may = match phase {
-                Choosing | Waiting => *end == Phase::Cancelled,
+                Waiting => *end == Phase::Cancelled,
+                Choosing => *end != Phase::Done,
                 Spawning | Starting | Running | CoolingDown | Asked | Terminated | Phase::Killed => {
                     run.worker.is_none()
                 }
@@ -175,6 +183,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         Event::CheckpointRefused(refusal) => {
             let id = &refusal.checkpoint.checkpoint_id;
             run.candidates.retain(|c| c.checkpoint_id != *id);
+            run.verified.retain(|c| c.path != refusal.checkpoint.path);
             if run.checkpoint.as_ref().is_some_and(|c| c.checkpoint_id == *id) {
                 run.checkpoint = None;
             }
@@ -183,8 +192,8 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
             run.phase = Phase::Spawning;
             run.resumed_from.clone_from(from);
             run.reached = None;
-            if from.is_some() {
-                run.checkpoint.clone_from(from);
+            if let Some(checkpoint) = from {
+                remember(run, checkpoint);
             }
         }
         Event::WorkerStarted(worker) => {
@@ -214,9 +223,9 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         }
         Event::CheckpointVerified(checkpoint) => {
             run.candidates.retain(|c| c.checkpoint_id != checkpoint.checkpoint_id);
-            run.checkpoint = Some(checkpoint.clone());
+            remember(run, checkpoint);
         }
-        Event::CheckpointPruned { .. } => {}
+        Event::CheckpointPruned { path } => run.verified.retain(|c| c.path != *path),
         Event::StopBegun { cause, requested_by, rung } => {
             begin_stop(run, *cause, requested_by.clone(), *rung, at);
         }
@@ -313,6 +322,16 @@ fn climb(run: &mut Run, rung: Phase, at: Moment) {
         | Phase::Failed
         | Phase::Cancelled => None,
     };
+}
+
+/// A checkpoint that was read back a moment ago: the newest of the catalogue.
+fn remember(run: &mut Run, checkpoint: &CheckpointRef) {
+    run.verified.retain(|c| c.path != checkpoint.path);
+    run.verified.push(checkpoint.clone());
+    if run.verified.len() > VERIFIED_MAX {
+        run.verified.remove(0);
+    }
+    run.checkpoint = Some(checkpoint.clone());
 }
 
 /// After a reboot old monotonic times mean nothing: a wait is over, a grace too (the worker

@@ -54,7 +54,9 @@ pub enum Effect {
     PruneCheckpoints {
         /// The attempt to report for.
         attempt: Attempt,
-        /// How many verified ones to keep.
+        /// All verified ones.
+        verified: Vec<CheckpointRef>,
+        /// How many of them to keep.
         keep: u32,
     },
     /// The run has ended: its shim may leave.

@@ -70,8 +70,8 @@ pub enum Event {
     CheckpointVerified(CheckpointRef),
     /// Retention has deleted a checkpoint.
     CheckpointPruned {
-        /// Which.
-        checkpoint_id: String,
+        /// Path of the file it was.
+        path: String,
     },
     /// The run is to end before it is complete, or its worker has to go.
     StopBegun {
@@ -206,6 +206,8 @@ pub enum Why {
     StaleAttempt,
     /// The fact changes nothing in this phase.
     NothingToDo,
+    /// The word is in the ledger already.
+    AlreadyHeard,
     /// The run is being stopped already; the grace goes on unchanged.
     AlreadyStopping,
     /// The run has ended that way already.

@@ -69,6 +69,11 @@ pub enum Fact {
         /// Newer ones that did not, with the reason.
         refused: Vec<CheckpointRefusal>,
     },
+    /// The checkpoints could not be looked at, so it is not known where to resume from.
+    CheckpointsUnknown {
+        /// What the system said.
+        reason: String,
+    },
     /// The worker process exists.
     Started(WorkerIdentity),
     /// The worker could not be started.
@@ -109,8 +114,8 @@ pub enum Fact {
     },
     /// Retention has deleted checkpoints.
     CheckpointsPruned {
-        /// Their ids.
-        checkpoint_ids: Vec<String>,
+        /// Their paths.
+        paths: Vec<String>,
     },
 }
 

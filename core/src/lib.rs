@@ -6,6 +6,7 @@
 //! [`effect::Effect`]s follow; [`apply::apply`] folds an event into the run. The shells
 //! around it persist the events first, then act, then tell the world.
 
+pub mod api;
 pub mod apply;
 pub mod codes;
 pub mod decide;

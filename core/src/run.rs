@@ -60,6 +60,8 @@ pub struct Run {
     pub checkpoint: Option<CheckpointRef>,
     /// The checkpoint that the present attempt resumed from.
     pub resumed_from: Option<CheckpointRef>,
+    /// All verified checkpoints that are still there, in the order of verification.
+    pub verified: Vec<CheckpointRef>,
     /// Announced and not yet read back.
     pub candidates: Vec<CheckpointRef>,
     /// Offset in the attempt's event file up to which words are in the ledger.

@@ -27,6 +27,8 @@ pub struct Slot {
     pub metrics: Numbers,
     /// Last finite loss.
     pub loss: Option<f64>,
+    /// Lines of the worker's event file that were refused.
+    pub refused_lines: u64,
     /// When the worker was last heard.
     pub heard_at: Option<Moment>,
     samples: u32,

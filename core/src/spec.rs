@@ -4,9 +4,9 @@ use crate::ids::Slug;
 use crate::policy::Policy;
 use serde::{Deserialize, Serialize};
 
-/// Longest command line or environment accepted, in bytes over all strings. The kernel's
-/// own limit on one exec is 2 MiB on Linux; half of it leaves room for what we add.
-pub const COMMAND_BYTES_MAX: usize = 1 << 20;
+/// Longest command line and environment together, in bytes. The ledger takes rows of 1 MiB;
+/// a quarter of it leaves room for characters that JSON writes as escapes.
+pub const COMMAND_BYTES_MAX: usize = 256 << 10;
 
 /// Everything needed to run a workload, now and at every retry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -42,6 +42,9 @@ pub struct RunView {
     pub progress: ProgressView,
     /// Newest numbers of the worker; null = not finite.
     pub metrics: Numbers,
+    /// Lines of this attempt's event file that were refused.
+    #[serde(default)]
+    pub refused_lines: u64,
     /// One line for people.
     pub message: String,
     /// When it was accepted.
@@ -126,6 +129,7 @@ impl RunView {
             pid: run.worker.as_ref().map(|w| w.pid),
             progress: progress(run, slot, now),
             metrics,
+            refused_lines: slot.refused_lines,
             message: message(run, slot, now),
             accepted_at: rfc3339(run.accepted_at.unix_ms),
             ended_at: run.ended_at.map(|at| rfc3339(at.unix_ms)),

@@ -1,6 +1,7 @@
 //! Facts that the shells report.
 
 use super::{Decision, ending};
+use crate::codes::Code;
 use crate::effect::Effect;
 use crate::event::{Event, Why};
 use crate::ids::Attempt;
@@ -16,8 +17,9 @@ pub(super) fn decide(run: &Run, attempt: Attempt, fact: &Fact, now: Moment) -> D
     // Facts about checkpoint files outlive the attempt that made them.
     match fact {
         Fact::CheckpointChecked { checkpoint, refusal } => return checked(run, checkpoint, refusal.as_deref()),
-        Fact::CheckpointsPruned { checkpoint_ids } => return pruned(checkpoint_ids),
+        Fact::CheckpointsPruned { paths } => return pruned(paths),
         Fact::CheckpointPicked { .. }
+        | Fact::CheckpointsUnknown { .. }
         | Fact::Started(_)
         | Fact::SpawnRefused { .. }
         | Fact::NeverSpawned
@@ -31,6 +33,13 @@ pub(super) fn decide(run: &Run, attempt: Attempt, fact: &Fact, now: Moment) -> D
     }
     match fact {
         Fact::CheckpointPicked { chosen, refused } => picked(run, chosen.as_ref(), refused),
+        Fact::CheckpointsUnknown { reason } => match run.phase {
+            Phase::Choosing => {
+                let message = format!("the checkpoints can't be read: {reason}");
+                ending::spawn_refused(run, &Code::new("RESOURCE_UNAVAILABLE"), &message, now)
+            }
+            phase => nothing_in(phase),
+        },
         Fact::Started(worker) => started(run, worker),
         Fact::SpawnRefused { code, message } => match run.phase {
             Phase::Spawning | Phase::Asked | Phase::Terminated | Phase::Killed if run.worker.is_none() => {
@@ -149,6 +158,10 @@ fn sign_of_life(run: &Run) -> Decision {
 }
 
 fn said(run: &Run, word: &Word, said_unix_ms: Option<u64>, upto: u64) -> Decision {
+    // A reader that was restarted reads a piece twice: what is in the ledger stays there once.
+    if upto <= run.upto {
+        return Decision::nothing(Why::AlreadyHeard);
+    }
     let said = Event::Said { word: word.clone(), said_unix_ms, upto };
     let mut events = Vec::new();
     match run.phase {
@@ -222,10 +235,15 @@ fn checked(run: &Run, checkpoint: &CheckpointRef, refusal: Option<&str>) -> Deci
         return Decision::nothing(Why::NothingToDo);
     }
     let (event, effects) = match refusal {
-        None => (
-            Event::CheckpointVerified(checkpoint.clone()),
-            vec![Effect::PruneCheckpoints { attempt: run.attempt, keep: run.spec.policy.keep_checkpoints }],
-        ),
+        None => {
+            let others = run.verified.iter().filter(|c| c.path != checkpoint.path);
+            let prune = Effect::PruneCheckpoints {
+                attempt: run.attempt,
+                verified: others.chain([checkpoint]).cloned().collect(),
+                keep: run.spec.policy.keep_checkpoints,
+            };
+            (Event::CheckpointVerified(checkpoint.clone()), vec![prune])
+        }
         Some(reason) => (
             Event::CheckpointRefused(CheckpointRefusal {
                 checkpoint: checkpoint.clone(),
@@ -237,10 +255,7 @@ fn checked(run: &Run, checkpoint: &CheckpointRef, refusal: Option<&str>) -> Deci
     Decision::new(Why::CheckpointChecked, vec![event], effects)
 }
 
-fn pruned(checkpoint_ids: &[String]) -> Decision {
-    let events = checkpoint_ids
-        .iter()
-        .map(|id| Event::CheckpointPruned { checkpoint_id: id.clone() })
-        .collect();
+fn pruned(paths: &[String]) -> Decision {
+    let events = paths.iter().map(|path| Event::CheckpointPruned { path: path.clone() }).collect();
     Decision::new(Why::Pruned, events, Vec::new())
 }

@@ -37,8 +37,9 @@ pub fn of(record: &Record, before: Status, run: &Run) -> (EventType, Source, Val
             supervisor(Checkpoint, Value::Object(payload))
         }
         Event::CheckpointVerified(c) => supervisor(Checkpoint, Value::Object(checkpoint("verified", c))),
-        Event::CheckpointPruned { checkpoint_id } => {
-            supervisor(Checkpoint, json!({"action": "pruned", "checkpoint_id": checkpoint_id}))
+        Event::CheckpointPruned { path } => {
+            let id = path.rsplit('/').next().unwrap_or(path);
+            supervisor(Checkpoint, json!({"action": "pruned", "checkpoint_id": id, "path": path}))
         }
         Event::Said { word, .. } => said(word, before, run),
         Event::Failed(failure) => supervisor(

@@ -112,6 +112,7 @@ pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
     fact("picked none", Fact::CheckpointPicked { chosen: None, refused: vec![] });
     let refused = vec![CheckpointRefusal { checkpoint: checkpoint(5.0), reason: "torn".into() }];
     fact("picked older", Fact::CheckpointPicked { chosen: Some(checkpoint(3.0)), refused });
+    fact("picked unknown", Fact::CheckpointsUnknown { reason: "EIO".into() });
     fact("started", Fact::Started(worker()));
     let missing = Code::new("COMMAND_NOT_FOUND");
     fact("spawn refused", Fact::SpawnRefused { code: missing, message: "no such file".into() });
@@ -136,7 +137,7 @@ pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
     fact("checkpoint good", Fact::CheckpointChecked { checkpoint: checkpoint(5.0), refusal: None });
     let torn = Some("torn".to_owned());
     fact("checkpoint bad", Fact::CheckpointChecked { checkpoint: checkpoint(5.0), refusal: torn });
-    fact("pruned", Fact::CheckpointsPruned { checkpoint_ids: vec!["ck-1".into()] });
+    fact("pruned", Fact::CheckpointsPruned { paths: vec!["/ck/ck-1".into()] });
     named.push(("deadline".into(), Input::DeadlinePassed { attempt }));
     named.push(("taken over".into(), Input::TakenOver { boot_id: BOOT.into() }));
     named.push(("rebooted".into(), Input::TakenOver { boot_id: "boot-2".into() }));

@@ -1,0 +1,187 @@
+//! Documents that clients and the daemon exchange, the same on every door (HTTP today).
+
+use crate::exit::ExitCode;
+use crate::ids::CommandId;
+use crate::input::Verb;
+use crate::policy::Policy;
+use crate::view::RunView;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A request to run something: a registered workload with parameters, or any command.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Submission {
+    /// Name of a registered workload; exclusive with `command`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// Parameters of the workload, as text; checked against what it declares.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
+    /// Program and arguments; exclusive with `workload`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// What to call the run; by default the workload's or the program's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Absolute working folder.
+    pub cwd: String,
+    /// Complete environment of the worker.
+    pub env: Vec<(String, String)>,
+    /// Settings of this run that differ from the configuration.
+    #[serde(default)]
+    pub overrides: Overrides,
+    /// The same id again finds the run that it created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<CommandId>,
+}
+
+/// Settings of one run that differ from the daemon's configuration. Times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Overrides {
+    /// Retries in the window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+    /// Wait before the first retry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff_ms: Option<u64>,
+    /// Time to leave after a request to stop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace_ms: Option<u64>,
+    /// Time to the first word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub startup_timeout_ms: Option<u64>,
+    /// Verified checkpoints to keep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_checkpoints: Option<u32>,
+}
+
+impl Overrides {
+    /// The policy with these settings in place.
+    #[must_use]
+    pub fn over(&self, mut policy: Policy) -> Policy {
+        if let Some(max) = self.retries {
+            policy.retry.max = max;
+        }
+        if let Some(ms) = self.backoff_ms {
+            policy.retry.backoff_ms = ms;
+        }
+        if let Some(ms) = self.grace_ms {
+            policy.stop_grace_ms = ms;
+            policy.ask_wait_ms = policy.ask_wait_ms.min(ms);
+        }
+        if let Some(ms) = self.startup_timeout_ms {
+            policy.startup_timeout_ms = ms;
+        }
+        if let Some(keep) = self.keep_checkpoints {
+            policy.keep_checkpoints = keep;
+        }
+        policy
+    }
+}
+
+/// A command to a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandBody {
+    /// What is asked.
+    pub verb: Verb,
+    /// Who asks, as shown to people.
+    #[serde(default)]
+    pub by: String,
+    /// The same id again is the same command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<CommandId>,
+}
+
+/// The answer to a command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CommandReply {
+    /// Whether it changed anything; a run that is being stopped already is not stopped again.
+    pub changed: bool,
+    /// Reason code of the decision.
+    pub why: String,
+    /// The run after it.
+    pub run: RunView,
+}
+
+/// A list of runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunList {
+    /// Newest first.
+    pub runs: Vec<RunView>,
+    /// Runs that are left alone because their ledger is damaged, with the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quarantined: BTreeMap<String, String>,
+}
+
+/// A piece of a worker's output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputChunk {
+    /// The attempt that wrote it.
+    pub attempt: u32,
+    /// Newest attempt of the run.
+    pub newest_attempt: u32,
+    /// Offset of the first byte in the attempt's output.
+    pub offset: u64,
+    /// Offset just behind the last byte: ask from here next.
+    pub next_offset: u64,
+    /// Length of the attempt's output now.
+    pub length: u64,
+    /// Nothing will be added to this attempt any more.
+    pub complete: bool,
+    /// The run has ended.
+    pub run_ended: bool,
+}
+
+/// What the daemon says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DaemonView {
+    /// Its process id.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
+    /// Its state folder.
+    pub state_dir: String,
+    /// Machine.
+    pub node: String,
+    /// When it was started.
+    pub started_at: String,
+    /// Seconds since then.
+    pub uptime_s: f64,
+    /// Runs that have not ended.
+    pub runs_live: usize,
+    /// All runs.
+    pub runs_total: usize,
+    /// Runs set aside because their ledger is damaged.
+    pub runs_quarantined: usize,
+    /// Why new attempts can't start now, e.g. because the ledger can't be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<String>,
+    /// Newest place in the ledger.
+    pub ledger_pos: u64,
+    /// Resident memory of the daemon in bytes.
+    pub rss_bytes: u64,
+    /// Restarts of actors since the start, by name.
+    pub actor_restarts: BTreeMap<String, u32>,
+}
+
+/// An error on the wire: RFC 9457 (`application/problem+json`) and what the command line needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Stable kind of the problem, e.g. `urn:resus:refused`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in words.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// This occurrence in words.
+    pub detail: String,
+    /// What to do next, often a command to type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Exit code of a command that meets it.
+    pub exit_code: ExitCode,
+}
