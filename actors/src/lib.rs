@@ -1,1 +1,38 @@
-//! (being written)
+//! The hands: actors that do what `core` decided.
+//!
+//! A star: everyone speaks to the Supervisor, and only it changes runs. `tree.rs` is the list
+//! of actors, the order in which they start and what happens when one dies. Actors are
+//! *restarted*; users' attempts are *retried*: two supervisions, two words.
+//!
+//! Architecture invariant: no decision about a run is made here. What an actor does follows
+//! from an effect that core decided, and what it sees goes back as an observation.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("Resus runs on Linux only: it relies on pidfd, inotify, flock and /proc.");
+
+mod adopted;
+mod board;
+mod checkpoint;
+mod clock;
+mod directory;
+pub mod door;
+mod error_tracker;
+mod gateway;
+mod ingest;
+pub mod intensity;
+pub mod limits;
+mod monitor;
+mod output;
+mod problem;
+mod publisher;
+mod readiness;
+mod root;
+mod store;
+mod supervisor;
+pub mod system;
+pub mod tree;
+mod watch;
+mod watchdog;
+mod worker;
+mod workers;
+pub mod workload;

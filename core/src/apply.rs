@@ -111,10 +111,8 @@ pub fn apply(run: &mut Run, record: &Record) -> Result<(), ApplyError> {
     if record.seq != run.seq.saturating_add(1) {
         return Err(ApplyError::Gap { seq: record.seq, after: run.seq });
     }
-    let expected = match record.event {
-        Event::AttemptBegun { .. } => run.attempt.next(),
-        _ => run.attempt,
-    };
+    let begins = matches!(record.event, Event::AttemptBegun { .. });
+    let expected = if begins { run.attempt.next() } else { run.attempt };
     if record.attempt != expected {
         return Err(ApplyError::WrongAttempt { seq: record.seq, found: record.attempt, expected });
     }
@@ -142,9 +140,7 @@ fn is_legal(run: &Run, event: &Event) -> bool {
                 || (phase == Choosing && run.attempt == Attempt(0))
         }
         Event::SpawnOrdered { .. } => phase == Choosing && run.attempt > Attempt(0),
-        Event::WorkerStarted(_) => {
-            run.worker.is_none() && (phase == Spawning || phase.is_stopping())
-        }
+        Event::WorkerStarted(_) => run.worker.is_none() && (phase == Spawning || phase.is_stopping()),
         Event::WorkerReady { .. } => phase == Starting,
         Event::WorkerSpoke => phase == Running && !run.heard.spoke,
         Event::CoolingBegun => phase == Running,
@@ -152,7 +148,9 @@ fn is_legal(run: &Run, event: &Event) -> bool {
         Event::StopBegun { rung, .. } => {
             rung.is_stopping() && phase.has_worker() && (!phase.is_stopping() || *rung >= phase)
         }
-        Event::Escalated { rung } => rung.is_stopping() && matches!(phase, Asked | Terminated) && *rung > phase,
+        Event::Escalated { rung } => {
+            rung.is_stopping() && matches!(phase, Asked | Terminated) && *rung > phase
+        }
         Event::StillAlive => phase == Phase::Killed,
         Event::WorkerExited { .. } => phase.has_worker(),
         // Choosing, Spawning: it could not be started; otherwise the worker has just exited.

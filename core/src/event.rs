@@ -1,12 +1,12 @@
 //! Facts that we recorded. A run is the fold of its events and nothing else.
 
+use crate::codes::Code;
 use crate::ids::{Attempt, CommandId, RunId};
 use crate::input::{CheckpointRef, CheckpointRefusal, Exit, Reached, WorkerIdentity};
 use crate::moment::Moment;
 use crate::phase::Phase;
 use crate::pulse::word::Word;
 use crate::spec::Spec;
-use crate::codes::Code;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -169,9 +169,7 @@ impl fmt::Display for Slug {
 
 /// Number of a worker's life within a run, and the fencing token: 0 before the first
 /// worker, raised by every new one. Facts of a lower attempt are never believed.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Attempt(pub u32);
 

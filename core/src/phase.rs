@@ -77,7 +77,8 @@ impl Phase {
     /// A worker process may exist (or its start has been ordered).
     #[must_use]
     pub fn has_worker(self) -> bool {
-        matches!(self, Self::Spawning | Self::Starting | Self::Running | Self::CoolingDown) || self.is_stopping()
+        matches!(self, Self::Spawning | Self::Starting | Self::Running | Self::CoolingDown)
+            || self.is_stopping()
     }
 
     /// The word shown to people.

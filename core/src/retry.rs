@@ -164,8 +164,9 @@ mod tests {
     #[test]
     fn runs_that_fail_together_come_back_apart() {
         let policy = RetryPolicy { backoff_ms: 60_000, ..RetryPolicy::default() };
-        let mut waits: Vec<_> =
-            (0..100).map(|n| backoff_ms(&policy, &RunId::new(format!("run-{n}")).unwrap(), Attempt(1), 1)).collect();
+        let mut waits: Vec<_> = (0..100)
+            .map(|n| backoff_ms(&policy, &RunId::new(format!("run-{n}")).unwrap(), Attempt(1), 1))
+            .collect();
         waits.sort_unstable();
         waits.dedup();
         assert!(waits.len() > 90, "only {} different waits", waits.len());
@@ -179,8 +180,14 @@ mod tests {
         state.note_retry(&policy, 100);
         state.note_retry(&policy, 200);
         assert_eq!(state.judge(&policy, &crashed, None, 300, 5), Verdict::BudgetSpent);
-        assert_eq!(state.judge(&policy, &crashed, None, 1_150, 5), Verdict::Retry { delay_ms: 5, counted: true });
-        assert_eq!(state.judge(&policy, &Code::new("PREEMPTED"), None, 300, 5), Verdict::Retry { delay_ms: 5, counted: false });
+        assert_eq!(
+            state.judge(&policy, &crashed, None, 1_150, 5),
+            Verdict::Retry { delay_ms: 5, counted: true }
+        );
+        assert_eq!(
+            state.judge(&policy, &Code::new("PREEMPTED"), None, 300, 5),
+            Verdict::Retry { delay_ms: 5, counted: false }
+        );
     }
 
     #[test]
@@ -194,7 +201,10 @@ mod tests {
         let config = Code::new("CONFIG_INVALID");
         assert_eq!(state.judge(&policy, &config, None, 0, 0), Verdict::NotRetryable);
         assert!(matches!(state.judge(&policy, &config, Some(true), 0, 0), Verdict::Retry { .. }));
-        assert_eq!(state.judge(&policy, &Code::new("EXIT_NONZERO"), Some(false), 0, 0), Verdict::NotRetryable);
+        assert_eq!(
+            state.judge(&policy, &Code::new("EXIT_NONZERO"), Some(false), 0, 0),
+            Verdict::NotRetryable
+        );
     }
 
     #[test]

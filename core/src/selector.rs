@@ -65,8 +65,11 @@ pub fn select<'a>(text: &str, runs: &[Named<'a>]) -> Result<&'a RunId, SelectErr
         many => {
             let mut newest: Vec<_> = many.to_vec();
             newest.sort_by_key(|run| std::cmp::Reverse(run.accepted_unix_ms));
-            let candidates =
-                newest.iter().take(LISTED_MAX).map(|run| format!("{} ({})", run.id.short(), run.name)).collect();
+            let candidates = newest
+                .iter()
+                .take(LISTED_MAX)
+                .map(|run| format!("{} ({})", run.id.short(), run.name))
+                .collect();
             Err(SelectError::Ambiguous { text: text.to_owned(), candidates })
         }
     }

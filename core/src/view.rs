@@ -162,7 +162,8 @@ fn progress(run: &Run, slot: &Slot, now: Moment) -> ProgressView {
 }
 
 fn message(run: &Run, slot: &Slot, now: Moment) -> String {
-    let failure = || run.last_failure.as_ref().map(|f| format!("{}: {}", f.code, f.message)).unwrap_or_default();
+    let failure =
+        || run.last_failure.as_ref().map(|f| format!("{}: {}", f.code, f.message)).unwrap_or_default();
     let said = || {
         let newest = slot.progress.as_ref().and_then(|p| p.message.clone());
         newest.unwrap_or_else(|| run.heard.message.clone())

@@ -210,7 +210,7 @@ impl Ledger {
     /// [`ReplayError`] when the ledger cannot be read at all.
     pub fn replay(&self, visit: impl FnMut(Replayed)) -> Result<ReplaySummary, ReplayError> {
         let Some(connection) = &self.connection else {
-            return Err(ReplayError { path: self.path.clone(), source: rusqlite::Error::InvalidQuery });
+            return Err(ReplayError::Closed { path: self.path.clone() });
         };
         replay::replay(connection, &self.path, visit)
     }

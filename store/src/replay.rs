@@ -44,12 +44,23 @@ pub struct ReplaySummary {
 
 /// Why a replay could not be carried out at all.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to replay ledger {}", path.display())]
-pub struct ReplayError {
-    /// The ledger.
-    pub path: PathBuf,
-    /// What SQLite said.
-    pub source: rusqlite::Error,
+pub enum ReplayError {
+    /// The ledger is closed since a reopening failed; see [`CommitError::Reopen`].
+    ///
+    /// [`CommitError::Reopen`]: crate::CommitError::Reopen
+    #[error("ledger {} is closed after a failed reopening", path.display())]
+    Closed {
+        /// The ledger.
+        path: PathBuf,
+    },
+    /// A query failed, and not because of damage that can be laid to one run.
+    #[error("failed to replay ledger {}", path.display())]
+    Sqlite {
+        /// The ledger.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
 }
 
 /// Visits every run in the order of run ids. Memory is bounded by the largest single run.
@@ -58,7 +69,7 @@ pub(crate) fn replay(
     path: &Path,
     mut visit: impl FnMut(Replayed),
 ) -> Result<ReplaySummary, ReplayError> {
-    let failed = |source| ReplayError { path: path.into(), source };
+    let failed = |source| ReplayError::Sqlite { path: path.into(), source };
     let mut summary = ReplaySummary::default();
     for id in run_ids(connection).map_err(failed)? {
         let run = replay_run(connection, id).map_err(failed)?;

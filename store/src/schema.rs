@@ -1,7 +1,7 @@
 //! The versions of the ledger's schema, and the migrations between them.
 //!
 //! The version is SQLite's `user_version`. A new version is one more entry at the end of
-//! [`MIGRATIONS`] and one SQL file; an entry that was released is never edited.
+//! `MIGRATIONS` and one SQL file; an entry that was released is never edited.
 
 use rusqlite::{Connection, TransactionBehavior};
 

@@ -16,7 +16,9 @@ use crate::spec::Contract;
 pub(super) fn decide(run: &Run, attempt: Attempt, fact: &Fact, now: Moment) -> Decision {
     // Facts about checkpoint files outlive the attempt that made them.
     match fact {
-        Fact::CheckpointChecked { checkpoint, refusal } => return checked(run, checkpoint, refusal.as_deref()),
+        Fact::CheckpointChecked { checkpoint, refusal } => {
+            return checked(run, checkpoint, refusal.as_deref());
+        }
         Fact::CheckpointsPruned { paths } => return pruned(paths),
         Fact::CheckpointPicked { .. }
         | Fact::CheckpointsUnknown { .. }
@@ -33,45 +35,39 @@ pub(super) fn decide(run: &Run, attempt: Attempt, fact: &Fact, now: Moment) -> D
     }
     match fact {
         Fact::CheckpointPicked { chosen, refused } => picked(run, chosen.as_ref(), refused),
-        Fact::CheckpointsUnknown { reason } => match run.phase {
-            Phase::Choosing => {
-                let message = format!("the checkpoints can't be read: {reason}");
-                ending::spawn_refused(run, &Code::new("RESOURCE_UNAVAILABLE"), &message, now)
-            }
-            phase => nothing_in(phase),
-        },
+        Fact::CheckpointsUnknown { reason } if run.phase == Phase::Choosing => {
+            let message = format!("the checkpoints can't be read: {reason}");
+            ending::spawn_refused(run, &Code::new("RESOURCE_UNAVAILABLE"), &message, now)
+        }
         Fact::Started(worker) => started(run, worker),
-        Fact::SpawnRefused { code, message } => match run.phase {
-            Phase::Spawning | Phase::Asked | Phase::Terminated | Phase::Killed if run.worker.is_none() => {
-                ending::spawn_refused(run, code, message, now)
-            }
-            phase => nothing_in(phase),
-        },
+        Fact::SpawnRefused { code, message } if run.phase.has_worker() && run.worker.is_none() => {
+            ending::spawn_refused(run, code, message, now)
+        }
         Fact::NeverSpawned => never_spawned(run, now),
-        Fact::AskUndelivered => match run.phase {
-            Phase::Asked => Decision::new(
-                Why::CannotBeAsked,
-                vec![Event::Escalated { rung: Phase::Terminated }],
-                vec![Effect::Terminate { attempt }],
-            ),
-            phase => nothing_in(phase),
-        },
+        Fact::AskUndelivered if run.phase == Phase::Asked => Decision::new(
+            Why::CannotBeAsked,
+            vec![Event::Escalated { rung: Phase::Terminated }],
+            vec![Effect::Terminate { attempt }],
+        ),
         Fact::SignOfLife => sign_of_life(run),
         Fact::Said { word, said_unix_ms, upto } => said(run, word, *said_unix_ms, *upto),
         Fact::Exited { exit, reached } => exited(run, exit, reached.as_ref(), now),
-        Fact::CheckpointChecked { .. } | Fact::CheckpointsPruned { .. } => Decision::nothing(Why::NothingToDo),
+        Fact::CheckpointsUnknown { .. }
+        | Fact::SpawnRefused { .. }
+        | Fact::AskUndelivered
+        | Fact::CheckpointChecked { .. }
+        | Fact::CheckpointsPruned { .. } => Decision::nothing(Why::NothingToDo),
     }
 }
 
-/// The fact comes too late or too early for this phase. (Takes the phase so that the match
-/// it ends stays readable; the full table is in `testdata/table.txt`.)
-fn nothing_in(_: Phase) -> Decision {
+/// The fact comes too late or too early for this phase.
+fn nothing() -> Decision {
     Decision::nothing(Why::NothingToDo)
 }
 
 fn picked(run: &Run, chosen: Option<&CheckpointRef>, refused: &[CheckpointRefusal]) -> Decision {
     if run.phase != Phase::Choosing {
-        return nothing_in(run.phase);
+        return nothing();
     }
     let mut events: Vec<_> = refused.iter().cloned().map(Event::CheckpointRefused).collect();
     let resumed_at = match chosen {
@@ -110,7 +106,7 @@ fn started(run: &Run, worker: &WorkerIdentity) -> Decision {
         Phase::Choosing | Phase::Waiting | Phase::Done | Phase::Failed | Phase::Cancelled => {
             Decision::new(Why::StaleAttempt, Vec::new(), vec![Effect::Kill { attempt }])
         }
-        Phase::Starting | Phase::Running | Phase::CoolingDown => nothing_in(run.phase),
+        Phase::Starting | Phase::Running | Phase::CoolingDown => nothing(),
     }
 }
 
@@ -129,9 +125,7 @@ fn never_spawned(run: &Run, now: Moment) -> Decision {
         | Phase::Asked
         | Phase::Terminated
         | Phase::Killed => ending::exited(run, &Exit::unknown(), None, now),
-        Phase::Choosing | Phase::Waiting | Phase::Done | Phase::Failed | Phase::Cancelled => {
-            nothing_in(run.phase)
-        }
+        Phase::Choosing | Phase::Waiting | Phase::Done | Phase::Failed | Phase::Cancelled => nothing(),
     }
 }
 
@@ -153,7 +147,7 @@ fn sign_of_life(run: &Run) -> Decision {
         | Phase::Waiting
         | Phase::Done
         | Phase::Failed
-        | Phase::Cancelled => nothing_in(run.phase),
+        | Phase::Cancelled => nothing(),
     }
 }
 
@@ -180,7 +174,7 @@ fn said(run: &Run, word: &Word, said_unix_ms: Option<u64>, upto: u64) -> Decisio
             events.extend(cooling(word));
         }
         Phase::Choosing | Phase::Waiting | Phase::Done | Phase::Failed | Phase::Cancelled => {
-            return nothing_in(run.phase);
+            return nothing();
         }
     }
     let mut effects = Vec::new();
@@ -224,9 +218,7 @@ fn exited(run: &Run, exit: &Exit, reached: Option<&Reached>, now: Moment) -> Dec
         | Phase::Asked
         | Phase::Terminated
         | Phase::Killed => ending::exited(run, exit, reached, now),
-        Phase::Choosing | Phase::Waiting | Phase::Done | Phase::Failed | Phase::Cancelled => {
-            nothing_in(run.phase)
-        }
+        Phase::Choosing | Phase::Waiting | Phase::Done | Phase::Failed | Phase::Cancelled => nothing(),
     }
 }
 

@@ -8,6 +8,7 @@ use resus_store::{
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+/// Longer than anything here takes: what would hang for ever fails instead.
 const LONG: Duration = Duration::from_secs(60);
 
 /// A ledger that says when a commit begins, waits to be let through, and counts.
@@ -36,6 +37,13 @@ struct Scene {
     outcomes: Receiver<Outcome>,
 }
 
+impl Scene {
+    /// Waits for the next commit to begin; returns how many batches it has.
+    fn next_commit(&self) -> usize {
+        self.entered.recv_timeout(LONG).expect("a commit begins")
+    }
+}
+
 fn gated(ledger: Ledger, limits: Limits) -> Scene {
     let ((enter, entered), (pass, passed), (tell, outcomes)) = (channel(), channel(), channel());
     let sink = Gated { ledger, entered: enter, pass: passed };
@@ -55,12 +63,12 @@ fn batches_that_wait_share_one_commit_and_keep_their_order() {
     let (_folder, path, ledger) = new_ledger();
     let scene = gated(ledger, Limits::default());
     scene.writer.submit(one(1)).expect("room");
-    assert_eq!(scene.entered.recv().expect("a commit"), 1);
+    assert_eq!(scene.next_commit(), 1);
     for ticket in 2..=500 {
         scene.writer.submit(one(ticket)).expect("room");
     }
     scene.pass.send(()).expect("the first commit waits");
-    assert_eq!(scene.entered.recv().expect("a commit"), 499, "all that waited are one commit");
+    assert_eq!(scene.next_commit(), 499, "all that waited are one commit");
     scene.pass.send(()).expect("the second commit waits");
     scene.writer.close(LONG).expect("everything is written");
     let told: Vec<(u64, u64)> = scene
@@ -81,7 +89,7 @@ fn a_full_queue_hands_the_batch_back_at_once() {
     let (_folder, _path, ledger) = new_ledger();
     let scene = gated(ledger, Limits { queue_batches: 3, ..Limits::default() });
     scene.writer.submit(one(1)).expect("room");
-    scene.entered.recv().expect("the first is being written");
+    scene.next_commit();
     for ticket in 2..=4 {
         scene.writer.submit(one(ticket)).expect("room");
     }
@@ -108,13 +116,13 @@ fn a_group_is_closed_before_it_grows_too_large() {
         scene.writer.submit(batch).expect("room");
     };
     submit(1, 1);
-    let mut groups = vec![scene.entered.recv().expect("a commit")];
+    let mut groups = vec![scene.next_commit()];
     for (ticket, count) in [(2, 2), (3, 2), (4, 2), (5, 5), (6, 1)] {
         submit(ticket, count);
     }
     for _ in 0..4 {
         scene.pass.send(()).expect("a commit waits");
-        groups.push(scene.entered.recv().expect("a commit"));
+        groups.push(scene.next_commit());
     }
     scene.pass.send(()).expect("a commit waits");
     scene.writer.close(LONG).expect("everything is written");

@@ -3,8 +3,8 @@
 use crate::support::{new_ledger, raw, row, rows, verified};
 use proptest::prelude::*;
 use resus_store::{
-    Batch, BatchResult, CloseError, CommitError, Ledger, Limits, OpenError, Outcome, Refusal, Sink,
-    TicketError, Writer,
+    Batch, BatchResult, CloseError, CommitError, Ledger, Limits, OpenError, Outcome, Refusal, ReplayError,
+    Sink, TicketError, Writer,
 };
 use rusqlite::ffi;
 use std::collections::VecDeque;
@@ -321,6 +321,7 @@ fn a_ledger_that_vanished_is_not_replaced_by_a_new_one() {
     let settled = ledger.settle(&[&batch]);
     assert!(matches!(settled, Err(CommitError::Reopen(OpenError::Missing { .. }))), "{settled:?}");
     assert!(!path.exists());
+    assert!(matches!(ledger.replay(|_| {}), Err(ReplayError::Closed { .. })));
     std::fs::rename(&aside, &path).expect("moved back");
     assert_eq!(ledger.settle(&[&batch]).expect("settled"), [None]);
     ledger.append(&rows("a", 2, 2)).expect("append");

@@ -1,1 +1,110 @@
-//! (being written)
+//! The Othello workload: trains the evaluation of `othello_engine` by self-play, says how it is by PULSE,
+//! and survives being stopped, killed and resumed without a trace in its result.
+//!
+//! With the same settings the final checkpoint's payload is the same bit for bit, whatever the number of
+//! threads and however often the training was interrupted. Outside Resus it works the same and talks to
+//! standard output alone.
+
+mod attempt;
+mod evaluate;
+mod failure;
+mod fingerprint;
+mod flags;
+mod saver;
+mod snapshot;
+mod voice;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use othello_engine::session::{Session, TrainConfig};
+use resus_checkpoint::read_at_most;
+use resus_sdk::{ErrorReport, Outcome, Pulse, RunComplete, Status};
+
+use crate::attempt::Attempt;
+use crate::failure::{EXIT_DONE, Failure, with_causes};
+use crate::flags::{HELP, Options, Request, parse};
+use crate::saver::{Saver, prepare_folder};
+
+/// Where checkpoints go when neither the command line nor a supervisor says so.
+const CHECKPOINT_FOLDER: &str = "checkpoints";
+
+/// Runs the workload with `arguments`, those after the worker's name, as this process's environment and
+/// signals have it.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let pulse = Pulse::from_env();
+    let mut errors = io::stderr();
+    if let Err(error) = pulse.handle_signals() {
+        // Training without a graceful stop is better than no training.
+        let _ = writeln!(errors, "warning: failed to listen to signals: {error}");
+    }
+    ExitCode::from(run(arguments, &pulse, &mut io::stdout(), &mut errors))
+}
+
+/// Runs the workload for whoever is behind `pulse`; progress goes to `out`, a failure to `errors`.
+/// Returns the exit code: 0 finished or stopped on request, 75 worth a retry, 125 failed for good.
+pub fn run(
+    arguments: impl Iterator<Item = OsString>,
+    pulse: &Pulse,
+    out: &mut dyn Write,
+    errors: &mut dyn Write,
+) -> u8 {
+    match parse(arguments) {
+        Ok(Request::Help) => {
+            let _ = out.write_all(HELP.as_bytes());
+            EXIT_DONE
+        }
+        Ok(Request::Train(options)) => match train(options, pulse, out) {
+            Ok(()) => EXIT_DONE,
+            Err(failure) => give_up(&failure, pulse, errors),
+        },
+        Err(error) => give_up(&error.into(), pulse, errors),
+    }
+}
+
+fn train(options: Options, pulse: &Pulse, out: &mut dyn Write) -> Result<(), Failure> {
+    pulse.status(Status::Preparing, "reading checkpoints");
+    let folder = options
+        .checkpoint_dir
+        .or_else(|| pulse.checkpoint_dir().map(Path::to_owned))
+        .unwrap_or_else(|| PathBuf::from(CHECKPOINT_FOLDER));
+    prepare_folder(&folder).map_err(|source| Failure::Folder { path: folder.clone(), source })?;
+    let resume_from = options.resume_from.or_else(|| pulse.resume_from().map(Path::to_owned));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build()?;
+    let (session, safe_at) = match resume_from {
+        Some(path) => {
+            let session = resume(options.config, &path)?;
+            let games = session.games_done();
+            // Nobody may be there to read it: that is not an error.
+            let _ = writeln!(out, "going on from {} after {games} games", path.display());
+            (session, Some(games))
+        }
+        None => (Session::new(options.config), None),
+    };
+    let saver = Saver::new(folder, pulse.clone());
+    Attempt::new(session, safe_at, pool, pulse, out, saver, options.checkpoint_every).run(options.eval_games)
+}
+
+/// The session saved in the checkpoint at `path`.
+fn resume(config: TrainConfig, path: &Path) -> Result<Session, Failure> {
+    let (_, payload) = read_at_most(path, snapshot::bytes_max())
+        .map_err(|reason| Failure::Unreadable { path: path.to_owned(), reason })?;
+    snapshot::decode(config, &payload).map_err(|reason| Failure::Unfit { path: path.to_owned(), reason })
+}
+
+/// Says what failed to everyone who may listen; returns the exit code.
+fn give_up(failure: &Failure, pulse: &Pulse, errors: &mut dyn Write) -> u8 {
+    let message = with_causes(failure);
+    pulse.error(&ErrorReport {
+        error_code: failure.code(),
+        message: &message,
+        is_retryable: failure.is_retryable(),
+        fatal: true,
+        ..ErrorReport::default()
+    });
+    pulse.run_complete(&RunComplete::with(Outcome::Failed));
+    let _ = writeln!(errors, "error: {message}");
+    failure.exit_code()
+}

@@ -1,0 +1,190 @@
+//! The published view: what readers see. Runs are put here by the Supervisor once their
+//! events are on disk, telemetry by the Worker actors as it comes. Readers never wait for an
+//! actor.
+
+use crate::clock;
+use resus_core::api::RunList;
+use resus_core::ids::{Attempt, RunId};
+use resus_core::pulse::line::Telemetry;
+use resus_core::run::Run;
+use resus_core::selector::{Named, SelectError, select};
+use resus_core::slot::Slot;
+use resus_core::view::RunView;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+#[derive(Default)]
+struct Published {
+    runs: BTreeMap<RunId, Arc<Run>>,
+    slots: BTreeMap<RunId, Slot>,
+    quarantined: BTreeMap<RunId, String>,
+    actor_restarts: BTreeMap<String, u32>,
+    degraded: Option<String>,
+}
+
+/// The published view of one node.
+pub(crate) struct Board {
+    node: String,
+    published: Mutex<Published>,
+    ledger_pos: AtomicU64,
+    rss_bytes: AtomicU64,
+    version: watch::Sender<u64>,
+}
+
+impl Board {
+    pub(crate) fn new(node: String) -> Self {
+        Self {
+            node,
+            published: Mutex::new(Published::default()),
+            ledger_pos: AtomicU64::new(0),
+            rss_bytes: AtomicU64::new(0),
+            version: watch::Sender::new(0),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Published> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bump(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// A run's newest state is on disk.
+    pub(crate) fn publish(&self, run: Arc<Run>) {
+        let mut published = self.lock();
+        published.slots.entry(run.id.clone()).or_default().begin_attempt(run.attempt);
+        published.runs.insert(run.id.clone(), run);
+        drop(published);
+        self.bump();
+    }
+
+    /// Takes in telemetry of an attempt; that of an older attempt is ignored.
+    pub(crate) fn fold(&self, run_id: &RunId, attempt: Attempt, telemetry: Telemetry) {
+        let now = clock::now();
+        let mut published = self.lock();
+        let slot = published.slots.entry(run_id.clone()).or_default();
+        if attempt < slot.attempt {
+            return;
+        }
+        slot.begin_attempt(attempt);
+        slot.fold(telemetry, now);
+        drop(published);
+        self.bump();
+    }
+
+    /// A line of a worker's event file was refused. Returns how many were.
+    pub(crate) fn refused_line(&self, run_id: &RunId) -> u64 {
+        let mut published = self.lock();
+        let slot = published.slots.entry(run_id.clone()).or_default();
+        slot.refused_lines = slot.refused_lines.saturating_add(1);
+        slot.refused_lines
+    }
+
+    pub(crate) fn quarantine(&self, run_id: RunId, reason: String) {
+        let mut published = self.lock();
+        published.runs.remove(&run_id);
+        published.quarantined.insert(run_id, reason);
+        drop(published);
+        self.bump();
+    }
+
+    pub(crate) fn degraded(&self, reason: Option<String>) {
+        self.lock().degraded = reason;
+        self.bump();
+    }
+
+    pub(crate) fn is_degraded(&self) -> Option<String> {
+        self.lock().degraded.clone()
+    }
+
+    pub(crate) fn actor_restarted(&self, name: &str) {
+        let mut published = self.lock();
+        let count = published.actor_restarts.entry(name.to_owned()).or_insert(0);
+        *count = count.saturating_add(1);
+    }
+
+    pub(crate) fn actor_restarts(&self) -> BTreeMap<String, u32> {
+        self.lock().actor_restarts.clone()
+    }
+
+    pub(crate) fn committed(&self, pos: u64) {
+        self.ledger_pos.fetch_max(pos, Ordering::Relaxed);
+    }
+
+    pub(crate) fn ledger_pos(&self) -> u64 {
+        self.ledger_pos.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn measured(&self, rss_bytes: u64) {
+        self.rss_bytes.store(rss_bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn rss_bytes(&self) -> u64 {
+        self.rss_bytes.load(Ordering::Relaxed)
+    }
+
+    /// All runs, newest first.
+    pub(crate) fn list(&self) -> RunList {
+        let now = clock::now();
+        let published = self.lock();
+        let mut runs: Vec<_> = published.runs.values().collect();
+        runs.sort_by_key(|run| std::cmp::Reverse((run.accepted_at.unix_ms, &run.id)));
+        let empty = Slot::default();
+        let view = |run: &&Arc<Run>| {
+            RunView::of(run, published.slots.get(&run.id).unwrap_or(&empty), &self.node, now)
+        };
+        let quarantined =
+            published.quarantined.iter().map(|(id, reason)| (id.to_string(), reason.clone())).collect();
+        RunList { runs: runs.iter().map(view).collect(), quarantined }
+    }
+
+    /// The run that a text names.
+    pub(crate) fn find(&self, selector: &str) -> Result<Arc<Run>, SelectError> {
+        let published = self.lock();
+        let named: Vec<_> = published
+            .runs
+            .values()
+            .map(|run| Named {
+                id: &run.id,
+                name: run.spec.name.as_str(),
+                accepted_unix_ms: run.accepted_at.unix_ms,
+            })
+            .collect();
+        let found = select(selector, &named)?;
+        published.runs.get(found).cloned().ok_or_else(|| SelectError::NotFound { text: selector.to_owned() })
+    }
+
+    /// One run as shown.
+    pub(crate) fn view(&self, run_id: &RunId) -> Option<RunView> {
+        let now = clock::now();
+        let published = self.lock();
+        let run = published.runs.get(run_id)?;
+        let empty = Slot::default();
+        Some(RunView::of(run, published.slots.get(run_id).unwrap_or(&empty), &self.node, now))
+    }
+
+    /// Runs that have not ended, all runs, runs set aside.
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
+        let published = self.lock();
+        let live = published.runs.values().filter(|run| !run.phase.is_terminal()).count();
+        (live, published.runs.len(), published.quarantined.len())
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        *self.version.borrow()
+    }
+
+    /// Waits until the view is newer than `since`, at most `within`, and returns its version.
+    pub(crate) async fn changed(&self, since: u64, within: Duration) -> u64 {
+        let mut version = self.version.subscribe();
+        let newer = version.wait_for(|version| *version != since);
+        match tokio::time::timeout(within, newer).await {
+            Ok(Ok(version)) => *version,
+            Ok(Err(_)) | Err(_) => self.version(),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Checkpoint files: picking the newest that verifies, reading announced ones back, retention.
+//! Reading is blocking work and happens beside the actor, in order per run.
+
+use crate::directory::Directory;
+use crate::supervisor::{Observation, SupervisorMsg};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use resus_checkpoint::retention::{self, Entry};
+use resus_checkpoint::{newest_verified, verify};
+use resus_core::ids::{Attempt, RunId};
+use resus_core::input::{CheckpointRef, CheckpointRefusal, Fact};
+use resus_store::StateDir;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Jobs that may wait per run. A worker that announces checkpoints faster than they can be
+/// read back has the oldest announcement dropped; the file itself stays and is looked at when
+/// a checkpoint is picked.
+const JOBS_WAITING_MAX: usize = 32;
+
+/// What is asked for a run's checkpoints.
+#[derive(Debug, Clone)]
+pub(crate) enum Job {
+    Pick,
+    Verify(CheckpointRef),
+    Prune { verified: Vec<CheckpointRef>, keep: u32 },
+}
+
+pub(crate) enum CheckpointMsg {
+    Do {
+        run_id: RunId,
+        attempt: Attempt,
+        job: Job,
+    },
+    /// A job is done.
+    Done {
+        run_id: RunId,
+        attempt: Attempt,
+        fact: Option<Fact>,
+    },
+}
+
+#[derive(Default)]
+struct RunFiles {
+    busy: bool,
+    waiting: VecDeque<(Attempt, Job)>,
+}
+
+pub(crate) struct CheckpointState {
+    directory: Arc<Directory>,
+    dirs: Arc<StateDir>,
+    runs: BTreeMap<RunId, RunFiles>,
+}
+
+pub(crate) struct Checkpoint;
+
+impl Actor for Checkpoint {
+    type Msg = CheckpointMsg;
+    type State = CheckpointState;
+    type Arguments = (Arc<Directory>, Arc<StateDir>);
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<CheckpointMsg>,
+        (directory, dirs): Self::Arguments,
+    ) -> Result<CheckpointState, ActorProcessingErr> {
+        Ok(CheckpointState { directory, dirs, runs: BTreeMap::new() })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<CheckpointMsg>,
+        message: CheckpointMsg,
+        state: &mut CheckpointState,
+    ) -> Result<(), ActorProcessingErr> {
+        let run_id = match message {
+            CheckpointMsg::Do { run_id, attempt, job } => {
+                let files = state.runs.entry(run_id.clone()).or_default();
+                if files.waiting.len() >= JOBS_WAITING_MAX {
+                    let oldest = files.waiting.iter().position(|(_, job)| matches!(job, Job::Verify(_)));
+                    files.waiting.remove(oldest.unwrap_or(0));
+                    tracing::warn!(%run_id, "checkpoints are announced faster than they can be read back");
+                }
+                files.waiting.push_back((attempt, job));
+                run_id
+            }
+            CheckpointMsg::Done { run_id, attempt, fact } => {
+                let files = state.runs.entry(run_id.clone()).or_default();
+                files.busy = false;
+                if let Some(fact) = fact {
+                    let observation = Observation { run_id: run_id.clone(), attempt, fact, committed: None };
+                    state.directory.supervisor.send(SupervisorMsg::Observed(observation));
+                }
+                run_id
+            }
+        };
+        start_next(&myself, state, run_id)
+    }
+}
+
+/// Starts the run's next job beside the actor.
+fn start_next(
+    myself: &ActorRef<CheckpointMsg>,
+    state: &mut CheckpointState,
+    run_id: RunId,
+) -> Result<(), ActorProcessingErr> {
+    let folder = state.dirs.checkpoints(run_id.as_str())?;
+    let Some(files) = state.runs.get_mut(&run_id).filter(|files| !files.busy) else { return Ok(()) };
+    let Some((attempt, job)) = files.waiting.pop_front() else { return Ok(()) };
+    files.busy = true;
+    let actor = myself.clone();
+    tokio::task::spawn_blocking(move || {
+        let fact = carry_out(&folder, &job);
+        let _gone = actor.cast(CheckpointMsg::Done { run_id, attempt, fact });
+    });
+    Ok(())
+}
+
+fn carry_out(folder: &Path, job: &Job) -> Option<Fact> {
+    match job {
+        Job::Pick => Some(pick(folder)),
+        Job::Verify(checkpoint) => Some(check(folder, checkpoint)),
+        Job::Prune { verified, keep } => prune(folder, verified, *keep),
+    }
+}
+
+fn pick(folder: &Path) -> Fact {
+    let picked = match newest_verified(folder) {
+        Ok(picked) => picked,
+        Err(error) => {
+            // Not knowing the checkpoints is not the same as having none: starting from
+            // nothing would throw work away, so the attempt does not start at all.
+            tracing::error!(folder = %folder.display(), %error, "checkpoints can't be listed");
+            return Fact::CheckpointsUnknown { reason: told(&error) };
+        }
+    };
+    let refused = picked
+        .refused
+        .iter()
+        .map(|(path, refusal)| CheckpointRefusal { checkpoint: named(path), reason: told(refusal) })
+        .collect();
+    let chosen = picked.chosen.map(|chosen| CheckpointRef {
+        step: Some(chosen.header.games as f64),
+        size_bytes: Some(chosen.size_bytes),
+        digest: Some(format!("crc32:{:08x}", chosen.header.crc)),
+        ..named(&chosen.path)
+    });
+    Fact::CheckpointPicked { chosen, refused }
+}
+
+fn check(folder: &Path, announced: &CheckpointRef) -> Fact {
+    let path = Path::new(&announced.path);
+    if path.parent() != Some(folder) {
+        let refusal = Some(format!("it is not in the run's checkpoint folder {}", folder.display()));
+        return Fact::CheckpointChecked { checkpoint: announced.clone(), refusal };
+    }
+    match verify(path) {
+        Ok(whole) => {
+            let checkpoint = CheckpointRef {
+                checkpoint_id: announced.checkpoint_id.clone(),
+                path: announced.path.clone(),
+                step: Some(whole.header.games as f64),
+                size_bytes: Some(whole.size_bytes),
+                digest: Some(format!("crc32:{:08x}", whole.header.crc)),
+            };
+            Fact::CheckpointChecked { checkpoint, refusal: None }
+        }
+        Err(refusal) => {
+            Fact::CheckpointChecked { checkpoint: announced.clone(), refusal: Some(told(&refusal)) }
+        }
+    }
+}
+
+/// Deletes what retention names. Only verified files are known to it, so only they count as
+/// kept, and only files of the run's own folder are ever touched.
+fn prune(folder: &Path, verified: &[CheckpointRef], keep: u32) -> Option<Fact> {
+    let entries: Vec<_> = verified
+        .iter()
+        .filter(|checkpoint| Path::new(&checkpoint.path).parent() == Some(folder))
+        .map(|checkpoint| Entry {
+            id: checkpoint.path.clone(),
+            step: checkpoint.step.unwrap_or(0.0) as u64,
+            verified: true,
+            pinned: false,
+        })
+        .collect();
+    let keep = usize::try_from(keep).unwrap_or(usize::MAX);
+    let mut paths = Vec::new();
+    for path in retention::plan(&entries, keep) {
+        match std::fs::remove_file(&path) {
+            Ok(()) => paths.push(path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => paths.push(path),
+            Err(error) => tracing::warn!(%path, %error, "checkpoint can't be deleted"),
+        }
+    }
+    (!paths.is_empty()).then_some(Fact::CheckpointsPruned { paths })
+}
+
+fn named(path: &Path) -> CheckpointRef {
+    let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    CheckpointRef {
+        checkpoint_id: file_name,
+        path: path.to_string_lossy().into_owned(),
+        step: None,
+        size_bytes: None,
+        digest: None,
+    }
+}
+
+/// The refusal with everything that led to it, in one line.
+fn told(refusal: &dyn std::error::Error) -> String {
+    let mut text = refusal.to_string();
+    let mut source = refusal.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

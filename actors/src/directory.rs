@@ -1,0 +1,57 @@
+//! Where the actors of the tree can be reached. An address changes when its actor is
+//! restarted, so nobody keeps one: everyone asks here at each message.
+
+use crate::checkpoint::CheckpointMsg;
+use crate::error_tracker::ErrorTrackerMsg;
+use crate::gateway::GatewayMsg;
+use crate::monitor::MonitorMsg;
+use crate::publisher::PublisherMsg;
+use crate::store::StoreMsg;
+use crate::supervisor::SupervisorMsg;
+use crate::watchdog::WatchdogMsg;
+use crate::workers::WorkersMsg;
+use ractor::{ActorRef, Message};
+use std::sync::{PoisonError, RwLock};
+
+/// The address of one actor.
+pub(crate) struct Slot<M>(RwLock<Option<ActorRef<M>>>);
+
+impl<M> Default for Slot<M> {
+    fn default() -> Self {
+        Self(RwLock::new(None))
+    }
+}
+
+impl<M: Message> Slot<M> {
+    pub(crate) fn set(&self, actor: Option<ActorRef<M>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = actor;
+    }
+
+    pub(crate) fn get(&self) -> Option<ActorRef<M>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Hands a message over. A message to an actor that is just being restarted is lost, and
+    /// that is safe: after a restart the Supervisor asks for everything again that is still
+    /// due (all effects are idempotent).
+    pub(crate) fn send(&self, message: M) {
+        let delivered = self.get().is_some_and(|actor| actor.cast(message).is_ok());
+        if !delivered {
+            tracing::warn!(message = std::any::type_name::<M>(), "message to an actor that is not there");
+        }
+    }
+}
+
+/// The addresses of the tree.
+#[derive(Default)]
+pub(crate) struct Directory {
+    pub(crate) store: Slot<StoreMsg>,
+    pub(crate) publisher: Slot<PublisherMsg>,
+    pub(crate) checkpoint: Slot<CheckpointMsg>,
+    pub(crate) watchdog: Slot<WatchdogMsg>,
+    pub(crate) error_tracker: Slot<ErrorTrackerMsg>,
+    pub(crate) monitor: Slot<MonitorMsg>,
+    pub(crate) workers: Slot<WorkersMsg>,
+    pub(crate) supervisor: Slot<SupervisorMsg>,
+    pub(crate) gateway: Slot<GatewayMsg>,
+}

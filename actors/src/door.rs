@@ -1,0 +1,192 @@
+//! What the doors (HTTP today) can ask of the actors. Reads come from the published board and
+//! the ledger's reader and never enter the Supervisor's mailbox; commands go through the
+//! Gateway and are answered when what they led to is on disk.
+
+use crate::board::Board;
+use crate::clock;
+use crate::directory::Directory;
+use crate::gateway::{GatewayMsg, Outcome};
+use crate::limits::{COMMAND_DEADLINE, EVENTS_PAGE_MAX, OUTPUT_BYTES_MAX};
+use crate::output::{self, OutputError};
+use crate::problem::{internal, of_selector, problem, unwritable};
+use crate::workload::Registry;
+use resus_bus::local::Local;
+use resus_bus::transport::Message;
+use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Submission};
+use resus_core::exit::ExitCode;
+use resus_core::moment::{Moment, rfc3339};
+use resus_core::view::RunView;
+use resus_store::record::to_pulse;
+use resus_store::{Reader, StateDir};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{broadcast, oneshot, watch};
+
+/// Handle to a running system of actors. Cheap to clone.
+#[derive(Clone)]
+pub struct Door(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) board: Arc<Board>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) state: Arc<StateDir>,
+    pub(crate) bus: Local,
+    pub(crate) node: String,
+    pub(crate) version: String,
+    pub(crate) started_at: Moment,
+    pub(crate) stop: watch::Sender<bool>,
+}
+
+impl Door {
+    /// Accepts a run. Returns when it is in the ledger.
+    ///
+    /// # Errors
+    /// A [`Problem`] that says what does not fit, or that the ledger can't be written.
+    pub async fn submit(&self, submission: Submission) -> Result<RunView, Problem> {
+        let (reply, waiting) = oneshot::channel();
+        let submission = Box::new(submission);
+        self.0.directory.gateway.send(GatewayMsg::Submit { submission, reply });
+        let accepted = answer(waiting).await?;
+        self.view(&accepted.run_id)
+    }
+
+    /// Carries out a command to the run that `selector` names.
+    ///
+    /// # Errors
+    /// A [`Problem`]: no such run, not legal in its phase, or the ledger can't be written.
+    pub async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {
+        let (reply, waiting) = oneshot::channel();
+        let selector = selector.to_owned();
+        self.0.directory.gateway.send(GatewayMsg::Command { selector, body, reply });
+        let accepted = answer(waiting).await?;
+        let run = self.view(&accepted.run_id)?;
+        Ok(CommandReply { changed: accepted.changed, why: accepted.why.code(), run })
+    }
+
+    /// All runs, newest first.
+    #[must_use]
+    pub fn runs(&self) -> RunList {
+        self.0.board.list()
+    }
+
+    /// The run that `selector` names: its id, a unique part of it, its name, `NAME@latest`.
+    ///
+    /// # Errors
+    /// A [`Problem`] if none or several fit.
+    pub fn run(&self, selector: &str) -> Result<RunView, Problem> {
+        let run = self.0.board.find(selector).map_err(|error| of_selector(&error))?;
+        self.view(&run.id)
+    }
+
+    fn view(&self, run_id: &resus_core::ids::RunId) -> Result<RunView, Problem> {
+        self.0.board.view(run_id).ok_or_else(|| internal(format!("run {run_id} is not on the board")))
+    }
+
+    /// A number that grows with every change of any run or its telemetry.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.0.board.version()
+    }
+
+    /// Waits until something changed since that version, at most `within`; returns the version.
+    pub async fn changed(&self, since: u64, within: Duration) -> u64 {
+        self.0.board.changed(since, within).await
+    }
+
+    /// PULSE events of a run after a sequence number, at most `limit` (and 1,000).
+    ///
+    /// # Errors
+    /// A [`Problem`]: no such run, or the ledger can't be read.
+    pub async fn events(
+        &self,
+        selector: &str,
+        after_seq: u64,
+        limit: u32,
+    ) -> Result<Vec<serde_json::Value>, Problem> {
+        let run = self.0.board.find(selector).map_err(|error| of_selector(&error))?;
+        let path = self.0.state.ledger();
+        let read = move || {
+            let entries = Reader::open(&path)
+                .and_then(|reader| reader.events(run.id.as_str(), after_seq, limit.min(EVENTS_PAGE_MAX)))
+                .map_err(internal)?;
+            entries
+                .into_iter()
+                .map(|entry| entry.content.map_err(internal).and_then(|row| to_pulse(&row).map_err(internal)))
+                .collect()
+        };
+        tokio::task::spawn_blocking(read).await.map_err(internal)?
+    }
+
+    /// Hears every class A event from now on, as it is published.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Message> {
+        self.0.bus.subscribe()
+    }
+
+    /// A piece of a worker's output: at most `max` bytes (and 256 KiB) of `attempt` (by default
+    /// the newest) from `offset` on.
+    ///
+    /// # Errors
+    /// A [`Problem`]: no such run or attempt, or the file can't be read.
+    pub async fn output(
+        &self,
+        selector: &str,
+        attempt: Option<u32>,
+        offset: u64,
+        max: u32,
+    ) -> Result<(OutputChunk, Vec<u8>), Problem> {
+        let run = self.0.board.find(selector).map_err(|error| of_selector(&error))?;
+        let state = Arc::clone(&self.0.state);
+        let read = move || output::read(&state, &run, attempt, offset, max.min(OUTPUT_BYTES_MAX));
+        let result = tokio::task::spawn_blocking(read).await.map_err(internal)?;
+        result.map_err(|error| match error {
+            OutputError::NoSuchAttempt { .. } => {
+                let title = "No such attempt";
+                problem("not-found", 404, title, error, None, ExitCode::NotFound)
+            }
+            OutputError::Read { .. } | OutputError::Run(_) => internal(error),
+        })
+    }
+
+    /// What the daemon says of itself.
+    #[must_use]
+    pub fn daemon(&self) -> DaemonView {
+        let inner = &self.0;
+        let (runs_live, runs_total, runs_quarantined) = inner.board.counts();
+        DaemonView {
+            pid: std::process::id(),
+            version: inner.version.clone(),
+            state_dir: inner.state.path().display().to_string(),
+            node: inner.node.clone(),
+            started_at: rfc3339(inner.started_at.unix_ms),
+            uptime_s: clock::now().ms_since(inner.started_at) as f64 / 1000.0,
+            runs_live,
+            runs_total,
+            runs_quarantined,
+            degraded: inner.board.is_degraded(),
+            ledger_pos: inner.board.ledger_pos(),
+            rss_bytes: inner.board.rss_bytes(),
+            actor_restarts: inner.board.actor_restarts(),
+        }
+    }
+
+    /// The workloads that can be run, for lists and help.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// Asks the daemon to stop; workers go on under their shims.
+    pub fn request_stop(&self) {
+        self.0.stop.send_replace(true);
+    }
+}
+
+/// Every wait has a deadline: should the Gateway die with our question, the reply is dropped.
+async fn answer(waiting: oneshot::Receiver<Outcome>) -> Outcome {
+    match tokio::time::timeout(COMMAND_DEADLINE + Duration::from_secs(1), waiting).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) | Err(_) => Err(unwritable("the daemon did not answer; ask again")),
+    }
+}

@@ -1,0 +1,121 @@
+//! Lines out of bytes: the worker's event file is cut into lines here, without a file in
+//! sight. Memory is bounded by one event, whatever the worker writes.
+
+use resus_core::pulse::line::{Line, LineError, parse};
+use resus_core::pulse::v2::EVENT_BYTES_MAX;
+
+/// What was found between two newlines.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Found {
+    /// Offset just behind the line's newline.
+    pub(crate) upto: u64,
+    /// What it says, or why it was refused.
+    pub(crate) line: Result<Line, LineError>,
+}
+
+/// Cuts a stream of bytes into lines. A line without its newline waits; one that is longer
+/// than an event may be is thrown away as it comes and refused when it ends.
+#[derive(Debug)]
+pub(crate) struct Splitter {
+    offset: u64,
+    partial: Vec<u8>,
+    /// Bytes of the present line that were thrown away because it is too long.
+    skipped: usize,
+}
+
+impl Splitter {
+    /// Begins at an offset that lies just behind a newline (or at 0).
+    pub(crate) fn at(offset: u64) -> Self {
+        Self { offset, partial: Vec::new(), skipped: 0 }
+    }
+
+    /// Offset of the next byte wanted.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Takes in the next bytes and returns the lines that are now whole.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> Vec<Found> {
+        let mut found = Vec::new();
+        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            let (line, rest) = bytes.split_at(end);
+            self.offset += line.len() as u64 + 1;
+            bytes = rest.get(1..).unwrap_or_default();
+            found.extend(self.finish(line));
+        }
+        self.offset += bytes.len() as u64;
+        self.keep(bytes);
+        found
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.skipped == 0 && self.partial.len() + bytes.len() <= EVENT_BYTES_MAX {
+            self.partial.extend_from_slice(bytes);
+        } else {
+            self.skipped += self.partial.len() + bytes.len();
+            self.partial = Vec::new();
+        }
+    }
+
+    fn finish(&mut self, line: &[u8]) -> Option<Found> {
+        self.keep(line);
+        let skipped = std::mem::take(&mut self.skipped);
+        let whole = std::mem::take(&mut self.partial);
+        let upto = self.offset;
+        if skipped > 0 {
+            return Some(Found { upto, line: Err(LineError::TooLong { bytes: skipped }) });
+        }
+        let whole = whole.strip_suffix(b"\r").unwrap_or(&whole);
+        if whole.iter().all(u8::is_ascii_whitespace) {
+            return None;
+        }
+        Some(Found { upto, line: parse(whole) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &[u8] = br#"{"event_type":"heartbeat"}"#;
+
+    #[test]
+    fn a_line_counts_only_with_its_newline_and_however_it_is_cut() {
+        let mut text = LINE.to_vec();
+        text.extend_from_slice(b"\n\n  \r\n");
+        text.extend_from_slice(LINE);
+        text.extend_from_slice(b"\r\nhalf");
+        for cut in 0..text.len() {
+            let mut splitter = Splitter::at(100);
+            let (one, two) = text.split_at(cut);
+            let mut found = splitter.feed(one);
+            found.extend(splitter.feed(two));
+            let ends: Vec<_> = found.iter().map(|f| f.upto).collect();
+            assert_eq!(ends, [100 + LINE.len() as u64 + 1, 100 + (text.len() - 4) as u64], "cut at {cut}");
+            assert!(found.iter().all(|f| f.line.is_ok()));
+            assert_eq!(splitter.offset(), 100 + text.len() as u64);
+        }
+    }
+
+    #[test]
+    fn an_endless_line_takes_no_memory_and_the_next_one_is_read() {
+        let mut splitter = Splitter::at(0);
+        for _ in 0..100 {
+            assert!(splitter.feed(&[b'x'; 50_000]).is_empty());
+            assert!(splitter.partial.capacity() <= 2 * EVENT_BYTES_MAX);
+        }
+        let mut end = b"\n".to_vec();
+        end.extend_from_slice(LINE);
+        end.push(b'\n');
+        let found = splitter.feed(&end);
+        assert_eq!(found[0].line, Err(LineError::TooLong { bytes: 5_000_000 }));
+        assert!(found[1].line.is_ok());
+    }
+
+    #[test]
+    fn a_refused_line_does_not_stop_the_next() {
+        let mut splitter = Splitter::at(0);
+        let found = splitter.feed(b"not json\n{\"event_type\":\"heartbeat\"}\n");
+        assert!(found[0].line.is_err() && found[1].line.is_ok());
+    }
+}

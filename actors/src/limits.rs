@@ -1,0 +1,65 @@
+//! Every capacity, interval and deadline of the actors, each with its reason.
+
+use std::time::Duration;
+
+/// A command is answered within this or refused with "the ledger can't be written just now":
+/// long enough for a slow disk's fsync, short enough for a person.
+pub const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Command ids remembered with their answers: a client that repeats a command does so within
+/// seconds, and a thousand commands are minutes of a busy operator.
+pub const COMMANDS_REMEMBERED: usize = 1024;
+
+/// Decisions that may wait for the disk before commands are refused: at a few KiB each this is
+/// some MiB. Observations are still taken in; a worker's words wait for their own commit, so
+/// they can't pile up.
+pub const DECISIONS_WAITING_MAX: usize = 512;
+
+/// From the start of a shim to its socket. An exec and a bind take milliseconds; a loaded
+/// machine may need a second.
+pub const SHIM_START_DEADLINE: Duration = Duration::from_secs(10);
+
+/// First wait between two attempts to connect to a shim that is just starting.
+pub const CONNECT_RETRY_FIRST: Duration = Duration::from_millis(2);
+
+/// Longest wait between two attempts to connect.
+pub const CONNECT_RETRY_MAX: Duration = Duration::from_millis(100);
+
+/// A shim answers `hello` from memory.
+pub const SHIM_HELLO_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Bytes read from a worker's event file at once. Also the bound on one run's words in
+/// flight: the next piece is read when the words of this one are on disk.
+pub const EVENTS_READ_BYTES: usize = 64 * 1024;
+
+/// A worker's event file is looked at this often even if no change is reported: file systems
+/// without change events exist.
+pub const RESCAN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// An inotify queue entry is 16 bytes and a name; a page holds many.
+pub const INOTIFY_BUFFER_BYTES: usize = 4096;
+
+/// How often the node and its workers are measured: people look at such numbers, nobody
+/// decides by them.
+pub const MONITOR_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Events read from the ledger at once for publication.
+pub const PUBLISH_BATCH: u32 = 256;
+
+/// Between two attempts to publish while the bus is away.
+pub const PUBLISH_RETRY: Duration = Duration::from_secs(1);
+
+/// Longest piece of a worker's output handed out at once.
+pub const OUTPUT_BYTES_MAX: u32 = 256 * 1024;
+
+/// Most events handed out at once.
+pub const EVENTS_PAGE_MAX: u32 = 1000;
+
+/// The store has this long to write what is queued when the daemon stops.
+pub const STORE_CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// One actor has this long to end when the daemon stops.
+pub const ACTOR_STOP_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A replay reads every row once; at 150,000 rows a second this is millions of events.
+pub const REPLAY_DEADLINE: Duration = Duration::from_secs(120);

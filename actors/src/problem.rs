@@ -1,0 +1,87 @@
+//! Errors as the doors tell them: what, and what to do next.
+
+use crate::supervisor::CommandError;
+use resus_core::api::Problem;
+use resus_core::decide::Refusal;
+use resus_core::exit::ExitCode;
+use resus_core::fleet::FleetError;
+use resus_core::selector::SelectError;
+
+/// A problem of the given kind.
+pub(crate) fn problem(
+    kind: &str,
+    status: u16,
+    title: &str,
+    detail: impl ToString,
+    hint: Option<String>,
+    exit_code: ExitCode,
+) -> Problem {
+    Problem {
+        kind: format!("urn:resus:{kind}"),
+        title: title.to_owned(),
+        status,
+        detail: detail.to_string(),
+        hint,
+        exit_code,
+    }
+}
+
+pub(crate) fn of_selector(error: &SelectError) -> Problem {
+    let (kind, hint) = match error {
+        SelectError::NotFound { .. } => ("not-found", "list the runs with: resus ps -a"),
+        SelectError::Ambiguous { .. } => ("ambiguous", "give more characters of the id, or NAME@latest"),
+    };
+    problem(kind, 404, "No such run", error, Some(hint.to_owned()), ExitCode::NotFound)
+}
+
+pub(crate) fn of_command(error: &CommandError) -> Problem {
+    match error {
+        CommandError::Fleet(error) => of_fleet(error),
+        CommandError::Busy | CommandError::NotRecorded(_) => unwritable(error),
+    }
+}
+
+/// Nothing new can be recorded just now.
+pub(crate) fn unwritable(detail: impl ToString) -> Problem {
+    let hint = "trainings go on meanwhile; see: resus daemon status, resus daemon logs";
+    let title = "The ledger can't be written just now";
+    problem("unwritable", 503, title, detail, Some(hint.to_owned()), ExitCode::DaemonUnreachable)
+}
+
+/// The request itself does not fit.
+pub(crate) fn invalid(detail: impl ToString, hint: Option<String>) -> Problem {
+    problem("invalid", 422, "The request does not fit", detail, hint, ExitCode::Usage)
+}
+
+pub(crate) fn internal(detail: impl ToString) -> Problem {
+    let hint = "this is a bug; the daemon's log says more: resus daemon logs";
+    problem("internal", 500, "Something went wrong in Resus", detail, Some(hint.to_owned()), ExitCode::Bug)
+}
+
+fn of_fleet(error: &FleetError) -> Problem {
+    match error {
+        FleetError::NotFound { .. } => {
+            let hint = Some("list the runs with: resus ps -a".to_owned());
+            problem("not-found", 404, "No such run", error, hint, ExitCode::NotFound)
+        }
+        FleetError::Quarantined { .. } => {
+            let hint = Some("its worker is left alone; look at: resus daemon logs".to_owned());
+            problem("quarantined", 409, "The run is quarantined", error, hint, ExitCode::Refused)
+        }
+        FleetError::Refused(refusal) => {
+            problem("refused", 409, "Not possible now", refusal, Some(legal(refusal)), ExitCode::Refused)
+        }
+        FleetError::Invalid(_) => invalid(error, None),
+        FleetError::Bug { .. } => internal(error),
+    }
+}
+
+fn legal(refusal: &Refusal) -> String {
+    match refusal.legal {
+        [] => "nothing is left to do with this run; start a new one with: resus run".to_owned(),
+        verbs => {
+            let verbs: Vec<_> = verbs.iter().map(|verb| format!("resus {} RUN", verb.as_str())).collect();
+            format!("what is possible now: {}", verbs.join(", "))
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! The Supervisor: the only one that changes runs. It asks core what follows from what it is
+//! told, hands the events to the store, and lets the effects go when they are on disk.
+
+use crate::board::Board;
+use crate::checkpoint::{CheckpointMsg, Job};
+use crate::clock;
+use crate::directory::Directory;
+use crate::error_tracker::ErrorTrackerMsg;
+use crate::limits::{DECISIONS_WAITING_MAX, REPLAY_DEADLINE};
+use crate::store::StoreMsg;
+use crate::watchdog::WatchdogMsg;
+use crate::worker::Order;
+use crate::workers::WorkersMsg;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use resus_core::effect::Effect;
+use resus_core::event::{Event, Why};
+use resus_core::fleet::{Fleet, FleetError, Recorded, Step};
+use resus_core::ids::{Attempt, CommandId, RunId, Slug};
+use resus_core::input::{Fact, Input, Verb};
+use resus_core::pulse::word::Word;
+use resus_core::release::Held;
+use resus_core::run::Run;
+use resus_core::spec::Spec;
+use resus_store::record::{to_record, to_row};
+use resus_store::{Replayed, Row};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Tickets of one life of the Supervisor; a later life begins above, so that answers meant
+/// for the life before release nothing.
+const TICKETS_PER_LIFE: u64 = 1 << 40;
+
+/// A fact from a shell.
+#[derive(Debug)]
+pub(crate) struct Observation {
+    pub(crate) run_id: RunId,
+    pub(crate) attempt: Attempt,
+    pub(crate) fact: Fact,
+    /// Told when what followed from the fact is on disk.
+    pub(crate) committed: Option<oneshot::Sender<()>>,
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    #[error("too many decisions wait for the disk")]
+    Busy,
+    #[error("it could not be recorded: {0}")]
+    NotRecorded(String),
+}
+
+/// What a command led to.
+#[derive(Debug, Clone)]
+pub(crate) struct Accepted {
+    pub(crate) run_id: RunId,
+    pub(crate) changed: bool,
+    pub(crate) why: Why,
+}
+
+pub(crate) type CommandReply = oneshot::Sender<Result<Accepted, CommandError>>;
+
+pub(crate) enum SupervisorMsg {
+    /// Read the ledger and take charge of every run.
+    Begin,
+    Submit {
+        run_id: RunId,
+        spec: Box<Spec>,
+        command_id: Option<CommandId>,
+        reply: CommandReply,
+    },
+    Command {
+        run_id: RunId,
+        verb: Verb,
+        by: String,
+        reply: CommandReply,
+    },
+    Observed(Observation),
+    DeadlinePassed {
+        run_id: RunId,
+        attempt: Attempt,
+    },
+    /// Everything up to this ticket is on disk.
+    Committed {
+        ticket: u64,
+    },
+    /// This ticket will never be on disk.
+    NotCommitted {
+        ticket: u64,
+        reason: String,
+    },
+    /// An actor was restarted: ask again for everything that is still due.
+    Resync {
+        run_id: Option<RunId>,
+    },
+}
+
+/// What follows once a batch is on disk.
+struct Consequence {
+    run: Arc<Run>,
+    effects: Vec<Effect>,
+    answer: Answer,
+}
+
+enum Answer {
+    None,
+    Command(CommandReply, Accepted),
+    Observation(Option<oneshot::Sender<()>>),
+}
+
+/// What the Supervisor is started with.
+pub(crate) struct SupervisorArgs {
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) node: Slug,
+    pub(crate) boot_id: String,
+    /// Which life this is, from 1.
+    pub(crate) life: u64,
+}
+
+pub(crate) struct SupervisorState {
+    directory: Arc<Directory>,
+    board: Arc<Board>,
+    boot_id: String,
+    fleet: Fleet,
+    held: Held<Consequence>,
+}
+
+pub(crate) struct Supervisor;
+
+impl Actor for Supervisor {
+    type Msg = SupervisorMsg;
+    type State = SupervisorState;
+    type Arguments = SupervisorArgs;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<SupervisorMsg>,
+        args: SupervisorArgs,
+    ) -> Result<SupervisorState, ActorProcessingErr> {
+        // Sent to itself before anybody knows its address, so it is the first message.
+        myself.cast(SupervisorMsg::Begin)?;
+        Ok(SupervisorState {
+            directory: args.directory,
+            board: args.board,
+            boot_id: args.boot_id,
+            fleet: Fleet::new(args.node),
+            held: Held::new(args.life.saturating_mul(TICKETS_PER_LIFE)),
+        })
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<SupervisorMsg>,
+        message: SupervisorMsg,
+        state: &mut SupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SupervisorMsg::Begin => begin(state).await?,
+            SupervisorMsg::Submit { run_id, spec, command_id, reply } => {
+                submit(state, run_id, *spec, command_id, reply);
+            }
+            SupervisorMsg::Command { run_id, verb, by, reply } => command(state, run_id, verb, by, reply),
+            SupervisorMsg::Observed(observation) => observed(state, observation),
+            SupervisorMsg::DeadlinePassed { run_id, attempt } => {
+                tell(state, &run_id, &Input::DeadlinePassed { attempt });
+            }
+            SupervisorMsg::Committed { ticket } => {
+                for consequence in state.held.release(ticket) {
+                    act(state, consequence);
+                }
+            }
+            SupervisorMsg::NotCommitted { ticket, reason } => not_committed(state, ticket, &reason),
+            SupervisorMsg::Resync { run_id } => resync(state, run_id),
+        }
+        Ok(())
+    }
+}
+
+/// Start-up is a replay of the ledger; there is no other way in.
+async fn begin(state: &mut SupervisorState) -> Result<(), ActorProcessingErr> {
+    let (reply, replayed) = oneshot::channel();
+    state.directory.store.send(StoreMsg::Replay { reply });
+    let runs = tokio::time::timeout(REPLAY_DEADLINE, replayed).await???;
+    for run in runs {
+        match run {
+            Replayed::Verified { run_id, rows } => replay(state, &run_id, &rows),
+            Replayed::Damaged { run_id, at_seq, reason, .. } => {
+                quarantine(state, &run_id, format!("its ledger is damaged at seq {at_seq}: {reason}"));
+            }
+        }
+    }
+    for run in state.fleet.runs() {
+        state.board.publish(Arc::new(run.clone()));
+    }
+    tracing::info!(runs = state.fleet.runs().count(), "ledger replayed");
+    resync(state, None);
+    Ok(())
+}
+
+fn replay(state: &mut SupervisorState, run_id: &str, rows: &[Row]) {
+    for row in rows {
+        match to_record(row) {
+            Ok(record) => state.fleet.replay(&record),
+            Err(error) => return quarantine(state, run_id, error.to_string()),
+        }
+    }
+    let reason = RunId::new(run_id).ok().and_then(|id| {
+        state.fleet.quarantined().find(|(known, _)| **known == id).map(|(_, reason)| reason.to_owned())
+    });
+    if let Some(reason) = reason {
+        quarantine(state, run_id, reason);
+    }
+}
+
+fn quarantine(state: &mut SupervisorState, run_id: &str, reason: String) {
+    tracing::error!(run_id, reason, "run quarantined; its worker is left alone");
+    if let Ok(run_id) = RunId::new(run_id) {
+        state.fleet.quarantine(run_id.clone(), reason.clone());
+        state.board.quarantine(run_id, reason);
+    }
+}
+
+/// Asks again for everything that is due; all effects are idempotent.
+fn resync(state: &mut SupervisorState, run_id: Option<RunId>) {
+    let runs: Vec<_> = match run_id {
+        Some(run_id) => vec![run_id],
+        None => state.fleet.runs().filter(|run| is_due(run)).map(|run| run.id.clone()).collect(),
+    };
+    for run_id in runs {
+        let input = Input::TakenOver { boot_id: state.boot_id.clone() };
+        tell(state, &run_id, &input);
+        wind_watchdog(state, &run_id);
+    }
+}
+
+/// A run that has ended long ago asks for nothing: its shim leaves by itself.
+fn is_due(run: &Run) -> bool {
+    !run.phase.is_terminal() || !run.candidates.is_empty()
+}
+
+fn submit(
+    state: &mut SupervisorState,
+    run_id: RunId,
+    spec: Spec,
+    command_id: Option<CommandId>,
+    reply: CommandReply,
+) {
+    if state.held.waiting() >= DECISIONS_WAITING_MAX {
+        return drop(reply.send(Err(CommandError::Busy)));
+    }
+    match state.fleet.submit(run_id, spec, command_id, &state.boot_id, clock::now()) {
+        Ok((run_id, step)) => {
+            let accepted =
+                Accepted { run_id: run_id.clone(), changed: !step.recorded.is_empty(), why: step.why };
+            follow(state, &run_id, step, Answer::Command(reply, accepted));
+        }
+        Err(error) => drop(reply.send(Err(error.into()))),
+    }
+}
+
+fn command(state: &mut SupervisorState, run_id: RunId, verb: Verb, by: String, reply: CommandReply) {
+    if state.held.waiting() >= DECISIONS_WAITING_MAX {
+        return drop(reply.send(Err(CommandError::Busy)));
+    }
+    match state.fleet.step(&run_id, &Input::Command { verb, by }, clock::now()) {
+        Ok(step) => {
+            let accepted =
+                Accepted { run_id: run_id.clone(), changed: !step.recorded.is_empty(), why: step.why };
+            follow(state, &run_id, step, Answer::Command(reply, accepted));
+        }
+        Err(error) => drop(reply.send(Err(error.into()))),
+    }
+}
+
+fn observed(state: &mut SupervisorState, observation: Observation) {
+    let Observation { run_id, attempt, fact, committed } = observation;
+    if let Fact::Said { word: Word::Error(error), .. } = &fact {
+        let code = error.error_code.clone();
+        state.directory.error_tracker.send(ErrorTrackerMsg::Reported { run_id: run_id.clone(), code });
+    }
+    let input = Input::Observed { attempt, fact };
+    match state.fleet.step(&run_id, &input, clock::now()) {
+        Ok(step) => follow(state, &run_id, step, Answer::Observation(committed)),
+        Err(error) => failed(state, &run_id, &error),
+    }
+}
+
+fn tell(state: &mut SupervisorState, run_id: &RunId, input: &Input) {
+    match state.fleet.step(run_id, input, clock::now()) {
+        Ok(step) => follow(state, run_id, step, Answer::None),
+        Err(error) => failed(state, run_id, &error),
+    }
+}
+
+/// An observation or a deadline is never refused, so an error here is a run that is gone or a
+/// bug of ours; a bug sets the run aside rather than let it go on from a wrong state.
+fn failed(state: &mut SupervisorState, run_id: &RunId, error: &FleetError) {
+    match error {
+        FleetError::Bug { .. } => quarantine(state, run_id.as_str(), error.to_string()),
+        FleetError::NotFound { .. }
+        | FleetError::Quarantined { .. }
+        | FleetError::Refused(_)
+        | FleetError::Invalid(_) => tracing::debug!(%run_id, %error, "input without effect"),
+    }
+}
+
+/// Persist, then act, then tell.
+fn follow(state: &mut SupervisorState, run_id: &RunId, step: Step, answer: Answer) {
+    let Some(run) = state.fleet.get(run_id) else { return };
+    let consequence = Consequence { run: Arc::new(run.clone()), effects: step.effects, answer };
+    if step.recorded.is_empty() {
+        if let Some(consequence) = state.held.hold_behind(consequence) {
+            act(state, consequence);
+        }
+        return;
+    }
+    log(&step.recorded);
+    match step.recorded.iter().map(to_row).collect::<Result<Vec<_>, _>>() {
+        Ok(rows) => {
+            let ticket = state.held.hold(consequence);
+            state.directory.store.send(StoreMsg::Append { ticket, rows });
+        }
+        Err(error) => quarantine(state, run_id.as_str(), error.to_string()),
+    }
+}
+
+fn log(recorded: &[Recorded]) {
+    for Recorded { record, envelope } in recorded {
+        let event = resus_core::apply::name(&record.event);
+        if matches!(record.event, Event::Said { .. }) {
+            tracing::debug!(run_id = %record.run_id, seq = record.seq, event, "recorded");
+        } else {
+            tracing::info!(
+                run_id = %record.run_id, seq = record.seq, attempt = record.attempt.0, event,
+                why = %record.why, pulse = %envelope.payload, "recorded"
+            );
+        }
+    }
+}
+
+/// The events are on disk: publish the run, answer, act.
+fn act(state: &mut SupervisorState, consequence: Consequence) {
+    let Consequence { run, effects, answer } = consequence;
+    let run_id = run.id.clone();
+    if run.phase.is_terminal() {
+        state.directory.error_tracker.send(ErrorTrackerMsg::Forget { run_id: run_id.clone() });
+    }
+    let spec = Arc::clone(&run.spec);
+    state.board.publish(run);
+    wind_watchdog(state, &run_id);
+    for effect in effects {
+        carry_out(&state.directory, &run_id, &spec, effect);
+    }
+    match answer {
+        Answer::None | Answer::Observation(None) => {}
+        Answer::Observation(Some(committed)) => drop(committed.send(())),
+        Answer::Command(reply, accepted) => drop(reply.send(Ok(accepted))),
+    }
+}
+
+fn wind_watchdog(state: &SupervisorState, run_id: &RunId) {
+    if let Some(run) = state.fleet.get(run_id) {
+        let (attempt, due_mono_ms) = (run.attempt, run.deadline_mono_ms);
+        state.directory.watchdog.send(WatchdogMsg::Set { run_id: run_id.clone(), attempt, due_mono_ms });
+    }
+}
+
+fn carry_out(directory: &Directory, run_id: &RunId, spec: &Arc<Spec>, effect: Effect) {
+    let order = |order| directory.workers.send(WorkersMsg::Order { run_id: run_id.clone(), order });
+    let checkpoint = |attempt, job| {
+        directory.checkpoint.send(CheckpointMsg::Do { run_id: run_id.clone(), attempt, job });
+    };
+    match effect {
+        Effect::PickCheckpoint { attempt } => checkpoint(attempt, Job::Pick),
+        Effect::VerifyCheckpoint { attempt, checkpoint: file } => checkpoint(attempt, Job::Verify(file)),
+        Effect::PruneCheckpoints { attempt, verified, keep } => {
+            checkpoint(attempt, Job::Prune { verified, keep });
+        }
+        Effect::Spawn { attempt, resume_from } => {
+            order(Order::Spawn { attempt, spec: Arc::clone(spec), resume_from });
+        }
+        Effect::Attach { attempt, upto } => order(Order::Attach { attempt, upto }),
+        Effect::Ask { attempt } => order(Order::Ask { attempt }),
+        Effect::Terminate { attempt } => order(Order::Terminate { attempt }),
+        Effect::Kill { attempt } => order(Order::Kill { attempt }),
+        Effect::Dismiss => order(Order::Dismiss),
+    }
+}
+
+/// The ledger refused a batch for good, or was closed. What followed from it must not happen;
+/// the run can't go on from a state that is not on disk.
+fn not_committed(state: &mut SupervisorState, ticket: u64, reason: &str) {
+    for consequence in state.held.discard(ticket) {
+        quarantine(state, consequence.run.id.as_str(), format!("it could not be recorded: {reason}"));
+        if let Answer::Command(reply, _) = consequence.answer {
+            drop(reply.send(Err(CommandError::NotRecorded(reason.to_owned()))));
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! A running system of actors: started from a state folder, reached through its door.
+
+use crate::board::Board;
+use crate::clock;
+use crate::directory::Directory;
+use crate::door::{Door, Inner};
+use crate::limits::STORE_CLOSE_DEADLINE;
+use crate::root::{Plan, Root, RootMsg};
+use crate::watch::Watcher;
+use crate::worker::Surroundings;
+use crate::workload::{Registry, RegistryError};
+use ractor::{Actor, ActorRef, SpawnErr};
+use resus_bus::local::Local;
+use resus_core::ids::Slug;
+use resus_core::policy::Policy;
+use resus_store::{LostHistory, StateDir, StateLock};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+
+/// What a system is started with.
+#[derive(Debug)]
+pub struct Setup {
+    /// The state folder.
+    pub state: StateDir,
+    /// The lock on it, held as long as the system lives.
+    pub lock: StateLock,
+    /// Folder of sockets; short, because socket paths are.
+    pub runtime_dir: PathBuf,
+    /// Policy of runs that say nothing else.
+    pub policy: Policy,
+    /// Name of this machine.
+    pub node: Slug,
+    /// Version of the program.
+    pub version: String,
+    /// Path of the program, which is also shim and built-in worker.
+    pub program: PathBuf,
+    /// An operator accepts that the history is gone.
+    pub accept_lost_history: bool,
+}
+
+/// Why a system could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A path is not valid UTF-8, so no worker could be told of it.
+    #[error("path {0:?} is not valid UTF-8")]
+    Path(PathBuf),
+    /// The machine does not say which boot this is.
+    #[error("failed to read the machine's boot id: {0}")]
+    BootId(#[source] io::Error),
+    /// No change events can be had.
+    #[error("failed to set up inotify: {0}")]
+    Watcher(#[source] io::Error),
+    /// A built-in workload is not valid.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// An actor could not be started.
+    #[error("failed to start: {0}")]
+    Actors(#[from] Box<SpawnErr>),
+}
+
+/// A running system.
+pub struct System {
+    door: Door,
+    root: ActorRef<RootMsg>,
+    stop: watch::Receiver<bool>,
+    watcher: tokio::task::JoinHandle<io::Result<()>>,
+    _lock: StateLock,
+}
+
+impl System {
+    /// Replays the ledger and takes charge of every run in it.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing has been changed then.
+    pub async fn start(setup: Setup) -> Result<Self, StartError> {
+        let text = |path: &PathBuf| path.to_str().map(str::to_owned).ok_or(StartError::Path(path.clone()));
+        let program = text(&setup.program)?;
+        let state_dir = text(&setup.state.path().to_path_buf())?;
+        let boot_id = resus_shim::identity::boot_id().map_err(StartError::BootId)?;
+        let watcher = Watcher::new().map_err(StartError::Watcher)?;
+        let registry = Arc::new(Registry::built_in(program.clone(), setup.policy)?);
+        let (state, directory) = (Arc::new(setup.state), Arc::new(Directory::default()));
+        let board = Arc::new(Board::new(setup.node.to_string()));
+        let bus = Local::default();
+        let (stop_sender, stop) = watch::channel(false);
+        let revive = serde_json::json!([program, "daemon", "run", "--state-dir", state_dir]).to_string();
+        let around = Arc::new(Surroundings {
+            state: Arc::clone(&state),
+            runtime_dir: setup.runtime_dir,
+            program: setup.program,
+            revive,
+            directory: Arc::clone(&directory),
+            board: Arc::clone(&board),
+            watcher: Arc::clone(&watcher),
+        });
+        let lost = if setup.accept_lost_history { LostHistory::Accept } else { LostHistory::Refuse };
+        let plan = Plan {
+            directory: Arc::clone(&directory),
+            board: Arc::clone(&board),
+            state: Arc::clone(&state),
+            around,
+            registry: Arc::clone(&registry),
+            bus: bus.clone(),
+            node: setup.node.clone(),
+            boot_id,
+            lost,
+            stop: stop_sender.clone(),
+        };
+        let watcher = tokio::spawn(watcher.run());
+        let (root, _task) = Actor::spawn(None, Root, plan).await.map_err(Box::new)?;
+        let door = Door(Arc::new(Inner {
+            board,
+            directory,
+            registry,
+            state,
+            bus,
+            node: setup.node.to_string(),
+            version: setup.version,
+            started_at: clock::now(),
+            stop: stop_sender,
+        }));
+        Ok(Self { door, root, stop, watcher, _lock: setup.lock })
+    }
+
+    /// The way in.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        self.door.clone()
+    }
+
+    /// Returns when somebody asked the daemon to stop, or the tree gave up.
+    pub async fn stopped(&self) {
+        let mut stop = self.stop.clone();
+        let _closed = stop.wait_for(|stop| *stop).await;
+    }
+
+    /// Stops the actors, leaf to root; what is queued is written. Workers go on.
+    pub async fn shut_down(self) {
+        let (done, waiting) = oneshot::channel();
+        let _gone = self.root.cast(RootMsg::ShutDown { done });
+        let deadline = STORE_CLOSE_DEADLINE + Duration::from_secs(15);
+        if tokio::time::timeout(deadline, waiting).await.is_err() {
+            tracing::error!("the actors did not stop in time");
+        }
+        self.root.stop(None);
+        self.watcher.abort();
+    }
+}

@@ -1,0 +1,219 @@
+//! One actor per run: it speaks to the run's shim, reads the worker's events, and reports
+//! what it sees.
+
+pub(crate) mod link;
+mod orders;
+pub(crate) mod tail;
+
+use crate::adopted::Adopted;
+use crate::board::Board;
+use crate::directory::Directory;
+use crate::supervisor::{Observation, SupervisorMsg};
+use crate::watch::Watcher;
+use link::{Link, Replies, ShimPlace};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use resus_core::ids::{Attempt, RunId};
+use resus_core::input::{CheckpointRef, Fact, Reached};
+use resus_core::spec::Spec;
+use resus_shim::protocol::{Exit as ShimExit, Reply};
+use resus_store::StateDir;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tail::TailHandle;
+
+/// What every Worker actor needs of the daemon.
+pub(crate) struct Surroundings {
+    pub(crate) state: Arc<StateDir>,
+    pub(crate) runtime_dir: PathBuf,
+    pub(crate) program: PathBuf,
+    pub(crate) revive: String,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) watcher: Arc<Watcher>,
+}
+
+/// What the Supervisor wants done for a run.
+#[derive(Debug, Clone)]
+pub(crate) enum Order {
+    Spawn { attempt: Attempt, spec: Arc<Spec>, resume_from: Option<CheckpointRef> },
+    Attach { attempt: Attempt, upto: u64 },
+    Ask { attempt: Attempt },
+    Terminate { attempt: Attempt },
+    Kill { attempt: Attempt },
+    Dismiss,
+}
+
+pub(crate) enum WorkerMsg {
+    Order(Order),
+    /// The shim says something; `link` tells which connection, an old one is not believed.
+    Shim {
+        link: u64,
+        reply: Box<Reply>,
+    },
+    /// The connection is gone.
+    LinkLost {
+        link: u64,
+    },
+    /// An adopted worker has ended.
+    AdoptedGone {
+        attempt: Attempt,
+    },
+    /// Everything the worker wrote has been read.
+    Drained {
+        attempt: Attempt,
+        reached: Option<Reached>,
+    },
+    /// The daemon stops on purpose: the shim must not start it again.
+    Bye,
+}
+
+pub(crate) struct WorkerState {
+    run_id: RunId,
+    around: Arc<Surroundings>,
+    place: ShimPlace,
+    link: Option<Link>,
+    /// Number of the present connection.
+    link_number: u64,
+    reader: Option<tokio::task::JoinHandle<()>>,
+    /// The attempt being watched.
+    attempt: Attempt,
+    tail: Option<TailHandle>,
+    adopted: Option<Adopted>,
+    /// How the attempt ended; reported when its events have been read to the end.
+    ended: Option<ShimExit>,
+    /// Offset up to which the attempt's words are in the ledger, by the last order to attach.
+    upto: u64,
+}
+
+pub(crate) struct Worker;
+
+impl Actor for Worker {
+    type Msg = WorkerMsg;
+    type State = WorkerState;
+    type Arguments = (RunId, Arc<Surroundings>);
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<WorkerMsg>,
+        (run_id, around): Self::Arguments,
+    ) -> Result<WorkerState, ActorProcessingErr> {
+        let run_dir = around.state.run(run_id.as_str())?;
+        // Unix socket paths are at most 108 bytes: the short id is enough within one state
+        // folder's runtime folder, and a clash is refused by the shim's greeting.
+        let file = |kind: &str| around.runtime_dir.join(format!("{}.{kind}", tail_of(run_id.as_str(), 20)));
+        let place = ShimPlace {
+            program: around.program.clone(),
+            run_id: run_id.to_string(),
+            run_dir,
+            socket: file("shim"),
+            control: file("ctl"),
+            revive: around.revive.clone(),
+        };
+        Ok(WorkerState {
+            run_id,
+            around,
+            place,
+            link: None,
+            link_number: 0,
+            reader: None,
+            attempt: Attempt(0),
+            tail: None,
+            adopted: None,
+            ended: None,
+            upto: 0,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<WorkerMsg>,
+        message: WorkerMsg,
+        state: &mut WorkerState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            WorkerMsg::Order(order) => orders::carry_out(&myself, state, order).await,
+            WorkerMsg::Shim { link, reply } if link == state.link_number => {
+                orders::hear(&myself, state, *reply);
+            }
+            WorkerMsg::LinkLost { link } if link == state.link_number => {
+                orders::link_lost(&myself, state).await;
+            }
+            WorkerMsg::Shim { .. } | WorkerMsg::LinkLost { .. } => {}
+            WorkerMsg::AdoptedGone { attempt } if attempt == state.attempt => {
+                orders::adopted_gone(&myself, state);
+            }
+            WorkerMsg::Drained { attempt, reached } if attempt == state.attempt => {
+                state.report_end(reached);
+            }
+            WorkerMsg::AdoptedGone { .. } | WorkerMsg::Drained { .. } => {}
+            WorkerMsg::Bye => orders::bye(state).await,
+        }
+        Ok(())
+    }
+}
+
+impl WorkerState {
+    /// Tells the Supervisor a fact about an attempt.
+    fn observe(&self, attempt: Attempt, fact: Fact) {
+        self.around.directory.supervisor.send(SupervisorMsg::Observed(Observation {
+            run_id: self.run_id.clone(),
+            attempt,
+            fact,
+            committed: None,
+        }));
+    }
+
+    /// The attempt has ended and everything it wrote has been read.
+    fn report_end(&mut self, reached: Option<Reached>) {
+        let Some(exit) = self.ended.take() else { return };
+        self.tail = None;
+        self.adopted = None;
+        let exit = resus_core::input::Exit {
+            code: exit.code,
+            signal: exit.signal,
+            cpu_ms: exit.user_ms.saturating_add(exit.sys_ms),
+            max_rss_bytes: exit.max_rss_bytes,
+            strays_killed: exit.strays_killed,
+        };
+        self.observe(self.attempt, Fact::Exited { exit, reached });
+    }
+
+    /// Uses a connection from now on; replies of older ones are not believed any more.
+    fn use_link(&mut self, myself: &ActorRef<WorkerMsg>, link: Link, mut replies: Replies) {
+        self.link_number += 1;
+        let (number, actor) = (self.link_number, myself.clone());
+        self.link = Some(link);
+        let reader = tokio::spawn(async move {
+            loop {
+                match replies.next().await {
+                    Ok(Some(reply)) => {
+                        let message = WorkerMsg::Shim { link: number, reply: Box::new(reply) };
+                        if actor.cast(message).is_err() {
+                            return;
+                        }
+                    }
+                    Ok(None) | Err(_) => {
+                        let _gone = actor.cast(WorkerMsg::LinkLost { link: number });
+                        return;
+                    }
+                }
+            }
+        });
+        if let Some(old) = self.reader.replace(reader) {
+            old.abort();
+        }
+    }
+}
+
+impl Drop for WorkerState {
+    fn drop(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.abort();
+        }
+    }
+}
+
+/// The last `count` bytes of an id (ids are ASCII).
+fn tail_of(id: &str, count: usize) -> &str {
+    id.get(id.len().saturating_sub(count)..).unwrap_or(id)
+}

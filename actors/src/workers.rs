@@ -1,0 +1,103 @@
+//! The root of the Worker actors: apart from the Supervisor, so that its death does not take
+//! them along.
+
+use crate::directory::Directory;
+use crate::supervisor::SupervisorMsg;
+use crate::worker::{Order, Surroundings, Worker, WorkerMsg};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use resus_core::ids::RunId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(crate) enum WorkersMsg {
+    /// An order for the actor of a run, which is started if there is none.
+    Order { run_id: RunId, order: Order },
+    /// The daemon stops on purpose.
+    Bye,
+}
+
+pub(crate) struct WorkersState {
+    around: Arc<Surroundings>,
+    directory: Arc<Directory>,
+    actors: BTreeMap<RunId, ActorRef<WorkerMsg>>,
+}
+
+pub(crate) struct Workers;
+
+impl Actor for Workers {
+    type Msg = WorkersMsg;
+    type State = WorkersState;
+    type Arguments = Arc<Surroundings>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<WorkersMsg>,
+        around: Self::Arguments,
+    ) -> Result<WorkersState, ActorProcessingErr> {
+        let directory = Arc::clone(&around.directory);
+        Ok(WorkersState { around, directory, actors: BTreeMap::new() })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<WorkersMsg>,
+        message: WorkersMsg,
+        state: &mut WorkersState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            WorkersMsg::Order { run_id, order } => deliver(&myself, state, run_id, order).await,
+            WorkersMsg::Bye => {
+                for actor in state.actors.values() {
+                    let _gone = actor.cast(WorkerMsg::Bye);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<WorkersMsg>,
+        event: SupervisionEvent,
+        state: &mut WorkersState,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(actor, error) => {
+                if let Some(run_id) = forget(state, actor.get_id()) {
+                    tracing::error!(%run_id, %error, "a Worker actor failed; the worker itself goes on");
+                    // The Supervisor asks for everything again that is due for this run; the
+                    // order starts a new actor.
+                    state.directory.supervisor.send(SupervisorMsg::Resync { run_id: Some(run_id) });
+                }
+            }
+            SupervisionEvent::ActorTerminated(actor, _, _) => {
+                forget(state, actor.get_id());
+            }
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
+        }
+        Ok(())
+    }
+}
+
+fn forget(state: &mut WorkersState, actor: ActorId) -> Option<RunId> {
+    let run_id = state.actors.iter().find(|(_, known)| known.get_id() == actor)?.0.clone();
+    state.actors.remove(&run_id);
+    Some(run_id)
+}
+
+async fn deliver(myself: &ActorRef<WorkersMsg>, state: &mut WorkersState, run_id: RunId, order: Order) {
+    if let Some(actor) = state.actors.get(&run_id) {
+        if actor.cast(WorkerMsg::Order(order.clone())).is_ok() {
+            return;
+        }
+        state.actors.remove(&run_id);
+    }
+    let arguments = (run_id.clone(), Arc::clone(&state.around));
+    match Actor::spawn_linked(None, Worker, arguments, myself.get_cell()).await {
+        Ok((actor, _task)) => {
+            let _gone = actor.cast(WorkerMsg::Order(order));
+            state.actors.insert(run_id, actor);
+        }
+        Err(error) => tracing::error!(%run_id, %error, "a Worker actor could not be started"),
+    }
+}

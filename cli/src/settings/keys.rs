@@ -1,0 +1,61 @@
+//! The table of keys: name, form, and where the value goes. To add a key: a row here and in
+//! `config/default.toml`.
+
+use crate::settings::Settings;
+
+/// One key of the configuration.
+pub(super) struct Key {
+    /// Section and name, e.g. `retry.max`; the same in [`resus_core::spec::SpecError::Range`].
+    pub name: &'static str,
+    /// Form of its value.
+    pub form: Form,
+}
+
+/// Form of a value, and where it goes.
+pub(super) enum Form {
+    /// A time, kept in milliseconds.
+    Time(fn(&mut Settings, u64)),
+    /// A whole number; one that does not fit into 32 bits is refused.
+    Count(fn(&mut Settings, u32)),
+    /// A factor, kept in hundredths.
+    Factor(fn(&mut Settings, u32)),
+    /// A size in bytes, with the smallest and the largest that make sense.
+    Size(fn(&mut Settings, u64), u64, u64),
+    /// A name of this machine; empty = none.
+    Node,
+}
+
+const fn key(name: &'static str, form: Form) -> Key {
+    Key { name, form }
+}
+
+/// Every key, in the order of `default.toml`.
+pub(super) const KEYS: &[Key] = &[
+    key("retry.max", Form::Count(|s, n| s.policy.retry.max = n)),
+    key("retry.window", Form::Time(|s, ms| s.policy.retry.window_ms = ms)),
+    key("retry.backoff", Form::Time(|s, ms| s.policy.retry.backoff_ms = ms)),
+    key("retry.backoff_factor", Form::Factor(|s, n| s.policy.retry.backoff_factor_percent = n)),
+    key("retry.backoff_max", Form::Time(|s, ms| s.policy.retry.backoff_max_ms = ms)),
+    key("retry.healthy_after", Form::Time(|s, ms| s.policy.retry.healthy_after_ms = ms)),
+    key("retry.startup_window", Form::Time(|s, ms| s.policy.retry.startup_window_ms = ms)),
+    key("stop.grace", Form::Time(|s, ms| s.policy.stop_grace_ms = ms)),
+    key("stop.ask_wait", Form::Time(|s, ms| s.policy.ask_wait_ms = ms)),
+    key("stop.kill_wait", Form::Time(|s, ms| s.policy.kill_wait_ms = ms)),
+    key("watchdog.startup_timeout", Form::Time(|s, ms| s.policy.startup_timeout_ms = ms)),
+    key("watchdog.cooldown_timeout", Form::Time(|s, ms| s.policy.cooldown_timeout_ms = ms)),
+    key("checkpoint.keep", Form::Count(|s, n| s.policy.keep_checkpoints = n)),
+    // Below 64 KiB a single burst would push everything out; above 1 GiB nobody opens it.
+    key("daemon.log_size", Form::Size(|s, bytes| s.log_bytes_max = bytes, 64 << 10, 1 << 30)),
+    key("daemon.log_keep", Form::Count(|s, n| s.log_keep = n)),
+    key("daemon.node", Form::Node),
+];
+
+/// The key called `name`.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// Whether `name` is a section.
+pub(super) fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| key.name.split_once('.').is_some_and(|(section, _)| section == name))
+}

@@ -1,0 +1,78 @@
+//! The configuration as its users meet it: text in, settings or faults out.
+
+use super::*;
+use crate::settings::keys::{Form, KEYS};
+
+fn over_defaults(text: &str) -> Result<Settings, Vec<String>> {
+    let settings = Settings::built_in().expect("the defaults are valid");
+    settings.with_file(text, "c.toml".into()).map_err(|error| error.details())
+}
+
+#[test]
+fn the_default_file_says_what_the_code_says() {
+    let mut base = Settings::built_in().expect("the defaults are valid");
+    for key in KEYS {
+        match key.form {
+            Form::Time(put) | Form::Size(put, ..) => put(&mut base, 1),
+            Form::Count(put) | Form::Factor(put) => put(&mut base, 1),
+            Form::Node => base.node = Some(Slug::new("scrambled").expect("a slug")),
+        }
+    }
+    let read = base.with_file(DEFAULT, "default.toml".into()).expect("valid");
+    assert_eq!(read.policy, Policy::default());
+    assert_eq!((read.log_bytes_max, read.log_keep, read.node), (10 << 20, 3, None));
+}
+
+#[test]
+fn a_file_changes_what_it_names_and_nothing_else() {
+    let read = over_defaults(
+        "[retry]\nmax = 0x0A\nbackoff_factor = 1.5\n[stop]\ngrace = '5m'\n[daemon]\nnode = 'gpu-a1'\nlog_size = '1MiB'\n",
+    )
+    .expect("valid");
+    let mut policy = Policy::default();
+    (policy.retry.max, policy.retry.backoff_factor_percent, policy.stop_grace_ms) = (10, 150, 300_000);
+    assert_eq!(read.policy, policy);
+    assert_eq!(read.node.as_ref().map(Slug::as_str), Some("gpu-a1"));
+    assert_eq!(read.log_bytes_max, 1 << 20);
+}
+
+#[test]
+fn every_fault_is_told_at_once_with_its_place() {
+    let text = "grace = '1s'\n[retry]\nmax = -1\nbackof = '1s'\nwindow = '0s'\n[stopp]\n[daemon]\nnode = 'GPU 1'\nlog_size = '1KiB'\n[stop]\ngrace = 60\n";
+    let faults = over_defaults(text).expect_err("faulty");
+    let expected = [
+        "c.toml:1:1: unknown key grace; did you mean stop.grace?",
+        "c.toml:3:7: retry.max: -1 is not a whole number from 0 to 4294967295",
+        "c.toml:4:1: unknown key retry.backof; did you mean retry.backoff?",
+        "c.toml:5:10: retry.window: \"0s\" is not between \"1ms\" and \"400d\"",
+        "c.toml:6:2: unknown section [stopp]; did you mean [stop]?",
+        "c.toml:8:8: daemon.node: name \"GPU 1\" is not 1 to 48 lower-case letters, digits or '-'",
+        "c.toml:9:12: daemon.log_size: \"1KiB\" is not between 64KiB and 1GiB",
+        "c.toml:11:9: stop.grace: a time is text with a unit, e.g. \"30s\", not 60",
+    ];
+    assert_eq!(faults, expected);
+}
+
+#[test]
+fn broken_text_is_pointed_at() {
+    let faults = over_defaults("[retry]\nmax = \nwindow = \"1h\n").expect_err("faulty");
+    assert!(faults.first().is_some_and(|first| first.starts_with("c.toml:2:")), "{faults:?}");
+    assert!(faults.iter().any(|fault| fault.starts_with("c.toml:3:")), "{faults:?}");
+}
+
+#[test]
+fn odd_factors_are_refused() {
+    for bad in ["nan", "inf", "-1.0", "1e300", "'2'", "true", "0.5"] {
+        let faults = over_defaults(&format!("[retry]\nbackoff_factor = {bad}\n")).expect_err(bad);
+        assert!(faults.iter().all(|fault| fault.contains("retry.backoff_factor")), "{faults:?}");
+    }
+}
+
+#[test]
+fn the_users_file_lies_where_the_base_directory_rules_say() {
+    let at = |xdg: Option<&str>, home: Option<&str>| user_file(xdg.map(Into::into), home.map(Into::into));
+    assert_eq!(at(Some("/c"), Some("/h")), Some("/c/resus/config.toml".into()));
+    assert_eq!(at(None, Some("/h")), Some("/h/.config/resus/config.toml".into()));
+    assert_eq!(at(Some("relative"), Some("/h")), Some("/h/.config/resus/config.toml".into()));
+    assert_eq!(at(None, None), None);
+}

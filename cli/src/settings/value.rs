@@ -1,0 +1,86 @@
+//! One value of a configuration file: from text to where it belongs.
+
+use crate::settings::Settings;
+use crate::settings::keys::{self, Form};
+use crate::text::{duration, size};
+use resus_core::ids::Slug;
+use toml::de::DeValue;
+
+/// Puts `value` where `form` says, or says what it should have been.
+pub(super) fn put(settings: &mut Settings, form: &Form, value: &DeValue<'_>) -> Result<(), String> {
+    match form {
+        Form::Time(put) => put(settings, time(value)?),
+        Form::Count(put) => put(settings, count(value)?),
+        Form::Factor(put) => put(settings, factor(value)?),
+        Form::Size(put, min, max) => put(settings, size_between(value, *min, *max)?),
+        Form::Node => settings.node = node(value)?,
+    }
+    Ok(())
+}
+
+fn time(value: &DeValue<'_>) -> Result<u64, String> {
+    let Some(text) = value.as_str() else {
+        return Err(format!("a time is text with a unit, e.g. \"30s\", not {}", a(value)));
+    };
+    duration::parse_ms(text).map_err(|error| error.to_string())
+}
+
+fn count(value: &DeValue<'_>) -> Result<u32, String> {
+    let wrong = || format!("{} is not a whole number from 0 to {}", a(value), u32::MAX);
+    let integer = value.as_integer().ok_or_else(wrong)?;
+    u32::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| wrong())
+}
+
+fn factor(value: &DeValue<'_>) -> Result<u32, String> {
+    let wrong = || format!("{} is not a factor, e.g. 2.0", a(value));
+    let text = match value {
+        DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
+        DeValue::Float(float) => float.as_str(),
+        _ => return Err(wrong()),
+    };
+    let hundredths = text.parse::<f64>().map_err(|_| wrong())? * 100.0;
+    // NaN fails the comparison as well.
+    if hundredths >= 0.0 && hundredths <= f64::from(u32::MAX) { Ok(hundredths.round() as u32) } else { Err(wrong()) }
+}
+
+fn size_between(value: &DeValue<'_>, min: u64, max: u64) -> Result<u64, String> {
+    let Some(text) = value.as_str() else {
+        return Err(format!("a size is text with a unit, e.g. \"10MiB\", not {}", a(value)));
+    };
+    let bytes = size::parse(text).map_err(|error| error.to_string())?;
+    if (min..=max).contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(format!("{text:?} is not between {} and {}", size::show(min), size::show(max)))
+    }
+}
+
+fn node(value: &DeValue<'_>) -> Result<Option<Slug>, String> {
+    match value.as_str() {
+        Some("") => Ok(None),
+        Some(name) => Slug::new(name).map(Some).map_err(|error| error.to_string()),
+        None => Err(format!("a name is text, not {}", a(value))),
+    }
+}
+
+/// The number of the key `name` as one would type it.
+pub(super) fn show(name: &str, number: u64) -> String {
+    match keys::find(name).map(|key| &key.form) {
+        Some(Form::Time(_)) => format!("{:?}", duration::exact(number)),
+        Some(Form::Factor(_)) => format!("{:.2}", number as f64 / 100.0),
+        Some(Form::Size(..)) => format!("{:?}", size::show(number)),
+        Some(Form::Count(_) | Form::Node) | None => number.to_string(),
+    }
+}
+
+/// The value as typed if it is a number, else its kind.
+fn a(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::Integer(integer) => integer.as_str().to_owned(),
+        DeValue::Float(float) => float.as_str().to_owned(),
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+            format!("a value of type {}", value.type_str())
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Numbers, times and words as people read them. Pure: nothing here writes anything.
+
+pub(crate) mod bar;
+pub(crate) mod columns;
+pub(crate) mod duration;
+pub(crate) mod number;
+pub(crate) mod paint;
+pub(crate) mod size;

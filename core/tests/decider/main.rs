@@ -1,0 +1,16 @@
+//! Tests of the decider: the whole table, every reachable state, random histories, and
+//! scenarios as text.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may panic, and looks only at the events it is about"
+)]
+
+mod properties;
+mod reach;
+mod scenarios;
+mod support;
+mod table;

@@ -1,0 +1,185 @@
+//! Properties that hold for every history, checked on random ones.
+
+use crate::support::*;
+use proptest::prelude::*;
+use resus_core::event::Event;
+use resus_core::fleet::{Fleet, Recorded};
+use resus_core::ids::{Attempt, Slug};
+use resus_core::input::{Input, Verb};
+use resus_core::phase::Phase;
+use resus_core::policy::{Policy, RetryPolicy};
+use resus_core::pulse::v2::Status;
+use resus_core::spec::Contract;
+use std::collections::BTreeMap;
+
+/// One random move: which input, how far the clock goes, whether the attempt is the right one.
+type Move = (prop::sample::Index, u32, bool);
+
+fn history() -> impl Strategy<Value = (bool, Vec<Move>)> {
+    let one = (
+        any::<prop::sample::Index>(),
+        prop_oneof![Just(0), 1..2_000u32, Just(120_000)],
+        prop::bool::weighted(0.95),
+    );
+    (any::<bool>(), prop::collection::vec(one, 1..120))
+}
+
+struct Played {
+    fleet: Fleet,
+    records: Vec<Recorded>,
+    grace_moved: bool,
+    spent_by_user: bool,
+}
+
+fn play(opaque: bool, moves: &[Move], policy: Policy) -> Played {
+    let contract = if opaque { Contract::Opaque } else { Contract::Pulse };
+    let (mut fleet, step) = accepted(spec(contract, policy), at(0));
+    let mut played =
+        Played { records: step.recorded, grace_moved: false, spent_by_user: false, fleet: fleet.clone() };
+    let mut now = 0;
+    for (index, wait, current) in moves {
+        now += u64::from(*wait);
+        let before = run(&fleet).clone();
+        let attempt = if *current { before.attempt } else { Attempt(before.attempt.0.saturating_sub(1)) };
+        let all = inputs(attempt, before.upto);
+        let (_, input) = &all[index.index(all.len())];
+        let Ok(step) = fleet.step(&run_id(), input, at(now)) else { continue };
+        let after = run(&fleet);
+        if let (Some(old), Some(new)) = (&before.stop, &after.stop) {
+            played.grace_moved |= new.grace_ends_mono_ms > old.grace_ends_mono_ms;
+        }
+        if matches!(input, Input::Command { verb: Verb::Retry, .. }) {
+            played.spent_by_user |= after.retry.spent_mono_ms.len() > before.retry.spent_mono_ms.len();
+        }
+        played.records.extend(step.recorded);
+    }
+    played.fleet = fleet;
+    played
+}
+
+/// The status machine of PULSE: idle → preparing → running → cooling_down → end; from any
+/// living status to error or cancelled; back to preparing only for another attempt.
+fn may_follow(before: Status, after: Status, same_attempt: bool) -> bool {
+    if before == after {
+        return !before.is_terminal() || same_attempt;
+    }
+    match (before, after) {
+        (Status::Done | Status::Error | Status::Cancelled, Status::Preparing) => !same_attempt,
+        (Status::Done | Status::Error | Status::Cancelled, _) => false,
+        (Status::Idle, Status::Preparing) => true,
+        (Status::Preparing, Status::Running) => true,
+        (Status::Running | Status::CoolingDown, Status::Preparing) => true,
+        (Status::Running, Status::CoolingDown) => true,
+        (_, Status::Done) => matches!(before, Status::Preparing | Status::Running | Status::CoolingDown),
+        (_, Status::Error | Status::Cancelled) => true,
+        (_, _) => false,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_history_keeps_the_rules((opaque, moves) in history()) {
+        let policy = Policy { retry: RetryPolicy { window_ms: 300_000, ..policy().retry }, ..policy() };
+        let played = play(opaque, &moves, policy.clone());
+
+        // The state is the fold of the ledger and nothing else.
+        let mut replayed = Fleet::new(Slug::new("n1").unwrap());
+        for recorded in &played.records {
+            replayed.replay(&recorded.record);
+        }
+        prop_assert_eq!(replayed.quarantined().count(), 0);
+        prop_assert_eq!(run(&replayed), run(&played.fleet));
+
+        // Sequence numbers are contiguous from 1 on the ledger and on the wire.
+        for (n, recorded) in played.records.iter().enumerate() {
+            prop_assert_eq!(recorded.record.seq, n as u64 + 1);
+            let id = format!("run-1.{}.{}", recorded.record.attempt, n + 1);
+            prop_assert_eq!(recorded.envelope.event_id(), Some(id));
+            prop_assert!(recorded.envelope.event_type.is_class_a());
+        }
+
+        // One terminal event per attempt, and only legal changes of status.
+        let mut ended: BTreeMap<Attempt, u32> = BTreeMap::new();
+        let mut last = (Status::Idle, Attempt(0));
+        for recorded in &played.records {
+            if let Event::Ended { .. } = recorded.record.event {
+                *ended.entry(recorded.record.attempt).or_default() += 1;
+            }
+            if let Some(word) = recorded.envelope.payload.get("status").filter(|_| recorded.envelope.event_type.as_str() == "status") {
+                let status: Status = serde_json::from_value(word.clone()).unwrap();
+                let same = recorded.record.attempt == last.1;
+                prop_assert!(may_follow(last.0, status, same), "{} -> {}", last.0, status);
+                last = (status, recorded.record.attempt);
+            }
+        }
+        prop_assert!(ended.values().all(|n| *n == 1), "{:?}", ended);
+
+        // In any window, no more retries count than the budget allows. A user's own retry and
+        // healthy progress open a fresh budget; a reboot counts what was spent as spent now.
+        let window_ms = policy.retry.window_ms;
+        let mut spent: Vec<u64> = Vec::new();
+        for recorded in &played.records {
+            let now = recorded.record.at.mono_ms;
+            match &recorded.record.event {
+                Event::AttemptBegun { requested_by: Some(_) } => spent.clear(),
+                Event::Failed(failure) if failure.was_healthy => spent.clear(),
+                Event::RetryScheduled { counted: true, .. } => {
+                    spent.retain(|at| *at >= now.saturating_sub(window_ms));
+                    spent.push(now);
+                    prop_assert!(spent.len() <= policy.retry.max as usize, "{:?}", spent);
+                }
+                Event::Rebooted { .. } => spent.iter_mut().for_each(|at| *at = now),
+                _ => {}
+            }
+        }
+
+        prop_assert!(!played.grace_moved, "a second stop moved the grace");
+        prop_assert!(!played.spent_by_user, "a user's retry burnt budget");
+    }
+}
+
+#[test]
+fn a_second_stop_leaves_deadline_and_events_as_they_are() {
+    let (mut fleet, _) = accepted(spec(Contract::Pulse, policy()), at(0));
+    for name in ["picked none", "started", "sign of life", "stop"] {
+        let next = input(name, run(&fleet).attempt, 0);
+        fleet.step(&run_id(), &next, at(10)).unwrap();
+    }
+    let before = run(&fleet).clone();
+    for later in [20, 5_000, 9_999] {
+        let step = fleet.step(&run_id(), &command(Verb::Stop), at(later)).unwrap();
+        assert!(step.recorded.is_empty() && step.effects.is_empty());
+    }
+    assert_eq!(run(&fleet), &before);
+}
+
+#[test]
+fn the_same_command_twice_creates_one_run() {
+    let (mut fleet, _) = accepted(spec(Contract::Pulse, policy()), at(0));
+    let command = resus_core::ids::CommandId::new("cmd-1").unwrap();
+    let other = resus_core::ids::RunId::new("run-2").unwrap();
+    let (id, step) =
+        fleet.submit(other, spec(Contract::Pulse, policy()), Some(command), BOOT, at(5)).unwrap();
+    assert_eq!((id, step.recorded.len(), fleet.runs().count()), (run_id(), 0, 1));
+}
+
+#[test]
+fn a_record_that_does_not_fit_quarantines_its_run_alone() {
+    let (mut fleet, step) = accepted(spec(Contract::Pulse, policy()), at(0));
+    let other = resus_core::ids::RunId::new("run-2").unwrap();
+    let (_, second) =
+        fleet.submit(other.clone(), spec(Contract::Pulse, policy()), None, BOOT, at(5)).unwrap();
+    let mut replayed = Fleet::new(Slug::new("n1").unwrap());
+    replayed.replay(&step.recorded[0].record);
+    let mut torn = step.recorded[1].record.clone();
+    torn.seq = 7;
+    replayed.replay(&torn);
+    for recorded in &second.recorded {
+        replayed.replay(&recorded.record);
+    }
+    assert_eq!(replayed.quarantined().map(|(id, _)| id.clone()).collect::<Vec<_>>(), [run_id()]);
+    assert_eq!(replayed.get(&other).map(|r| r.phase), Some(Phase::Choosing));
+    assert!(replayed.step(&run_id(), &command(Verb::Stop), at(9)).is_err());
+}

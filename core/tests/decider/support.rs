@@ -1,0 +1,186 @@
+//! Shared by the tests of the decider: a small policy, sample inputs, a driver.
+
+use resus_core::codes::Code;
+use resus_core::fleet::{Fleet, FleetError, Step};
+use resus_core::ids::{Attempt, CommandId, RunId, Slug};
+use resus_core::input::{CheckpointRef, CheckpointRefusal, Exit, Fact, Input, Reached, Verb, WorkerIdentity};
+use resus_core::moment::Moment;
+use resus_core::policy::{Policy, RetryPolicy};
+use resus_core::pulse::v2::Status;
+use resus_core::pulse::word::{Numbers, Outcome, Word, WorkerError};
+use resus_core::run::Run;
+use resus_core::spec::{Contract, Spec};
+
+pub const BOOT: &str = "boot-1";
+
+/// Round numbers: startup 100 s, cooldown 20 s, grace 60 s of which 10 s asking.
+pub fn policy() -> Policy {
+    Policy {
+        retry: RetryPolicy { max: 2, backoff_ms: 1_000, ..RetryPolicy::default() },
+        startup_timeout_ms: 100_000,
+        cooldown_timeout_ms: 20_000,
+        ..Policy::default()
+    }
+}
+
+pub fn spec(contract: Contract, policy: Policy) -> Spec {
+    Spec {
+        workload: Slug::new("fake").unwrap(),
+        name: Slug::new("fake").unwrap(),
+        argv: vec!["train".into()],
+        cwd: "/".into(),
+        env: vec![],
+        contract,
+        policy,
+        flow: None,
+    }
+}
+
+pub fn run_id() -> RunId {
+    RunId::new("run-1").unwrap()
+}
+
+pub fn at(mono_ms: u64) -> Moment {
+    Moment { unix_ms: 1_795_000_000_000 + mono_ms, mono_ms }
+}
+
+/// A fleet with one accepted run, and what its acceptance led to.
+pub fn accepted(spec: Spec, now: Moment) -> (Fleet, Step) {
+    let mut fleet = Fleet::new(Slug::new("n1").unwrap());
+    let command = CommandId::new("cmd-1").unwrap();
+    let (_, step) = fleet.submit(run_id(), spec, Some(command), BOOT, now).unwrap();
+    (fleet, step)
+}
+
+pub fn run(fleet: &Fleet) -> &Run {
+    fleet.get(&run_id()).unwrap()
+}
+
+pub fn checkpoint(step: f64) -> CheckpointRef {
+    CheckpointRef {
+        checkpoint_id: format!("ck-{step}"),
+        path: format!("/ck/ck-{step}"),
+        step: Some(step),
+        size_bytes: None,
+        digest: None,
+    }
+}
+
+pub fn worker() -> WorkerIdentity {
+    WorkerIdentity { pid: 7, start_ticks: 70, boot_id: BOOT.into() }
+}
+
+pub fn command(verb: Verb) -> Input {
+    Input::Command { verb, by: "test".into() }
+}
+
+pub fn word(kind: &str) -> Word {
+    let complete = |status| Word::RunComplete {
+        status,
+        final_loss: Some(0.5),
+        metrics: Numbers::new(),
+        message: String::new(),
+    };
+    match kind {
+        "success" => complete(Outcome::Success),
+        "cancelled" => complete(Outcome::Cancelled),
+        "failed" => complete(Outcome::Failed),
+        "loading" => Word::Status { status: Status::Preparing, message: "loading".into() },
+        "stage" => Word::StageChange { previous_stage: None, new_stage: "two".into() },
+        "oom" => Word::Error(WorkerError {
+            error_code: Code::new("CUDA_OOM"),
+            message: "out of memory".into(),
+            is_retryable: None,
+            fatal: true,
+            target: None,
+        }),
+        "saved" => Word::CheckpointSaved(checkpoint(5.0)),
+        other => panic!("no word {other:?}"),
+    }
+}
+
+/// Every input worth telling apart, by name. Observations are about `attempt`.
+pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
+    let mut named: Vec<(String, Input)> =
+        [Verb::Stop, Verb::Kill, Verb::Retry].map(|v| (v.as_str().to_owned(), command(v))).into();
+    let mut fact = |name: &str, fact| named.push((name.to_owned(), Input::Observed { attempt, fact }));
+    fact("picked none", Fact::CheckpointPicked { chosen: None, refused: vec![] });
+    let refused = vec![CheckpointRefusal { checkpoint: checkpoint(5.0), reason: "torn".into() }];
+    fact("picked older", Fact::CheckpointPicked { chosen: Some(checkpoint(3.0)), refused });
+    fact("picked unknown", Fact::CheckpointsUnknown { reason: "EIO".into() });
+    fact("started", Fact::Started(worker()));
+    let missing = Code::new("COMMAND_NOT_FOUND");
+    fact("spawn refused", Fact::SpawnRefused { code: missing, message: "no such file".into() });
+    let busy = Code::new("SPAWN_FAILED");
+    fact("spawn failed", Fact::SpawnRefused { code: busy, message: "EAGAIN".into() });
+    fact("never spawned", Fact::NeverSpawned);
+    fact("ask undelivered", Fact::AskUndelivered);
+    fact("sign of life", Fact::SignOfLife);
+    for kind in ["loading", "stage", "oom", "saved", "success", "cancelled", "failed"] {
+        fact(&format!("said {kind}"), Fact::Said { word: word(kind), said_unix_ms: None, upto: upto + 1 });
+    }
+    let reached = Some(Reached { done: 8.0 });
+    for (name, exit) in [
+        ("exit 0", Exit::with_code(0)),
+        ("exit 1", Exit::with_code(1)),
+        ("exit 125", Exit::with_code(125)),
+        ("killed", Exit::by_signal(9)),
+        ("exit unseen", Exit::unknown()),
+    ] {
+        fact(name, Fact::Exited { exit, reached });
+    }
+    fact("checkpoint good", Fact::CheckpointChecked { checkpoint: checkpoint(5.0), refusal: None });
+    let torn = Some("torn".to_owned());
+    fact("checkpoint bad", Fact::CheckpointChecked { checkpoint: checkpoint(5.0), refusal: torn });
+    fact("pruned", Fact::CheckpointsPruned { paths: vec!["/ck/ck-1".into()] });
+    named.push(("deadline".into(), Input::DeadlinePassed { attempt }));
+    named.push(("taken over".into(), Input::TakenOver { boot_id: BOOT.into() }));
+    named.push(("rebooted".into(), Input::TakenOver { boot_id: "boot-2".into() }));
+    named
+}
+
+/// One input by its name.
+pub fn input(name: &str, attempt: Attempt, upto: u64) -> Input {
+    inputs(attempt, upto)
+        .into_iter()
+        .find(|(n, _)| n == name)
+        .unwrap_or_else(|| panic!("no input {name:?}"))
+        .1
+}
+
+/// A short text of what an input led to.
+pub fn told(result: &Result<Step, FleetError>, after: &Run) -> String {
+    match result {
+        Err(error) => format!("refused: {error}"),
+        Ok(step) => {
+            let events: Vec<_> =
+                step.recorded.iter().map(|r| resus_core::apply::name(&r.record.event)).collect();
+            let effects: Vec<_> = step
+                .effects
+                .iter()
+                .map(|e| format!("{e:?}").split([' ', '{']).next().unwrap_or_default().to_owned())
+                .collect();
+            format!("{:?} [{}] {{{}}} {}", after.phase, events.join(" "), effects.join(" "), step.why)
+        }
+    }
+}
+
+/// Compares with a golden file; `UPDATE=1` rewrites it.
+#[expect(clippy::disallowed_methods, reason = "the tests of core may read files; core may not")]
+pub fn golden(path: &str, actual: &str) {
+    let path = format!("{}/testdata/{path}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, actual).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    if expected != actual {
+        let line = expected.lines().zip(actual.lines()).position(|(e, a)| e != a).unwrap_or(0);
+        panic!(
+            "{path} differs from line {}:\n  expected {:?}\n  actual   {:?}\nUPDATE=1 rewrites it",
+            line + 1,
+            expected.lines().nth(line),
+            actual.lines().nth(line)
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! The whole table: every phase × every input, as a golden file that people can read.
+
+use crate::support::*;
+use resus_core::ids::Attempt;
+use resus_core::phase::Phase;
+use resus_core::spec::Contract;
+use std::fmt::Write;
+
+/// Inputs that lead from acceptance to each phase.
+fn road_to(phase: Phase) -> &'static [&'static str] {
+    match phase {
+        Phase::Choosing => &[],
+        Phase::Spawning => &["picked none"],
+        Phase::Starting => &["picked none", "started"],
+        Phase::Running => &["picked none", "started", "sign of life"],
+        Phase::CoolingDown => &["picked none", "started", "said success"],
+        Phase::Asked => &["picked none", "started", "sign of life", "stop"],
+        Phase::Terminated => &["picked none", "started", "sign of life", "stop", "ask undelivered"],
+        Phase::Killed => &["picked none", "started", "sign of life", "kill"],
+        Phase::Waiting => &["picked none", "started", "sign of life", "killed"],
+        Phase::Done => &["picked none", "started", "said success", "exit 0"],
+        Phase::Failed => &["picked none", "started", "sign of life", "exit 125"],
+        Phase::Cancelled => &["stop"],
+    }
+}
+
+#[test]
+fn every_phase_answers_every_input_as_the_table_says() {
+    let mut table = String::from(
+        "# phase <- input: next phase [events] {effects} reason. Written by the test `table`;\n\
+         # UPDATE=1 cargo test -p resus-core --test table\n",
+    );
+    let mut cells = 0;
+    for phase in Phase::ALL {
+        let (mut fleet, _) = accepted(spec(Contract::Pulse, policy()), at(0));
+        for name in road_to(phase) {
+            let next = input(name, run(&fleet).attempt, run(&fleet).upto);
+            fleet.step(&run_id(), &next, at(1_000)).unwrap();
+        }
+        assert_eq!(run(&fleet).phase, phase);
+        writeln!(table, "\n{phase:?}").unwrap();
+        // Far enough that any deadline has passed.
+        let now = at(1_000_000);
+        for (name, input) in inputs(run(&fleet).attempt, run(&fleet).upto) {
+            let mut fork = fleet.clone();
+            let result = fork.step(&run_id(), &input, now);
+            writeln!(table, "  {name:<16} -> {}", told(&result, run(&fork))).unwrap();
+            cells += 1;
+        }
+    }
+    println!("{cells} cells");
+    golden("table.txt", &table);
+}
+
+#[test]
+fn facts_of_another_attempt_change_nothing() {
+    for phase in Phase::ALL {
+        let (mut fleet, _) = accepted(spec(Contract::Pulse, policy()), at(0));
+        for name in road_to(phase) {
+            let next = input(name, run(&fleet).attempt, run(&fleet).upto);
+            fleet.step(&run_id(), &next, at(1_000)).unwrap();
+        }
+        for stale in [Attempt(0), run(&fleet).attempt.next()] {
+            for (name, input) in inputs(stale, 0) {
+                let about_attempt = matches!(
+                    &input,
+                    resus_core::input::Input::Observed { .. }
+                        | resus_core::input::Input::DeadlinePassed { .. }
+                );
+                if !about_attempt || name.starts_with("checkpoint") || name == "pruned" {
+                    continue;
+                }
+                let before = run(&fleet).clone();
+                let step = fleet.step(&run_id(), &input, at(1_000_000)).unwrap();
+                assert_eq!(run(&fleet), &before, "{phase:?} {name}");
+                assert!(step.effects.is_empty(), "{phase:?} {name}");
+            }
+        }
+    }
+}

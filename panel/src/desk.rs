@@ -1,0 +1,50 @@
+//! What the API asks of the daemon.
+
+use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Submission};
+use resus_core::view::RunView;
+use serde_json::Value;
+use std::future::Future;
+use std::time::Duration;
+
+/// Where requests are handed in. Reads are answered from memory; commands when they are on
+/// disk. Selectors are as people type them (see [`resus_core::selector`]).
+pub trait Desk: Clone + Send + Sync + 'static {
+    /// Accepts a run.
+    fn submit(&self, submission: Submission) -> impl Future<Output = Result<RunView, Problem>> + Send;
+    /// Gives a command to the run that `selector` names.
+    fn command(
+        &self,
+        selector: &str,
+        body: CommandBody,
+    ) -> impl Future<Output = Result<CommandReply, Problem>> + Send;
+    /// All runs, newest first.
+    fn runs(&self) -> RunList;
+    /// One run.
+    ///
+    /// # Errors
+    /// The problem that none or several are called so.
+    fn run(&self, selector: &str) -> Result<RunView, Problem>;
+    /// Grows with every change of any run.
+    fn version(&self) -> u64;
+    /// Waits until the version is above `since`, at most `within`; the version then.
+    fn changed(&self, since: u64, within: Duration) -> impl Future<Output = u64> + Send;
+    /// At most `limit` ledger events of a run after `after_seq`, in their order, as PULSE envelopes.
+    fn events(
+        &self,
+        selector: &str,
+        after_seq: u64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Value>, Problem>> + Send;
+    /// At most `max` bytes of an attempt's output from `offset` on; by default the newest's.
+    fn output(
+        &self,
+        selector: &str,
+        attempt: Option<u32>,
+        offset: u64,
+        max: u32,
+    ) -> impl Future<Output = Result<(OutputChunk, Vec<u8>), Problem>> + Send;
+    /// The daemon itself.
+    fn daemon(&self) -> DaemonView;
+    /// Asks the daemon to stop; the workers live on.
+    fn request_stop(&self);
+}

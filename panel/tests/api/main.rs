@@ -1,0 +1,10 @@
+//! The API as its clients meet it: requests in, answers out, over a real socket where the
+//! socket is the point.
+#![expect(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
+
+mod daemon;
+mod refusals;
+mod rig;
+mod runs;
+mod socket;
+mod waits;

@@ -1,0 +1,199 @@
+//! A desk that remembers what it was asked, and requests without a socket.
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Submission};
+use resus_core::exit::ExitCode;
+use resus_core::view::RunView;
+use resus_panel::{Desk, Panel, router};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+
+pub const RUN_ID: &str = "0193a5c2-7c11-7aa0-9f00-3f2b8c1d9e77";
+
+/// A desk with one run, whose output and version the test sets.
+#[derive(Clone)]
+pub struct FakeDesk {
+    pub version: Arc<watch::Sender<u64>>,
+    pub output: Arc<Mutex<Vec<u8>>>,
+    pub ended: Arc<Mutex<bool>>,
+    pub degraded: Arc<Mutex<Option<String>>>,
+    pub asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl FakeDesk {
+    pub fn new() -> Self {
+        Self {
+            version: Arc::new(watch::channel(7).0),
+            output: Arc::default(),
+            ended: Arc::default(),
+            degraded: Arc::default(),
+            asked: Arc::default(),
+        }
+    }
+
+    fn note(&self, what: String) {
+        self.asked.lock().unwrap().push(what);
+    }
+
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn nobody(selector: &str) -> Problem {
+    Problem {
+        kind: "urn:resus:not-found".into(),
+        title: "no such run".into(),
+        status: 404,
+        detail: format!("no run is called {selector:?}"),
+        hint: Some("resus ps -a".into()),
+        exit_code: ExitCode::NotFound,
+    }
+}
+
+pub fn view() -> RunView {
+    // As a document, so that a new optional field changes nothing here.
+    let view = json!({
+        "run_id": RUN_ID, "name": "othello", "workload": "othello", "node": "gpu-a1", "phase": "running",
+        "status": "running", "attempt": 1, "seq": 5, "failures": 0, "retries_max": 5, "refused_lines": 0,
+        "progress": {"unit": "game"}, "metrics": {}, "message": "", "age_s": 1.0,
+        "accepted_at": "2026-11-22T04:13:46.123Z", "argv": ["train"],
+    });
+    serde_json::from_value(view).expect("a view")
+}
+
+impl Desk for FakeDesk {
+    async fn submit(&self, submission: Submission) -> Result<RunView, Problem> {
+        self.note(format!("submit {}", submission.workload.unwrap_or_default()));
+        Ok(view())
+    }
+
+    async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {
+        self.note(format!("{} {selector}", body.verb.as_str()));
+        let run = self.run(selector)?;
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+    }
+
+    fn runs(&self) -> RunList {
+        RunList { runs: vec![view()], quarantined: BTreeMap::new() }
+    }
+
+    fn run(&self, selector: &str) -> Result<RunView, Problem> {
+        if [RUN_ID, "8c1d9e77", "othello"].contains(&selector) { Ok(view()) } else { Err(nobody(selector)) }
+    }
+
+    fn version(&self) -> u64 {
+        *self.version.borrow()
+    }
+
+    async fn changed(&self, since: u64, within: Duration) -> u64 {
+        let mut version = self.version.subscribe();
+        let _ = tokio::time::timeout(within, version.wait_for(|version| *version > since)).await;
+        self.version()
+    }
+
+    async fn events(&self, selector: &str, after_seq: u64, limit: u32) -> Result<Vec<Value>, Problem> {
+        self.note(format!("events {selector} {after_seq} {limit}"));
+        Ok(vec![json!({"v": 2, "seq": after_seq + 1})])
+    }
+
+    async fn output(
+        &self,
+        selector: &str,
+        attempt: Option<u32>,
+        offset: u64,
+        max: u32,
+    ) -> Result<(OutputChunk, Vec<u8>), Problem> {
+        self.run(selector)?;
+        let all = self.output.lock().unwrap().clone();
+        let start = usize::try_from(offset).unwrap().min(all.len());
+        let end = (start + usize::try_from(max).unwrap()).min(all.len());
+        let ended = *self.ended.lock().unwrap();
+        let chunk = OutputChunk {
+            attempt: attempt.unwrap_or(1),
+            newest_attempt: 1,
+            offset: start as u64,
+            next_offset: end as u64,
+            length: all.len() as u64,
+            complete: ended,
+            run_ended: ended,
+        };
+        Ok((chunk, all[start..end].to_vec()))
+    }
+
+    fn daemon(&self) -> DaemonView {
+        DaemonView {
+            pid: 99,
+            version: "0.1.0".into(),
+            state_dir: "/state".into(),
+            node: "gpu-a1".into(),
+            started_at: "2026-11-22T04:13:46.123Z".into(),
+            uptime_s: 1.0,
+            runs_live: 1,
+            runs_total: 1,
+            runs_quarantined: 0,
+            degraded: self.degraded.lock().unwrap().clone(),
+            ledger_pos: 5,
+            rss_bytes: 1 << 20,
+            actor_restarts: BTreeMap::new(),
+        }
+    }
+
+    fn request_stop(&self) {
+        self.note("stop the daemon".into());
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Checks that this is a problem document of `status`, and returns it.
+    pub fn problem(&self, status: u16) -> Problem {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        let problem: Problem = serde_json::from_slice(&self.body).unwrap();
+        assert_eq!((self.status.as_u16(), problem.status), (status, status), "{problem:?}");
+        problem
+    }
+}
+
+/// Puts one request to the API of `desk`; `ending` as the server's.
+pub async fn ask_ending(desk: &FakeDesk, request: Request<Body>, ending: watch::Receiver<bool>) -> Answer {
+    let response =
+        TowerToHyperService::new(router(Panel::new(desk.clone(), ending))).call(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, 1 << 24).await.unwrap().to_vec();
+    Answer { status: parts.status, headers: parts.headers, body }
+}
+
+pub async fn ask(desk: &FakeDesk, request: Request<Body>) -> Answer {
+    ask_ending(desk, request, watch::channel(false).1).await
+}
+
+pub async fn get(desk: &FakeDesk, address: &str) -> Answer {
+    ask(desk, Request::get(address).body(Body::empty()).unwrap()).await
+}
+
+pub async fn post(desk: &FakeDesk, address: &str, body: impl Into<Body>) -> Answer {
+    let request = Request::post(address).header("content-type", "application/json; charset=utf-8");
+    ask(desk, request.body(body.into()).unwrap()).await
+}

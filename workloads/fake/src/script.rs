@@ -1,0 +1,146 @@
+//! What the fake worker is told to do, and what that means at a given step. Pure.
+
+use std::time::Duration;
+
+/// The part the worker plays. Steps count from 1; attempts too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Script {
+    pub(crate) steps: u64,
+    pub(crate) step_time: Duration,
+    pub(crate) slow_start: Duration,
+    pub(crate) crash: Option<Crash>,
+    pub(crate) stall: Option<Stall>,
+    pub(crate) error: Option<ErrorAt>,
+    pub(crate) checkpoint_every: Option<u64>,
+    pub(crate) print_lines: u64,
+    pub(crate) exit_code: u8,
+    pub(crate) ignore_term: bool,
+    pub(crate) ignore_stop: bool,
+    pub(crate) silent: bool,
+    pub(crate) no_done: bool,
+    pub(crate) fork_tree: u32,
+}
+
+impl Default for Script {
+    /// A well-behaved run of one second.
+    fn default() -> Self {
+        Self {
+            steps: 20,
+            step_time: Duration::from_millis(50),
+            slow_start: Duration::ZERO,
+            crash: None,
+            stall: None,
+            error: None,
+            checkpoint_every: None,
+            print_lines: 0,
+            exit_code: 0,
+            ignore_term: false,
+            ignore_stop: false,
+            silent: false,
+            no_done: false,
+            fork_tree: 0,
+        }
+    }
+}
+
+/// Dying in the middle of a step: after the step before it was reported, before this one is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Crash {
+    pub(crate) step: u64,
+    pub(crate) how: CrashHow,
+    /// Only the first so many attempts die; `None`: all do.
+    pub(crate) times: Option<u32>,
+    /// Damage the newest checkpoint first.
+    pub(crate) corrupt_last: bool,
+}
+
+/// The ways to die.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CrashHow {
+    Exit(u8),
+    /// The number of a signal that ends a process.
+    Signal(i32),
+    Panic,
+}
+
+/// Living on without progress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stall {
+    pub(crate) step: u64,
+    /// Only the first so many attempts stall; `None`: all do.
+    pub(crate) times: Option<u32>,
+}
+
+/// An error said, not suffered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ErrorAt {
+    pub(crate) step: u64,
+    pub(crate) code: String,
+    pub(crate) fatal: bool,
+    pub(crate) is_retryable: bool,
+}
+
+impl Script {
+    /// The crash that happens in `step` of `attempt`, if one does.
+    pub(crate) fn crash_in(&self, step: u64, attempt: u32) -> Option<&Crash> {
+        self.crash.as_ref().filter(|crash| crash.step == step && happens(crash.times, attempt))
+    }
+
+    pub(crate) fn stalls_in(&self, step: u64, attempt: u32) -> bool {
+        self.stall.as_ref().is_some_and(|stall| stall.step == step && happens(stall.times, attempt))
+    }
+
+    pub(crate) fn error_in(&self, step: u64) -> Option<&ErrorAt> {
+        self.error.as_ref().filter(|error| error.step == step)
+    }
+
+    /// Whether a checkpoint is due once `step` is done.
+    pub(crate) fn checkpoint_after(&self, step: u64) -> bool {
+        self.checkpoint_every.is_some_and(|every| step.is_multiple_of(every))
+    }
+}
+
+/// Outside Resus there is no attempt number: that counts as the first.
+fn happens(times: Option<u32>, attempt: u32) -> bool {
+    times.is_none_or(|times| attempt.max(1) <= times)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crashing(times: Option<u32>) -> Script {
+        let crash = Crash { step: 7, how: CrashHow::Panic, times, corrupt_last: false };
+        Script { crash: Some(crash), ..Script::default() }
+    }
+
+    #[test]
+    fn a_crash_happens_in_its_step_only() {
+        let steps: Vec<u64> = (1..=20).filter(|step| crashing(None).crash_in(*step, 1).is_some()).collect();
+        assert_eq!(steps, [7]);
+    }
+
+    #[test]
+    fn a_counted_crash_spares_the_later_attempts() {
+        let attempts =
+            |script: &Script| (0..=5).filter(|n| script.crash_in(7, *n).is_some()).collect::<Vec<u32>>();
+        assert_eq!(attempts(&crashing(Some(2))), [0, 1, 2]);
+        assert_eq!(attempts(&crashing(Some(0))), [0; 0]);
+        assert_eq!(attempts(&crashing(None)), [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn checkpoints_are_due_at_the_multiples() {
+        let script = Script { checkpoint_every: Some(3), ..Script::default() };
+        let steps: Vec<u64> = (1..=10).filter(|step| script.checkpoint_after(*step)).collect();
+        assert_eq!(steps, [3, 6, 9]);
+        assert!(!Script::default().checkpoint_after(3));
+    }
+
+    #[test]
+    fn a_stall_can_be_counted_like_a_crash() {
+        let stall = Stall { step: 4, times: Some(1) };
+        let script = Script { stall: Some(stall), ..Script::default() };
+        assert!(script.stalls_in(4, 1) && !script.stalls_in(4, 2) && !script.stalls_in(5, 1));
+    }
+}

@@ -1,0 +1,122 @@
+//! The values of the flags: from text to meaning, or to a word on what it should have been.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use signal_hook::consts as signal;
+
+use crate::script::{CrashHow, ErrorAt};
+
+/// 2 + 4 + … + 2^6 children are as many strays as a test can want.
+const FORK_TREE_DEPTH_MAX: u32 = 6;
+
+/// The signals one can die of by name.
+const DEADLY_SIGNALS: [(&str, i32); 14] = [
+    ("ABRT", signal::SIGABRT),
+    ("ALRM", signal::SIGALRM),
+    ("BUS", signal::SIGBUS),
+    ("FPE", signal::SIGFPE),
+    ("HUP", signal::SIGHUP),
+    ("ILL", signal::SIGILL),
+    ("INT", signal::SIGINT),
+    ("KILL", signal::SIGKILL),
+    ("QUIT", signal::SIGQUIT),
+    ("SEGV", signal::SIGSEGV),
+    ("SYS", signal::SIGSYS),
+    ("TERM", signal::SIGTERM),
+    ("USR1", signal::SIGUSR1),
+    ("XCPU", signal::SIGXCPU),
+];
+
+pub(crate) fn number<T: FromStr<Err: Display>>(value: &str) -> Result<T, String> {
+    value.parse().map_err(|error: T::Err| error.to_string())
+}
+
+pub(crate) fn from_one(value: &str) -> Result<u64, String> {
+    match number(value)? {
+        0 => Err("counts from 1".into()),
+        number => Ok(number),
+    }
+}
+
+pub(crate) fn millis(value: &str) -> Result<Duration, String> {
+    number(value).map(Duration::from_millis)
+}
+
+pub(crate) fn depth(value: &str) -> Result<u32, String> {
+    let depth = number(value)?;
+    if depth > FORK_TREE_DEPTH_MAX {
+        return Err(format!("at most {FORK_TREE_DEPTH_MAX} generations"));
+    }
+    Ok(depth)
+}
+
+pub(crate) fn crash_how(value: &str) -> Result<CrashHow, String> {
+    match value.split_once(':') {
+        None if value == "panic" => Ok(CrashHow::Panic),
+        Some(("exit", code)) => Ok(CrashHow::Exit(number(code)?)),
+        Some(("signal", name)) => {
+            let short = name.strip_prefix("SIG").unwrap_or(name);
+            let found = DEADLY_SIGNALS.iter().find(|(known, _)| *known == short);
+            found.map(|(_, number)| CrashHow::Signal(*number)).ok_or_else(|| {
+                let known: Vec<&str> = DEADLY_SIGNALS.iter().map(|(name, _)| *name).collect();
+                format!("the signal is one of {}", known.join(", "))
+            })
+        }
+        _ => Err("is one of exit:CODE, signal:NAME, panic".into()),
+    }
+}
+
+pub(crate) fn error_at(value: &str) -> Result<ErrorAt, String> {
+    let mut parts = value.split(':');
+    let step = from_one(parts.next().unwrap_or_default())?;
+    let code = parts.next().filter(|code| !code.is_empty()).ok_or("is STEP:CODE[:fatal][:retry]")?;
+    let mut error = ErrorAt { step, code: code.to_owned(), fatal: false, is_retryable: false };
+    for part in parts {
+        match part {
+            "fatal" => error.fatal = true,
+            "retry" => error.is_retryable = true,
+            other => return Err(format!("{other} is neither fatal nor retry")),
+        }
+    }
+    Ok(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_die_is_read() {
+        assert_eq!(crash_how("panic"), Ok(CrashHow::Panic));
+        assert_eq!(crash_how("exit:75"), Ok(CrashHow::Exit(75)));
+        assert_eq!(crash_how("signal:KILL"), Ok(CrashHow::Signal(9)));
+        assert_eq!(crash_how("signal:SIGSEGV"), Ok(CrashHow::Signal(11)));
+    }
+
+    #[test]
+    fn any_other_way_is_refused_with_the_known_ones() {
+        assert_eq!(crash_how("boom").unwrap_err(), "is one of exit:CODE, signal:NAME, panic");
+        assert_eq!(crash_how("panic:now").unwrap_err(), "is one of exit:CODE, signal:NAME, panic");
+        assert!(crash_how("signal:CHLD").unwrap_err().contains("KILL"), "CHLD kills nobody");
+        assert_eq!(crash_how("exit:256").unwrap_err(), "number too large to fit in target type");
+    }
+
+    #[test]
+    fn an_error_has_a_step_a_code_and_a_weight() {
+        let error = |fatal, is_retryable| ErrorAt { step: 3, code: "CUDA_OOM".into(), fatal, is_retryable };
+        assert_eq!(error_at("3:CUDA_OOM"), Ok(error(false, false)));
+        assert_eq!(error_at("3:CUDA_OOM:fatal"), Ok(error(true, false)));
+        assert_eq!(error_at("3:CUDA_OOM:retry:fatal"), Ok(error(true, true)));
+        for bad in ["3", "3:", "0:CUDA_OOM", ":CUDA_OOM", "3:CUDA_OOM:often", "x:Y"] {
+            assert!(error_at(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_tree_has_a_limit() {
+        assert_eq!(depth("6"), Ok(6));
+        assert!(depth("7").is_err() && depth("-1").is_err());
+    }
+}

@@ -1,0 +1,245 @@
+//! One attempt at a training, from the first batch (or the one after a checkpoint) to the last word.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use othello_engine::arena::Tally;
+use othello_engine::session::Session;
+use rayon::ThreadPool;
+use resus_sdk::{Outcome, Pulse, RunComplete, Status, Verb};
+
+use crate::evaluate::{Rival, metrics, parts, play_part, sentence};
+use crate::failure::Failure;
+use crate::saver::{Finished, Saver};
+use crate::snapshot::encode;
+use crate::voice::{EVALUATION, SELFPLAY, Voice};
+
+/// How often a held attempt gives a sign of life.
+const HOLD_SIGN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whether to go on, after hearing the supervisor out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    GoOn,
+    Stop,
+}
+
+/// A training under way.
+pub(crate) struct Attempt<'a> {
+    session: Session,
+    pool: ThreadPool,
+    pulse: &'a Pulse,
+    voice: Voice<'a>,
+    saver: Saver,
+    checkpoint_every: u64,
+    /// Games done at the last snapshot that was handed to the saver.
+    snapshot_at: Option<u64>,
+    /// Games done in the newest checkpoint that is known to be whole.
+    safe_at: Option<u64>,
+    checkpoint_wanted: bool,
+    started: Instant,
+    session_start: u64,
+}
+
+impl<'a> Attempt<'a> {
+    /// An attempt that goes on with `session`, of which `safe_at` games are in a checkpoint already.
+    pub(crate) fn new(
+        session: Session,
+        safe_at: Option<u64>,
+        pool: ThreadPool,
+        pulse: &'a Pulse,
+        out: &'a mut dyn Write,
+        saver: Saver,
+        checkpoint_every: u64,
+    ) -> Self {
+        let session_start = session.games_done();
+        Self {
+            voice: Voice::new(pulse, out, session.config().games, session_start),
+            session,
+            pool,
+            pulse,
+            saver,
+            checkpoint_every,
+            snapshot_at: safe_at,
+            safe_at,
+            checkpoint_wanted: false,
+            started: Instant::now(),
+            session_start,
+        }
+    }
+
+    /// Trains, saves the result, measures it, and says how it ended. A stop is an ending like another.
+    pub(crate) fn run(mut self, eval_games: u64) -> Result<(), Failure> {
+        self.pulse.status(Status::Running, "playing against itself");
+        self.pulse.stage_change(None, SELFPLAY);
+        self.voice.progress(self.session_start, SELFPLAY, None);
+        let mut heard = self.train();
+        let trained = self.started.elapsed();
+        self.save_now()?;
+        let mut results = Vec::new();
+        if heard == Heard::GoOn {
+            self.pulse.stage_change(Some(SELFPLAY), EVALUATION);
+            heard = self.evaluate(eval_games, &mut results);
+            // A checkpoint asked for meanwhile.
+            let last = self.saver.finish();
+            self.collect(last);
+        }
+        self.last_word(heard, trained, &results);
+        Ok(())
+    }
+
+    /// Batch after batch, until all games are played or a stop is asked for.
+    fn train(&mut self) -> Heard {
+        while let Some(report) = self.pool.install(|| self.session.step()) {
+            self.voice.batch(&report, self.session.games_done());
+            let over = self.saver.poll();
+            self.collect(over);
+            if self.listen() == Heard::Stop {
+                return Heard::Stop;
+            }
+            // The last snapshot is taken, and waited for, when the games are over.
+            if !self.session.is_finished() {
+                self.save_if_due();
+            }
+        }
+        Heard::GoOn
+    }
+
+    /// Measures the learned player; stops between a hundred games and the next when asked to.
+    fn evaluate(&mut self, games: u64, results: &mut Vec<(Rival, Tally)>) -> Heard {
+        for rival in Rival::ALL {
+            let mut tally = Tally::default();
+            for part in parts(games) {
+                let (evaluator, seed) = (self.session.evaluator(), self.session.config().rules.seed);
+                tally = tally.and(self.pool.install(|| play_part(evaluator, rival, seed, part)));
+                let message = format!("evaluation, {} of {games} games: {}", tally.games(), rival.name());
+                self.voice.progress(self.session.games_done(), EVALUATION, Some(message));
+                if self.listen() == Heard::Stop {
+                    return Heard::Stop;
+                }
+                self.save_if_due();
+            }
+            if tally.games() > 0 {
+                self.pulse.metrics(Some(self.session.games_done()), &metrics(rival, tally));
+                self.voice.line(&sentence(rival, tally));
+                results.push((rival, tally));
+            }
+        }
+        Heard::GoOn
+    }
+
+    /// Does what the supervisor has asked since the last look.
+    fn listen(&mut self) -> Heard {
+        while let Some(command) = self.pulse.take_command() {
+            match command.verb {
+                Verb::Stop => return Heard::Stop,
+                Verb::Checkpoint => self.checkpoint_wanted = true,
+                Verb::Pause => {
+                    if self.hold() == Heard::Stop {
+                        return Heard::Stop;
+                    }
+                }
+                Verb::Resume => {}
+                Verb::Configure => self.voice.line("ignored: settings cannot change while a run trains"),
+            }
+        }
+        if self.pulse.stop_requested() { Heard::Stop } else { Heard::GoOn }
+    }
+
+    /// Saves a checkpoint, then waits to be told to go on.
+    fn hold(&mut self) -> Heard {
+        // A save that failed has been told, and is no reason to play on against a wish to pause.
+        let _ = self.save_now();
+        let message = format!("holding at {} games", self.session.games_done());
+        self.pulse.status(Status::Paused, &message);
+        self.voice.line(&message);
+        loop {
+            self.pulse.heartbeat();
+            match self.pulse.wait_command(HOLD_SIGN_INTERVAL).map(|command| command.verb) {
+                Some(Verb::Stop) => return Heard::Stop,
+                Some(Verb::Resume) => break,
+                Some(Verb::Checkpoint) => self.checkpoint_wanted = true,
+                Some(Verb::Pause | Verb::Configure) | None => {}
+            }
+            if self.pulse.stop_requested() {
+                return Heard::Stop;
+            }
+            self.save_if_due();
+        }
+        self.pulse.status(Status::Running, "going on");
+        self.voice.line("going on");
+        self.voice.restart_clock();
+        Heard::GoOn
+    }
+
+    /// Hands a snapshot to the saver if one was asked for or enough games were played since the last;
+    /// while a save is under way it waits for the next call.
+    fn save_if_due(&mut self) {
+        let every = self.checkpoint_every.max(1);
+        let last = self.snapshot_at.unwrap_or(0);
+        let due = self.session.games_done() / every > last / every;
+        if (due || self.checkpoint_wanted) && !self.saver.is_busy() {
+            self.snapshot();
+        }
+    }
+
+    /// Makes sure that the state as it is lies safe on disk.
+    fn save_now(&mut self) -> Result<(), Failure> {
+        let over = self.saver.finish();
+        self.collect(over);
+        if self.safe_at == Some(self.session.games_done()) && !self.checkpoint_wanted {
+            return Ok(());
+        }
+        self.snapshot();
+        match self.saver.finish() {
+            Some(Finished { result: Err(error), .. }) => Err(Failure::LastSave(error)),
+            Some(finished) => {
+                self.collect(Some(finished));
+                Ok(())
+            }
+            None => Err(Failure::LastSaveLost),
+        }
+    }
+
+    fn snapshot(&mut self) {
+        let games = self.session.games_done();
+        self.snapshot_at = Some(games);
+        self.checkpoint_wanted = false;
+        let before = self.saver.start(games, encode(&self.session));
+        self.collect(before);
+    }
+
+    fn collect(&mut self, finished: Option<Finished>) {
+        if let Some(finished) = finished {
+            if finished.result.is_ok() {
+                self.safe_at = Some(finished.games);
+            }
+            self.voice.saved(&finished);
+        }
+    }
+
+    fn last_word(&mut self, heard: Heard, trained: Duration, results: &[(Rival, Tally)]) {
+        let (done, total) = (self.session.games_done(), self.session.config().games);
+        let played = done.saturating_sub(self.session_start) as f64;
+        let speed = played / trained.as_secs_f64().max(1e-9);
+        let mut totals = vec![("games", done as f64), ("games_per_second", speed)];
+        let seen = self.session.learner().entries_seen();
+        totals.push(("entries_seen", seen as f64));
+        totals.extend(results.iter().flat_map(|&(rival, tally)| metrics(rival, tally)));
+        let status = match heard {
+            Heard::GoOn => Outcome::Success,
+            Heard::Stop => Outcome::Cancelled,
+        };
+        let how = if heard == Heard::Stop { "stopped on request" } else { "done" };
+        self.voice.line(&format!(
+            "{how}: {done} of {total} games, {:.1} s of training, {speed:.0} games/s",
+            trained.as_secs_f64()
+        ));
+        self.pulse.run_complete(&RunComplete {
+            final_loss: self.voice.loss(),
+            duration_seconds: Some(self.started.elapsed().as_secs_f64()),
+            metrics: &totals,
+            ..RunComplete::with(status)
+        });
+    }
+}
