@@ -32,6 +32,8 @@ pub(crate) struct Board {
     ledger_pos: AtomicU64,
     rss_bytes: AtomicU64,
     version: watch::Sender<u64>,
+    /// The ledger has been replayed: what is not here does not exist.
+    ready: watch::Sender<bool>,
 }
 
 impl Board {
@@ -42,6 +44,7 @@ impl Board {
             ledger_pos: AtomicU64::new(0),
             rss_bytes: AtomicU64::new(0),
             version: watch::Sender::new(0),
+            ready: watch::Sender::new(false),
         }
     }
 
@@ -51,6 +54,16 @@ impl Board {
 
     fn bump(&self) {
         self.version.send_modify(|version| *version += 1);
+    }
+
+    /// The ledger has been replayed.
+    pub(crate) fn set_ready(&self) {
+        self.ready.send_replace(true);
+    }
+
+    /// Returns when the ledger has been replayed.
+    pub(crate) async fn ready(&self) {
+        let _closed = self.ready.subscribe().wait_for(|ready| *ready).await;
     }
 
     /// A run's newest state is on disk.

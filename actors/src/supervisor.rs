@@ -194,6 +194,7 @@ async fn begin(state: &mut SupervisorState) -> Result<(), ActorProcessingErr> {
     for run in state.fleet.runs() {
         state.board.publish(Arc::new(run.clone()));
     }
+    state.board.set_ready();
     tracing::info!(runs = state.fleet.runs().count(), "ledger replayed");
     resync(state, None);
     Ok(())

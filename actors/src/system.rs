@@ -4,7 +4,7 @@ use crate::board::Board;
 use crate::clock;
 use crate::directory::Directory;
 use crate::door::{Door, Inner};
-use crate::limits::STORE_CLOSE_DEADLINE;
+use crate::limits::{REPLAY_DEADLINE, STORE_CLOSE_DEADLINE};
 use crate::root::{Plan, Root, RootMsg};
 use crate::watch::Watcher;
 use crate::worker::Surroundings;
@@ -56,6 +56,9 @@ pub enum StartError {
     /// A built-in workload is not valid.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The ledger could not be replayed, or the actors died at once.
+    #[error("the ledger could not be replayed; the daemon's log says why")]
+    NotReady,
     /// An actor could not be started.
     #[error("failed to start: {0}")]
     Actors(#[from] Box<SpawnErr>),
@@ -111,6 +114,16 @@ impl System {
         };
         let watcher = tokio::spawn(watcher.run());
         let (root, _task) = Actor::spawn(None, Root, plan).await.map_err(Box::new)?;
+        let mut gave_up = stop.clone();
+        let ready = tokio::select! {
+            () = board.ready() => true,
+            _ = gave_up.wait_for(|stop| *stop) => false,
+            () = tokio::time::sleep(REPLAY_DEADLINE) => false,
+        };
+        if !ready {
+            root.stop(None);
+            return Err(StartError::NotReady);
+        }
         let door = Door(Arc::new(Inner {
             board,
             directory,
@@ -147,5 +160,124 @@ impl System {
         }
         self.root.stop(None);
         self.watcher.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::{Peer, TREE};
+    use resus_core::api::Submission;
+    use tokio::time::{Instant, sleep};
+
+    async fn started(folder: &std::path::Path) -> System {
+        let state = StateDir::open(&folder.join("state")).unwrap();
+        let lock = state.lock("test").unwrap();
+        let runtime_dir = folder.join("run");
+        std::fs::create_dir_all(&runtime_dir).unwrap();
+        System::start(Setup {
+            state,
+            lock,
+            runtime_dir,
+            policy: Policy::default(),
+            node: Slug::new("n").unwrap(),
+            version: "test".to_owned(),
+            // Not a shim: runs of these tests never get beyond the order to spawn.
+            program: PathBuf::from("/bin/false"),
+            accept_lost_history: false,
+        })
+        .await
+        .unwrap()
+    }
+
+    fn submission(command_id: &str) -> Submission {
+        Submission {
+            command: Some(vec!["true".to_owned()]),
+            cwd: "/".to_owned(),
+            command_id: Some(resus_core::ids::CommandId::new(command_id).unwrap()),
+            ..Submission::default()
+        }
+    }
+
+    fn kill(directory: &Directory, peer: Peer) {
+        macro_rules! kill {
+            ($slot:ident) => {
+                directory.$slot.get().unwrap().kill()
+            };
+        }
+        match peer {
+            Peer::Store => kill!(store),
+            Peer::Publisher => kill!(publisher),
+            Peer::Checkpoint => kill!(checkpoint),
+            Peer::Watchdog => kill!(watchdog),
+            Peer::ErrorTracker => kill!(error_tracker),
+            Peer::Monitor => kill!(monitor),
+            Peer::Workers => kill!(workers),
+            Peer::Supervisor => kill!(supervisor),
+            Peer::Gateway => kill!(gateway),
+        }
+    }
+
+    /// A command may meet an actor that is just being restarted; then it is asked again with
+    /// the same id, as a client does.
+    async fn submitted(door: &Door, command_id: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            match door.submit(submission(command_id)).await {
+                Ok(run) => return run.run_id,
+                Err(problem) => assert!(Instant::now() < deadline, "{problem:?}"),
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn every_actor_that_dies_comes_back_and_the_runs_are_still_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let system = started(folder.path()).await;
+        let door = system.door();
+        let first = submitted(&door, "first").await;
+        for row in TREE {
+            let name = row.peer.name();
+            kill(&door.0.directory, row.peer);
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while door.0.board.actor_restarts().get(name) != Some(&1) {
+                assert!(Instant::now() < deadline, "{name} was not restarted");
+                sleep(Duration::from_millis(5)).await;
+            }
+            let id = submitted(&door, &format!("after-{name}")).await;
+            assert_eq!(submitted(&door, &format!("after-{name}")).await, id, "{name}: one command, one run");
+            assert!(door.run(&first).is_ok(), "{name}: a run was forgotten");
+        }
+        assert_eq!(door.runs().runs.len(), 1 + TREE.len());
+        system.shut_down().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_actor_that_dies_too_often_ends_the_daemon() {
+        let folder = tempfile::tempdir().unwrap();
+        let system = started(folder.path()).await;
+        let directory = Arc::clone(&system.door().0.directory);
+        let killer = tokio::spawn(async move {
+            loop {
+                if let Some(store) = directory.store.get() {
+                    store.kill();
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        });
+        tokio::time::timeout(Duration::from_secs(60), system.stopped()).await.unwrap();
+        killer.abort();
+        system.shut_down().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_stopped_system_starts_again_with_everything_it_knew() {
+        let folder = tempfile::tempdir().unwrap();
+        let system = started(folder.path()).await;
+        let id = submitted(&system.door(), "one").await;
+        system.shut_down().await;
+        let system = started(folder.path()).await;
+        assert!(system.door().run(&id).is_ok(), "the run was forgotten");
+        system.shut_down().await;
     }
 }
