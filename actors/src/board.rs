@@ -63,7 +63,8 @@ impl Board {
 
     /// Returns when the ledger has been replayed.
     pub(crate) async fn ready(&self) {
-        let _closed = self.ready.subscribe().wait_for(|ready| *ready).await;
+        let mut ready = self.ready.subscribe();
+        let _closed = ready.wait_for(|ready| *ready).await;
     }
 
     /// A run's newest state is on disk.
