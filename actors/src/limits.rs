@@ -28,6 +28,9 @@ pub const CONNECT_RETRY_MAX: Duration = Duration::from_millis(100);
 /// A shim answers `hello` from memory.
 pub const SHIM_HELLO_DEADLINE: Duration = Duration::from_secs(5);
 
+/// Between two attempts to reach a shim that can't be reached.
+pub const ATTACH_RETRY: Duration = Duration::from_secs(1);
+
 /// Bytes read from a worker's event file at once. Also the bound on one run's words in
 /// flight: the next piece is read when the words of this one are on disk.
 pub const EVENTS_READ_BYTES: usize = 64 * 1024;

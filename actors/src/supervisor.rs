@@ -1,12 +1,14 @@
 //! The Supervisor: the only one that changes runs. It asks core what follows from what it is
 //! told, hands the events to the store, and lets the effects go when they are on disk.
 
+mod replay;
+
 use crate::board::Board;
 use crate::checkpoint::{CheckpointMsg, Job};
 use crate::clock;
 use crate::directory::Directory;
 use crate::error_tracker::ErrorTrackerMsg;
-use crate::limits::{DECISIONS_WAITING_MAX, REPLAY_DEADLINE};
+use crate::limits::DECISIONS_WAITING_MAX;
 use crate::store::StoreMsg;
 use crate::watchdog::WatchdogMsg;
 use crate::worker::Order;
@@ -21,8 +23,7 @@ use resus_core::pulse::word::Word;
 use resus_core::release::Held;
 use resus_core::run::Run;
 use resus_core::spec::Spec;
-use resus_store::record::{to_record, to_row};
-use resus_store::{Replayed, Row};
+use resus_store::record::to_row;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -157,7 +158,7 @@ impl Actor for Supervisor {
         state: &mut SupervisorState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            SupervisorMsg::Begin => begin(state).await?,
+            SupervisorMsg::Begin => replay::begin(state).await?,
             SupervisorMsg::Submit { run_id, spec, command_id, reply } => {
                 submit(state, run_id, *spec, command_id, reply);
             }
@@ -172,73 +173,10 @@ impl Actor for Supervisor {
                 }
             }
             SupervisorMsg::NotCommitted { ticket, reason } => not_committed(state, ticket, &reason),
-            SupervisorMsg::Resync { run_id } => resync(state, run_id),
+            SupervisorMsg::Resync { run_id } => replay::resync(state, run_id),
         }
         Ok(())
     }
-}
-
-/// Start-up is a replay of the ledger; there is no other way in.
-async fn begin(state: &mut SupervisorState) -> Result<(), ActorProcessingErr> {
-    let (reply, replayed) = oneshot::channel();
-    state.directory.store.send(StoreMsg::Replay { reply });
-    let runs = tokio::time::timeout(REPLAY_DEADLINE, replayed).await???;
-    for run in runs {
-        match run {
-            Replayed::Verified { run_id, rows } => replay(state, &run_id, &rows),
-            Replayed::Damaged { run_id, at_seq, reason, .. } => {
-                quarantine(state, &run_id, format!("its ledger is damaged at seq {at_seq}: {reason}"));
-            }
-        }
-    }
-    for run in state.fleet.runs() {
-        state.board.publish(Arc::new(run.clone()));
-    }
-    state.board.set_ready();
-    tracing::info!(runs = state.fleet.runs().count(), "ledger replayed");
-    resync(state, None);
-    Ok(())
-}
-
-fn replay(state: &mut SupervisorState, run_id: &str, rows: &[Row]) {
-    for row in rows {
-        match to_record(row) {
-            Ok(record) => state.fleet.replay(&record),
-            Err(error) => return quarantine(state, run_id, error.to_string()),
-        }
-    }
-    let reason = RunId::new(run_id).ok().and_then(|id| {
-        state.fleet.quarantined().find(|(known, _)| **known == id).map(|(_, reason)| reason.to_owned())
-    });
-    if let Some(reason) = reason {
-        quarantine(state, run_id, reason);
-    }
-}
-
-fn quarantine(state: &mut SupervisorState, run_id: &str, reason: String) {
-    tracing::error!(run_id, reason, "run quarantined; its worker is left alone");
-    if let Ok(run_id) = RunId::new(run_id) {
-        state.fleet.quarantine(run_id.clone(), reason.clone());
-        state.board.quarantine(run_id, reason);
-    }
-}
-
-/// Asks again for everything that is due; all effects are idempotent.
-fn resync(state: &mut SupervisorState, run_id: Option<RunId>) {
-    let runs: Vec<_> = match run_id {
-        Some(run_id) => vec![run_id],
-        None => state.fleet.runs().filter(|run| is_due(run)).map(|run| run.id.clone()).collect(),
-    };
-    for run_id in runs {
-        let input = Input::TakenOver { boot_id: state.boot_id.clone() };
-        tell(state, &run_id, &input);
-        wind_watchdog(state, &run_id);
-    }
-}
-
-/// A run that has ended long ago asks for nothing: its shim leaves by itself.
-fn is_due(run: &Run) -> bool {
-    !run.phase.is_terminal() || !run.candidates.is_empty()
 }
 
 fn submit(
@@ -299,7 +237,7 @@ fn tell(state: &mut SupervisorState, run_id: &RunId, input: &Input) {
 /// bug of ours; a bug sets the run aside rather than let it go on from a wrong state.
 fn failed(state: &mut SupervisorState, run_id: &RunId, error: &FleetError) {
     match error {
-        FleetError::Bug { .. } => quarantine(state, run_id.as_str(), error.to_string()),
+        FleetError::Bug { .. } => replay::quarantine(state, run_id.as_str(), error.to_string()),
         FleetError::NotFound { .. }
         | FleetError::Quarantined { .. }
         | FleetError::Refused(_)
@@ -323,7 +261,7 @@ fn follow(state: &mut SupervisorState, run_id: &RunId, step: Step, answer: Answe
             let ticket = state.held.hold(consequence);
             state.directory.store.send(StoreMsg::Append { ticket, rows });
         }
-        Err(error) => quarantine(state, run_id.as_str(), error.to_string()),
+        Err(error) => replay::quarantine(state, run_id.as_str(), error.to_string()),
     }
 }
 
@@ -394,7 +332,7 @@ fn carry_out(directory: &Directory, run_id: &RunId, spec: &Arc<Spec>, effect: Ef
 /// the run can't go on from a state that is not on disk.
 fn not_committed(state: &mut SupervisorState, ticket: u64, reason: &str) {
     for consequence in state.held.discard(ticket) {
-        quarantine(state, consequence.run.id.as_str(), format!("it could not be recorded: {reason}"));
+        replay::quarantine(state, consequence.run.id.as_str(), format!("it could not be recorded: {reason}"));
         if let Answer::Command(reply, _) = consequence.answer {
             drop(reply.send(Err(CommandError::NotRecorded(reason.to_owned()))));
         }

@@ -4,6 +4,7 @@
 pub(crate) mod link;
 mod orders;
 pub(crate) mod tail;
+mod watching;
 
 use crate::adopted::Adopted;
 use crate::board::Board;
@@ -45,6 +46,10 @@ pub(crate) enum Order {
 
 pub(crate) enum WorkerMsg {
     Order(Order),
+    /// The shim could not be reached a moment ago.
+    AttachAgain {
+        attempt: Attempt,
+    },
     /// The shim says something; `link` tells which connection, an old one is not believed.
     Shim {
         link: u64,
@@ -83,6 +88,8 @@ pub(crate) struct WorkerState {
     ended: Option<ShimExit>,
     /// Offset up to which the attempt's words are in the ledger, by the last order to attach.
     upto: u64,
+    /// Orders seen so far.
+    orders: u64,
 }
 
 pub(crate) struct Worker;
@@ -121,6 +128,7 @@ impl Actor for Worker {
             adopted: None,
             ended: None,
             upto: 0,
+            orders: 0,
         })
     }
 
@@ -131,16 +139,23 @@ impl Actor for Worker {
         state: &mut WorkerState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            WorkerMsg::Order(order) => orders::carry_out(&myself, state, order).await,
+            WorkerMsg::Order(order) => {
+                state.orders += 1;
+                orders::carry_out(&myself, state, order).await;
+            }
+            WorkerMsg::AttachAgain { attempt } if attempt == state.attempt => {
+                watching::attach(&myself, state, attempt, state.upto).await;
+            }
+            WorkerMsg::AttachAgain { .. } => {}
             WorkerMsg::Shim { link, reply } if link == state.link_number => {
-                orders::hear(&myself, state, *reply);
+                watching::hear(&myself, state, *reply);
             }
             WorkerMsg::LinkLost { link } if link == state.link_number => {
-                orders::link_lost(&myself, state).await;
+                watching::link_lost(&myself, state).await;
             }
             WorkerMsg::Shim { .. } | WorkerMsg::LinkLost { .. } => {}
             WorkerMsg::AdoptedGone { attempt } if attempt == state.attempt => {
-                orders::adopted_gone(&myself, state);
+                watching::adopted_gone(state);
             }
             WorkerMsg::Drained { attempt, reached } if attempt == state.attempt => {
                 state.report_end(reached);

@@ -12,14 +12,22 @@ use std::sync::Arc;
 pub(crate) enum WorkersMsg {
     /// An order for the actor of a run, which is started if there is none.
     Order { run_id: RunId, order: Order },
+    /// A run's actor has nothing left to do after so many orders.
+    Finished { run_id: RunId, orders: u64 },
     /// The daemon stops on purpose.
     Bye,
+}
+
+/// A run's actor and how many orders it was given.
+struct Given {
+    actor: ActorRef<WorkerMsg>,
+    orders: u64,
 }
 
 pub(crate) struct WorkersState {
     around: Arc<Surroundings>,
     directory: Arc<Directory>,
-    actors: BTreeMap<RunId, ActorRef<WorkerMsg>>,
+    actors: BTreeMap<RunId, Given>,
 }
 
 pub(crate) struct Workers;
@@ -46,9 +54,10 @@ impl Actor for Workers {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             WorkersMsg::Order { run_id, order } => deliver(&myself, state, run_id, order).await,
+            WorkersMsg::Finished { run_id, orders } => finished(state, &run_id, orders),
             WorkersMsg::Bye => {
-                for actor in state.actors.values() {
-                    let _gone = actor.cast(WorkerMsg::Bye);
+                for given in state.actors.values() {
+                    let _gone = given.actor.cast(WorkerMsg::Bye);
                 }
             }
         }
@@ -80,14 +89,25 @@ impl Actor for Workers {
 }
 
 fn forget(state: &mut WorkersState, actor: ActorId) -> Option<RunId> {
-    let run_id = state.actors.iter().find(|(_, known)| known.get_id() == actor)?.0.clone();
+    let run_id = state.actors.iter().find(|(_, given)| given.actor.get_id() == actor)?.0.clone();
     state.actors.remove(&run_id);
     Some(run_id)
 }
 
+/// Lets an actor go, unless an order reached it that it had not seen when it said that it had
+/// nothing to do: an order to a stopped actor would be lost.
+fn finished(state: &mut WorkersState, run_id: &RunId, orders: u64) {
+    if state.actors.get(run_id).is_some_and(|given| given.orders == orders)
+        && let Some(given) = state.actors.remove(run_id)
+    {
+        given.actor.stop(Some("run ended".to_owned()));
+    }
+}
+
 async fn deliver(myself: &ActorRef<WorkersMsg>, state: &mut WorkersState, run_id: RunId, order: Order) {
-    if let Some(actor) = state.actors.get(&run_id) {
-        if actor.cast(WorkerMsg::Order(order.clone())).is_ok() {
+    if let Some(given) = state.actors.get_mut(&run_id) {
+        if given.actor.cast(WorkerMsg::Order(order.clone())).is_ok() {
+            given.orders += 1;
             return;
         }
         state.actors.remove(&run_id);
@@ -96,7 +116,7 @@ async fn deliver(myself: &ActorRef<WorkersMsg>, state: &mut WorkersState, run_id
     match Actor::spawn_linked(None, Worker, arguments, myself.get_cell()).await {
         Ok((actor, _task)) => {
             let _gone = actor.cast(WorkerMsg::Order(order));
-            state.actors.insert(run_id, actor);
+            state.actors.insert(run_id, Given { actor, orders: 1 });
         }
         Err(error) => tracing::error!(%run_id, %error, "a Worker actor could not be started"),
     }

@@ -1,17 +1,14 @@
-//! What a Worker actor does when it is ordered to, and when its shim speaks.
+//! What a Worker actor does when it is ordered to.
 
-use super::tail::{Tail, waker};
+use super::watching::{attach, begin_watching, connect};
 use super::{Order, WorkerMsg, WorkerState};
-use crate::adopted::Adopted;
+use crate::workers::WorkersMsg;
 use ractor::ActorRef;
 use resus_core::codes::Code;
 use resus_core::ids::Attempt;
-use resus_core::input::{CheckpointRef, Fact, WorkerIdentity};
+use resus_core::input::{CheckpointRef, Fact};
 use resus_core::spec::Spec;
-use resus_shim::protocol::{
-    Exit as ShimExit, Hello, Lost, RefusalCode, Refused, Reply, Request, SignalName, SpawnOrder, Started,
-    State,
-};
+use resus_shim::protocol::{Request, SignalName, SpawnOrder};
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -27,15 +24,28 @@ pub(super) async fn carry_out(myself: &ActorRef<WorkerMsg>, state: &mut WorkerSt
         }
         Order::Attach { attempt, upto } => attach(myself, state, attempt, upto).await,
         Order::Ask { attempt } => ask(state, attempt).await,
-        Order::Terminate { attempt } => match &state.adopted {
-            Some(adopted) => log_failure(state, "terminate", adopted.terminate()),
-            None => send(state, &Request::Signal { attempt: attempt.0, signal: SignalName::Term }).await,
-        },
-        Order::Kill { attempt } => match &state.adopted {
-            Some(adopted) => log_failure(state, "kill", adopted.kill()),
-            None => send(state, &Request::KillTree { attempt: attempt.0 }).await,
-        },
-        Order::Dismiss => dismiss(myself, state).await,
+        Order::Terminate { attempt } => {
+            reach(myself, state, attempt).await;
+            match &state.adopted {
+                Some(adopted) => log_failure(state, "terminate", adopted.terminate()),
+                None => send(state, &Request::Signal { attempt: attempt.0, signal: SignalName::Term }).await,
+            }
+        }
+        Order::Kill { attempt } => {
+            reach(myself, state, attempt).await;
+            match &state.adopted {
+                Some(adopted) => log_failure(state, "kill", adopted.kill()),
+                None => send(state, &Request::KillTree { attempt: attempt.0 }).await,
+            }
+        }
+        Order::Dismiss => dismiss(state).await,
+    }
+}
+
+/// A signal must not be lost because the connection happens to be away.
+async fn reach(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, attempt: Attempt) {
+    if state.link.is_none() && state.adopted.is_none() {
+        attach(myself, state, attempt, state.upto).await;
     }
 }
 
@@ -131,157 +141,6 @@ fn is_ours(name: &str) -> bool {
     name.starts_with("PULSE_") || name == "NOTIFY_SOCKET" || name == "WATCHDOG_USEC"
 }
 
-/// Makes sure that there is a connection, starting a shim if need be.
-async fn connect(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState) -> Result<Option<Hello>, String> {
-    if state.link.is_some() {
-        return Ok(None);
-    }
-    let (link, replies, hello) = state.place.connect().await.map_err(|error| error.to_string())?;
-    if hello.run_id != state.run_id.as_str() {
-        return Err(format!("the socket belongs to the shim of run {}", hello.run_id));
-    }
-    state.use_link(myself, link, replies);
-    Ok(Some(hello))
-}
-
-async fn attach(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, attempt: Attempt, upto: u64) {
-    if state.attempt == attempt && (state.tail.is_some() || state.adopted.is_some()) {
-        // Already watched: only the Supervisor is new. Its reader may wait for a commit that
-        // nobody will report any more, so reading starts again behind what is on disk.
-        state.upto = upto;
-    }
-    state.link = None;
-    state.tail = None;
-    state.adopted = None;
-    state.upto = upto;
-    state.attempt = attempt;
-    match connect(myself, state).await {
-        Ok(Some(hello)) => resume(myself, state, attempt, hello.state),
-        Ok(None) => {}
-        Err(error) => {
-            // Nothing can be said about the worker. The link is tried again by `link_lost`.
-            tracing::warn!(run_id = %state.run_id, %error, "the shim can't be reached; trying again");
-            retry_attach(myself, attempt, upto);
-        }
-    }
-}
-
-fn retry_attach(myself: &ActorRef<WorkerMsg>, attempt: Attempt, upto: u64) {
-    let actor = myself.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(crate::limits::PUBLISH_RETRY).await;
-        let _gone = actor.cast(WorkerMsg::Order(Order::Attach { attempt, upto }));
-    });
-}
-
-/// A shim says where the attempt is that we were told to look after.
-fn resume(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, attempt: Attempt, shim: State) {
-    match shim {
-        State::Running(started) if started.attempt == attempt.0 => {
-            begin_watching(state, attempt, state.upto);
-            observe_started(state, attempt, &started);
-        }
-        State::Exited(exited) if exited.attempt == attempt.0 => {
-            begin_watching(state, attempt, state.upto);
-            end(state, exited.exit);
-        }
-        State::Lost(lost) if lost.attempt == attempt.0 => adopt(myself, state, attempt, &lost),
-        State::Idle | State::Running(_) | State::Exited(_) | State::Lost(_) => {
-            state.observe(attempt, Fact::NeverSpawned);
-        }
-    }
-    start_tail(myself, state);
-}
-
-fn observe_started(state: &WorkerState, attempt: Attempt, started: &Started) {
-    state.observe(
-        attempt,
-        Fact::Started(WorkerIdentity {
-            pid: started.pid,
-            start_ticks: started.start_ticks,
-            boot_id: started.boot_id.clone(),
-        }),
-    );
-}
-
-/// The shim that started the attempt is gone. Its worker may live.
-fn adopt(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, attempt: Attempt, lost: &Lost) {
-    begin_watching(state, attempt, state.upto);
-    let (Some(worker), Some(boot_id)) = (lost.worker, lost.boot_id.clone()) else {
-        return end(state, unseen_exit());
-    };
-    let started = Started { attempt: attempt.0, pid: worker.pid, start_ticks: worker.start_ticks, boot_id };
-    observe_started(state, attempt, &started);
-    match Adopted::take(worker, &started.boot_id) {
-        Ok(Some(adopted)) => {
-            let (actor, watched) = (myself.clone(), adopted.clone());
-            tokio::spawn(async move {
-                if let Err(error) = watched.gone().await {
-                    tracing::error!(%error, "an adopted worker can't be watched");
-                }
-                let _gone = actor.cast(WorkerMsg::AdoptedGone { attempt });
-            });
-            tracing::info!(run_id = %state.run_id, pid = worker.pid, "worker adopted; its shim is gone");
-            state.adopted = Some(adopted);
-        }
-        Ok(None) => end(state, unseen_exit()),
-        Err(error) => {
-            tracing::error!(run_id = %state.run_id, %error, "the worker can't be adopted");
-            end(state, unseen_exit());
-        }
-    }
-}
-
-fn unseen_exit() -> ShimExit {
-    ShimExit {
-        code: None,
-        signal: None,
-        core_dumped: false,
-        user_ms: 0,
-        sys_ms: 0,
-        max_rss_bytes: 0,
-        unix_ms: crate::clock::now().unix_ms,
-        strays_killed: 0,
-        unkillable: 0,
-    }
-}
-
-fn begin_watching(state: &mut WorkerState, attempt: Attempt, upto: u64) {
-    state.attempt = attempt;
-    state.upto = upto;
-    state.tail = None;
-    state.adopted = None;
-    state.ended = None;
-}
-
-/// Starts to read the attempt's events; if it has ended already, to the end.
-fn start_tail(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState) {
-    let Ok(dir) = state.around.state.attempt(state.run_id.as_str(), state.attempt.0) else { return };
-    let path = dir.join("events.jsonl");
-    let tail = Tail {
-        run_id: state.run_id.clone(),
-        attempt: state.attempt,
-        woken: waker(&state.around.watcher, &path),
-        path,
-        directory: std::sync::Arc::clone(&state.around.directory),
-        board: std::sync::Arc::clone(&state.around.board),
-        worker: myself.clone(),
-    };
-    let handle = tail.start(state.upto);
-    if state.ended.is_some() {
-        handle.drain();
-    }
-    state.tail = Some(handle);
-}
-
-/// The attempt's processes are gone: read what it wrote, then report.
-fn end(state: &mut WorkerState, exit: ShimExit) {
-    state.ended = Some(exit);
-    if let Some(tail) = &state.tail {
-        tail.drain();
-    }
-}
-
 async fn ask(state: &mut WorkerState, attempt: Attempt) {
     if state.link.is_none() {
         return state.observe(attempt, Fact::AskUndelivered);
@@ -293,118 +152,27 @@ async fn ask(state: &mut WorkerState, attempt: Attempt) {
 }
 
 /// The run has ended: the shim may leave, and so may this actor.
-async fn dismiss(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState) {
-    if state.link.is_none()
-        && let Some((link, replies, _)) = state.place.connect_if_there().await
+async fn dismiss(state: &mut WorkerState) {
+    begin_watching(state, Attempt(0), 0);
+    let (link, replies) = match state.link.take() {
+        Some(link) => (Some(link), None),
+        None => match state.place.connect_if_there().await {
+            Some((link, replies, _)) => (Some(link), Some(replies)),
+            None => (None, None),
+        },
+    };
+    if let Some(mut link) = link
+        && let Err(error) = link.send(&Request::Quit).await
     {
-        state.use_link(myself, link, replies);
+        tracing::debug!(run_id = %state.run_id, %error, "the shim is gone already");
     }
-    state.attempt = Attempt(0);
-    state.tail = None;
-    send(state, &Request::Quit).await;
-    myself.stop(Some("run ended".to_owned()));
+    drop(replies);
+    let (run_id, orders) = (state.run_id.clone(), state.orders);
+    state.around.directory.workers.send(WorkersMsg::Finished { run_id, orders });
 }
 
 pub(super) async fn bye(state: &mut WorkerState) {
     send(state, &Request::Bye).await;
-}
-
-/// The shim speaks.
-pub(super) fn hear(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, reply: Reply) {
-    match reply {
-        Reply::Started(started) if started.attempt == state.attempt.0 => {
-            if state.tail.is_none() {
-                observe_started(state, state.attempt, &started);
-                start_tail(myself, state);
-            }
-        }
-        Reply::Exited(exited) if exited.attempt == state.attempt.0 => {
-            if let Some(reason) = &exited.unrecorded {
-                tracing::warn!(run_id = %state.run_id, %reason, "the evidence of the exit could not be kept");
-            }
-            end(state, exited.exit);
-            if state.tail.is_none() {
-                start_tail(myself, state);
-            }
-        }
-        Reply::Refused(refused) => refused_by_shim(myself, state, refused),
-        Reply::ControlResult { attempt, delivered: false } => {
-            state.observe(Attempt(attempt), Fact::AskUndelivered);
-        }
-        Reply::ControlResult { .. }
-        | Reply::Hello(_)
-        | Reply::Started(_)
-        | Reply::Exited(_)
-        | Reply::Done { .. } => {}
-    }
-}
-
-fn refused_by_shim(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, refused: Refused) {
-    if refused.op != "spawn" || refused.attempt != Some(state.attempt.0) {
-        tracing::info!(run_id = %state.run_id, op = refused.op, message = refused.message, "the shim refused");
-        return;
-    }
-    if let Some(lost) = refused.lost {
-        adopt(myself, state, state.attempt, &lost);
-        return start_tail(myself, state);
-    }
-    let code = match refused.code {
-        RefusalCode::CommandNotFound => "COMMAND_NOT_FOUND",
-        RefusalCode::CommandNotExecutable => "COMMAND_NOT_EXECUTABLE",
-        RefusalCode::CwdNotFound => "CWD_NOT_FOUND",
-        RefusalCode::Locked => "RUN_LOCKED",
-        RefusalCode::Version
-        | RefusalCode::BadRequest
-        | RefusalCode::HelloFirst
-        | RefusalCode::Busy
-        | RefusalCode::Stale
-        | RefusalCode::Lost
-        | RefusalCode::NotRunning
-        | RefusalCode::SignalFailed
-        | RefusalCode::SpawnFailed
-        | RefusalCode::EvidenceFailed
-        | RefusalCode::Unknown => "SPAWN_FAILED",
-    };
-    state.observe(state.attempt, Fact::SpawnRefused { code: Code::new(code), message: refused.message });
-}
-
-/// The shim is gone although nobody dismissed it. A new one is asked what it knows.
-pub(super) async fn link_lost(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState) {
-    state.link = None;
-    if state.attempt == Attempt(0) || state.adopted.is_some() || state.ended.is_some() {
-        return;
-    }
-    tracing::warn!(run_id = %state.run_id, "the shim is gone");
-    let attempt = state.attempt;
-    match connect(myself, state).await {
-        Ok(Some(hello)) => match hello.state {
-            State::Lost(lost) if lost.attempt == attempt.0 => {
-                // The reader goes on where it is; only the watch over the process is new.
-                let tail = state.tail.take();
-                adopt(myself, state, attempt, &lost);
-                state.tail = tail;
-                if state.ended.is_some() {
-                    state.tail.iter().for_each(super::tail::TailHandle::drain);
-                }
-            }
-            State::Exited(exited) if exited.attempt == attempt.0 => end(state, exited.exit),
-            State::Running(_) => {}
-            State::Idle | State::Exited(_) | State::Lost(_) => {
-                state.observe(attempt, Fact::NeverSpawned);
-            }
-        },
-        Ok(None) => {}
-        Err(error) => {
-            tracing::warn!(run_id = %state.run_id, %error, "no new shim");
-            retry_attach(myself, attempt, state.upto);
-        }
-    }
-}
-
-pub(super) fn adopted_gone(_myself: &ActorRef<WorkerMsg>, state: &mut WorkerState) {
-    if state.adopted.take().is_some() {
-        end(state, unseen_exit());
-    }
 }
 
 #[cfg(test)]
@@ -415,11 +183,5 @@ mod tests {
     fn variables_of_an_outer_run_do_not_reach_the_worker() {
         assert!(is_ours("PULSE_EVENTS") && is_ours("NOTIFY_SOCKET"));
         assert!(!is_ours("PATH") && !is_ours("pulse_events"));
-    }
-
-    #[test]
-    fn an_exit_that_nobody_saw_claims_nothing() {
-        let exit = unseen_exit();
-        assert_eq!((exit.code, exit.signal), (None, None));
     }
 }

@@ -1,0 +1,76 @@
+//! Taking charge: the ledger is read and every run asked for what is still due.
+
+use super::{SupervisorState, tell, wind_watchdog};
+use crate::limits::REPLAY_DEADLINE;
+use crate::store::StoreMsg;
+use ractor::ActorProcessingErr;
+use resus_core::ids::RunId;
+use resus_core::input::Input;
+use resus_core::run::Run;
+use resus_store::record::to_record;
+use resus_store::{Replayed, Row};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Start-up is a replay of the ledger; there is no other way in.
+pub(super) async fn begin(state: &mut SupervisorState) -> Result<(), ActorProcessingErr> {
+    let (reply, replayed) = oneshot::channel();
+    state.directory.store.send(StoreMsg::Replay { reply });
+    let runs = tokio::time::timeout(REPLAY_DEADLINE, replayed).await???;
+    for run in runs {
+        match run {
+            Replayed::Verified { run_id, rows } => replay(state, &run_id, &rows),
+            Replayed::Damaged { run_id, at_seq, reason, .. } => {
+                quarantine(state, &run_id, format!("its ledger is damaged at seq {at_seq}: {reason}"));
+            }
+        }
+    }
+    for run in state.fleet.runs() {
+        state.board.publish(Arc::new(run.clone()));
+    }
+    state.board.set_ready();
+    tracing::info!(runs = state.fleet.runs().count(), "ledger replayed");
+    resync(state, None);
+    Ok(())
+}
+
+fn replay(state: &mut SupervisorState, run_id: &str, rows: &[Row]) {
+    for row in rows {
+        match to_record(row) {
+            Ok(record) => state.fleet.replay(&record),
+            Err(error) => return quarantine(state, run_id, error.to_string()),
+        }
+    }
+    let reason = RunId::new(run_id).ok().and_then(|id| {
+        state.fleet.quarantined().find(|(known, _)| **known == id).map(|(_, reason)| reason.to_owned())
+    });
+    if let Some(reason) = reason {
+        quarantine(state, run_id, reason);
+    }
+}
+
+pub(super) fn quarantine(state: &mut SupervisorState, run_id: &str, reason: String) {
+    tracing::error!(run_id, reason, "run quarantined; its worker is left alone");
+    if let Ok(run_id) = RunId::new(run_id) {
+        state.fleet.quarantine(run_id.clone(), reason.clone());
+        state.board.quarantine(run_id, reason);
+    }
+}
+
+/// Asks again for everything that is due; all effects are idempotent.
+pub(super) fn resync(state: &mut SupervisorState, run_id: Option<RunId>) {
+    let runs: Vec<_> = match run_id {
+        Some(run_id) => vec![run_id],
+        None => state.fleet.runs().filter(|run| is_due(run)).map(|run| run.id.clone()).collect(),
+    };
+    for run_id in runs {
+        let input = Input::TakenOver { boot_id: state.boot_id.clone() };
+        tell(state, &run_id, &input);
+        wind_watchdog(state, &run_id);
+    }
+}
+
+/// A run that has ended long ago asks for nothing: its shim leaves by itself.
+fn is_due(run: &Run) -> bool {
+    !run.phase.is_terminal() || !run.candidates.is_empty()
+}

@@ -1,0 +1,276 @@
+//! Watching an attempt: connected to its shim, or to the worker itself when the shim is gone;
+//! its events read, its end reported.
+
+use super::tail::{Tail, TailHandle, waker};
+use super::{WorkerMsg, WorkerState};
+use crate::adopted::Adopted;
+use crate::limits::ATTACH_RETRY;
+use ractor::ActorRef;
+use resus_core::codes::Code;
+use resus_core::ids::Attempt;
+use resus_core::input::{Fact, WorkerIdentity};
+use resus_shim::protocol::{Exit as ShimExit, Hello, Lost, RefusalCode, Refused, Reply, Started, State};
+use std::sync::Arc;
+
+/// Makes sure that there is a connection, starting a shim if need be.
+pub(super) async fn connect(
+    myself: &ActorRef<WorkerMsg>,
+    state: &mut WorkerState,
+) -> Result<Option<Hello>, String> {
+    if state.link.is_some() {
+        return Ok(None);
+    }
+    let (link, replies, hello) = state.place.connect().await.map_err(|error| error.to_string())?;
+    if hello.run_id != state.run_id.as_str() {
+        return Err(format!("the socket belongs to the shim of run {}", hello.run_id));
+    }
+    state.use_link(myself, link, replies);
+    Ok(Some(hello))
+}
+
+pub(super) async fn attach(
+    myself: &ActorRef<WorkerMsg>,
+    state: &mut WorkerState,
+    attempt: Attempt,
+    upto: u64,
+) {
+    // Should the attempt be watched already, only the Supervisor is new: its reader may wait
+    // for a commit that nobody will report any more, so reading starts again behind what is
+    // on disk.
+    state.link = None;
+    begin_watching(state, attempt, upto);
+    match connect(myself, state).await {
+        Ok(Some(hello)) => resume(myself, state, attempt, hello.state),
+        Ok(None) => {}
+        Err(error) => {
+            // Nothing can be said about the worker. The link is tried again by `link_lost`.
+            tracing::warn!(run_id = %state.run_id, %error, "the shim can't be reached; trying again");
+            attach_later(myself, attempt);
+        }
+    }
+}
+
+fn attach_later(myself: &ActorRef<WorkerMsg>, attempt: Attempt) {
+    let actor = myself.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(ATTACH_RETRY).await;
+        let _gone = actor.cast(WorkerMsg::AttachAgain { attempt });
+    });
+}
+
+/// A shim says where the attempt is that we were told to look after.
+fn resume(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, attempt: Attempt, shim: State) {
+    match shim {
+        State::Running(started) if started.attempt == attempt.0 => {
+            begin_watching(state, attempt, state.upto);
+            observe_started(state, attempt, &started);
+        }
+        State::Exited(exited) if exited.attempt == attempt.0 => {
+            begin_watching(state, attempt, state.upto);
+            end(state, exited.exit);
+        }
+        State::Lost(lost) if lost.attempt == attempt.0 => adopt(myself, state, attempt, &lost),
+        State::Idle | State::Running(_) | State::Exited(_) | State::Lost(_) => {
+            state.observe(attempt, Fact::NeverSpawned);
+        }
+    }
+    start_tail(myself, state);
+}
+
+fn observe_started(state: &WorkerState, attempt: Attempt, started: &Started) {
+    state.observe(
+        attempt,
+        Fact::Started(WorkerIdentity {
+            pid: started.pid,
+            start_ticks: started.start_ticks,
+            boot_id: started.boot_id.clone(),
+        }),
+    );
+}
+
+/// The shim that started the attempt is gone. Its worker may live.
+fn adopt(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, attempt: Attempt, lost: &Lost) {
+    begin_watching(state, attempt, state.upto);
+    let (Some(worker), Some(boot_id)) = (lost.worker, lost.boot_id.clone()) else {
+        return end(state, unseen_exit());
+    };
+    let started = Started { attempt: attempt.0, pid: worker.pid, start_ticks: worker.start_ticks, boot_id };
+    observe_started(state, attempt, &started);
+    match Adopted::take(worker, &started.boot_id) {
+        Ok(Some(adopted)) => {
+            let (actor, watched) = (myself.clone(), adopted.clone());
+            tokio::spawn(async move {
+                if let Err(error) = watched.gone().await {
+                    tracing::error!(%error, "an adopted worker can't be watched");
+                }
+                let _gone = actor.cast(WorkerMsg::AdoptedGone { attempt });
+            });
+            tracing::info!(run_id = %state.run_id, pid = worker.pid, "worker adopted; its shim is gone");
+            state.adopted = Some(adopted);
+        }
+        Ok(None) => end(state, unseen_exit()),
+        Err(error) => {
+            tracing::error!(run_id = %state.run_id, %error, "the worker can't be adopted");
+            end(state, unseen_exit());
+        }
+    }
+}
+
+fn unseen_exit() -> ShimExit {
+    ShimExit {
+        code: None,
+        signal: None,
+        core_dumped: false,
+        user_ms: 0,
+        sys_ms: 0,
+        max_rss_bytes: 0,
+        unix_ms: crate::clock::now().unix_ms,
+        strays_killed: 0,
+        unkillable: 0,
+    }
+}
+
+pub(super) fn begin_watching(state: &mut WorkerState, attempt: Attempt, upto: u64) {
+    state.attempt = attempt;
+    state.upto = upto;
+    state.tail = None;
+    state.adopted = None;
+    state.ended = None;
+}
+
+/// Starts to read the attempt's events; if it has ended already, to the end.
+fn start_tail(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState) {
+    let Ok(dir) = state.around.state.attempt(state.run_id.as_str(), state.attempt.0) else { return };
+    let path = dir.join("events.jsonl");
+    let tail = Tail {
+        run_id: state.run_id.clone(),
+        attempt: state.attempt,
+        woken: waker(&state.around.watcher, &path),
+        path,
+        directory: Arc::clone(&state.around.directory),
+        board: Arc::clone(&state.around.board),
+        worker: myself.clone(),
+    };
+    let handle = tail.start(state.upto);
+    if state.ended.is_some() {
+        handle.drain();
+    }
+    state.tail = Some(handle);
+}
+
+/// The attempt's processes are gone: read what it wrote, then report.
+fn end(state: &mut WorkerState, exit: ShimExit) {
+    state.ended = Some(exit);
+    if let Some(tail) = &state.tail {
+        tail.drain();
+    }
+}
+
+/// The shim speaks.
+pub(super) fn hear(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, reply: Reply) {
+    match reply {
+        Reply::Started(started) if started.attempt == state.attempt.0 => {
+            if state.tail.is_none() {
+                observe_started(state, state.attempt, &started);
+                start_tail(myself, state);
+            }
+        }
+        Reply::Exited(exited) if exited.attempt == state.attempt.0 => {
+            if let Some(reason) = &exited.unrecorded {
+                tracing::warn!(run_id = %state.run_id, %reason, "the evidence of the exit could not be kept");
+            }
+            end(state, exited.exit);
+            if state.tail.is_none() {
+                start_tail(myself, state);
+            }
+        }
+        Reply::Refused(refused) => refused_by_shim(myself, state, refused),
+        Reply::ControlResult { attempt, delivered: false } => {
+            state.observe(Attempt(attempt), Fact::AskUndelivered);
+        }
+        Reply::ControlResult { .. }
+        | Reply::Hello(_)
+        | Reply::Started(_)
+        | Reply::Exited(_)
+        | Reply::Done { .. } => {}
+    }
+}
+
+fn refused_by_shim(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, refused: Refused) {
+    if refused.op != "spawn" || refused.attempt != Some(state.attempt.0) {
+        tracing::info!(run_id = %state.run_id, op = refused.op, message = refused.message, "the shim refused");
+        return;
+    }
+    if let Some(lost) = refused.lost {
+        adopt(myself, state, state.attempt, &lost);
+        return start_tail(myself, state);
+    }
+    let code = match refused.code {
+        RefusalCode::CommandNotFound => "COMMAND_NOT_FOUND",
+        RefusalCode::CommandNotExecutable => "COMMAND_NOT_EXECUTABLE",
+        RefusalCode::CwdNotFound => "CWD_NOT_FOUND",
+        RefusalCode::Locked => "RUN_LOCKED",
+        RefusalCode::Version
+        | RefusalCode::BadRequest
+        | RefusalCode::HelloFirst
+        | RefusalCode::Busy
+        | RefusalCode::Stale
+        | RefusalCode::Lost
+        | RefusalCode::NotRunning
+        | RefusalCode::SignalFailed
+        | RefusalCode::SpawnFailed
+        | RefusalCode::EvidenceFailed
+        | RefusalCode::Unknown => "SPAWN_FAILED",
+    };
+    state.observe(state.attempt, Fact::SpawnRefused { code: Code::new(code), message: refused.message });
+}
+
+/// The shim is gone although nobody dismissed it. A new one is asked what it knows.
+pub(super) async fn link_lost(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState) {
+    state.link = None;
+    if state.attempt == Attempt(0) || state.adopted.is_some() || state.ended.is_some() {
+        return;
+    }
+    tracing::warn!(run_id = %state.run_id, "the shim is gone");
+    let attempt = state.attempt;
+    match connect(myself, state).await {
+        Ok(Some(hello)) => match hello.state {
+            State::Lost(lost) if lost.attempt == attempt.0 => {
+                // The reader goes on where it is; only the watch over the process is new.
+                let tail = state.tail.take();
+                adopt(myself, state, attempt, &lost);
+                state.tail = tail;
+                if state.ended.is_some() {
+                    state.tail.iter().for_each(TailHandle::drain);
+                }
+            }
+            State::Exited(exited) if exited.attempt == attempt.0 => end(state, exited.exit),
+            State::Running(_) => {}
+            State::Idle | State::Exited(_) | State::Lost(_) => {
+                state.observe(attempt, Fact::NeverSpawned);
+            }
+        },
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!(run_id = %state.run_id, %error, "no new shim");
+            attach_later(myself, attempt);
+        }
+    }
+}
+
+pub(super) fn adopted_gone(state: &mut WorkerState) {
+    if state.adopted.take().is_some() {
+        end(state, unseen_exit());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_that_nobody_saw_claims_nothing() {
+        let exit = unseen_exit();
+        assert_eq!((exit.code, exit.signal), (None, None));
+    }
+}
