@@ -175,6 +175,9 @@ impl Exit {
 pub struct Reached {
     /// Amount done in the unit of the worker's progress.
     pub done: f64,
+    /// Amount in all, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<f64>,
 }
 
 /// A checkpoint by name.

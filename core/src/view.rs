@@ -153,7 +153,7 @@ fn progress(run: &Run, slot: &Slot, now: Moment) -> ProgressView {
     ProgressView {
         unit: known.map_or_else(String::new, |p| p.unit.clone()),
         done: known.and_then(|p| p.amount()).or(run.reached.map(|r| r.done)),
-        total: known.and_then(|p| p.amount_total()),
+        total: known.and_then(|p| p.amount_total()).or(run.reached.and_then(|r| r.total)),
         loss: final_loss.or(slot.loss),
         rate: slot.rate(now).filter(|_| live),
         eta_s: slot.eta_s(now).filter(|_| live),

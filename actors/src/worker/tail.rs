@@ -139,7 +139,7 @@ impl Tail {
         if let Telemetry::Progress(progress) = &telemetry
             && let Some(done) = progress.amount()
         {
-            progressed.reached = Some(Reached { done });
+            progressed.reached = Some(Reached { done, total: progress.amount_total() });
         }
         self.board.fold(&self.run_id, self.attempt, telemetry);
     }

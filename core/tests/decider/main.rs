@@ -9,6 +9,7 @@
     reason = "a test may panic, and looks only at the events it is about"
 )]
 
+mod ledger;
 mod properties;
 mod reach;
 mod scenarios;

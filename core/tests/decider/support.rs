@@ -119,7 +119,7 @@ pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
     for kind in ["loading", "stage", "oom", "saved", "success", "cancelled", "failed"] {
         fact(&format!("said {kind}"), Fact::Said { word: word(kind), said_unix_ms: None, upto: upto + 1 });
     }
-    let reached = Some(Reached { done: 8.0 });
+    let reached = Some(Reached { done: 8.0, total: None });
     for (name, exit) in [
         ("exit 0", Exit::with_code(0)),
         ("exit 1", Exit::with_code(1)),
