@@ -47,7 +47,6 @@ impl Said {
     }
 
     /// Asserts the exit code and returns what was said.
-    #[must_use]
     pub fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:?}");
         self

@@ -1,5 +1,7 @@
 //! The first thing a newcomer types, made short.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use resus_tests::{Home, kill};
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! The daemon dies, the shim dies; the training goes on and nothing is lost or doubled.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use resus_tests::{Home, alive, kill, processes_of};
 
 fn pid_of(run: &serde_json::Value) -> u32 {
