@@ -1,2 +1,101 @@
-//! (being written)
-fn main() {}
+//! `resus`, the one binary: command line, daemon, shim and built-in workers.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("Resus needs Linux: pidfd, /proc and Unix sockets' credentials hold its promises");
+
+mod args;
+mod attach;
+mod client;
+mod command;
+mod console;
+mod daemon;
+mod error;
+mod follow;
+mod keys;
+mod output;
+mod place;
+mod render;
+mod screen;
+mod settings;
+mod submission;
+mod text;
+
+use crate::args::Cli;
+use crate::command::Around;
+use crate::console::{ColourChoice, Console};
+use crate::error::CliError;
+use clap::Parser;
+use clap::error::ErrorKind;
+use resus_core::exit::ExitCode as Exit;
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut words = env::args_os().skip(1);
+    // Shims and workers are neither clients nor daemons: no parser, no runtime, no threads.
+    match words.next().as_ref().and_then(|word| word.to_str()) {
+        Some("shim") => resus_shim::main(words),
+        Some("worker") => worker(words),
+        _ => exit(cli()),
+    }
+}
+
+/// A built-in worker: `resus worker NAME [FLAGS]`.
+fn worker(mut words: impl Iterator<Item = OsString>) -> ExitCode {
+    match words.next().as_ref().and_then(|name| name.to_str()) {
+        Some("othello") => othello_trainer::main(words),
+        Some("fake") => resus_fake_worker::main(words),
+        _ => {
+            // 125 tells a supervisor that trying again would be in vain.
+            eprintln!("usage: resus worker othello|fake [FLAGS]");
+            ExitCode::from(125)
+        }
+    }
+}
+
+fn cli() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse_arguments(&error),
+    };
+    let console = Console::of_process(cli.global.json, cli.global.color);
+    let done = Around::new(&cli.global, console).and_then(|around| command::carry_out(cli.command, &around));
+    match done {
+        Ok(code) => code,
+        // Whoever read our output has seen enough.
+        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
+        Err(error) => {
+            tell(&error, console);
+            error.exit()
+        }
+    }
+}
+
+fn tell(error: &CliError, console: Console) {
+    if console.json {
+        let problem = serde_json::to_string(&error.problem()).unwrap_or_default();
+        console.tell(&format!("{problem}\n"));
+    } else {
+        console.tell(&error.told().text(console.err_paint));
+    }
+}
+
+/// Help, version, or arguments that make no sense.
+fn refuse_arguments(error: &clap::Error) -> Exit {
+    let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if !is_help && env::args_os().any(|word| word == "--json") {
+        let what = error.render().to_string().trim_end().to_owned();
+        let error = CliError::Usage { what, next: "resus --help".to_owned() };
+        tell(&error, Console::of_process(true, ColourChoice::Never));
+        return Exit::Usage;
+    }
+    // A closed pipe is no reason to complain.
+    let _ = error.print();
+    if is_help { Exit::Ok } else { Exit::Usage }
+}
+
+fn exit(code: Exit) -> ExitCode {
+    ExitCode::from(code.code())
+}

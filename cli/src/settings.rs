@@ -7,7 +7,7 @@ mod nearest;
 mod value;
 
 use crate::settings::document::Source;
-pub(crate) use crate::settings::fault::{Fault, SettingsError};
+pub(crate) use crate::settings::fault::SettingsError;
 use resus_core::ids::Slug;
 use resus_core::policy::Policy;
 use std::env;

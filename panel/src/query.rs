@@ -1,10 +1,12 @@
 //! What stands in an address: selectors and query parameters, refused with a problem document
 //! where they don't fit.
 
-use crate::answer::{Refusal, bad_request};
+use crate::answer::{Refusal, bad_request, problem};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
+use resus_core::exit::ExitCode;
 use serde::de::DeserializeOwned;
 
 /// The run that an address names, as typed.
@@ -17,7 +19,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Selector {
         Path::<String>::from_request_parts(parts, state)
             .await
             .map(|Path(text)| Self(text))
-            .map_err(|refused: PathRejection| bad_request(refused.body_text()))
+            // What is no text is nobody's name.
+            .map_err(|refused: PathRejection| {
+                Refusal(problem(StatusCode::NOT_FOUND, ExitCode::NotFound, refused.body_text()))
+            })
     }
 }
 

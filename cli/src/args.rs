@@ -1,0 +1,101 @@
+//! The command line.
+
+use crate::command::daemon::DaemonArgs;
+use crate::command::logs::LogsArgs;
+use crate::command::ps::PsArgs;
+use crate::command::retry::RetryArgs;
+use crate::command::run::RunArgs;
+use crate::command::status::StatusArgs;
+use crate::command::stop::{KillArgs, StopArgs};
+use crate::command::wait::WaitArgs;
+use crate::console::ColourChoice;
+use crate::text::duration;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Keeps training runs alive.
+///
+/// Starts a training, restarts it from its last verified checkpoint when it crashes, and tells
+/// the truth about it. Closing the terminal harms nothing: a daemon, started by the first
+/// command, and a shim per run look after the workers.
+#[derive(Debug, Parser)]
+#[command(
+    name = "resus",
+    bin_name = "resus",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    before_help = "Examples:
+  resus run -- python train.py      any command: watched, restarted, resumed
+  resus run othello -d              a built-in workload, in the background
+  resus ps; resus logs -f @latest   what runs, and what the newest run prints",
+    after_help = "A RUN is any unique part of its id (4 characters or more), its NAME, NAME@latest or @latest.
+Exit codes: 0 done, 2 usage, 10 not found, 11 refused, 12 daemon unreachable, 13 configuration
+invalid, 14 timed out; of a run: 20 failed, 21 cancelled, 22 lost."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Where runs are kept [default: $XDG_STATE_HOME/resus or ~/.local/state/resus]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Write JSON to standard output: one document, or one object per line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: ColourChoice,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a training and watch it
+    Run(RunArgs),
+    /// List runs
+    Ps(PsArgs),
+    /// Show everything about one run
+    Status(StatusArgs),
+    /// Show what a run's worker prints
+    Logs(LogsArgs),
+    /// Wait until a run ends
+    Wait(WaitArgs),
+    /// Stop runs, with a checkpoint if the worker can save one
+    Stop(StopArgs),
+    /// Kill runs at once
+    Kill(KillArgs),
+    /// Start a failed or cancelled run again from its last verified checkpoint
+    Retry(RetryArgs),
+    /// Look after the daemon
+    Daemon(DaemonArgs),
+}
+
+/// Reads a duration such as `30s` or `1h30m`.
+///
+/// # Errors
+/// What the text should have been.
+pub(crate) fn a_duration(text: &str) -> Result<Duration, duration::BadDuration> {
+    duration::parse_ms(text).map(Duration::from_millis)
+}
+
+/// Reads `KEY=VALUE`.
+///
+/// # Errors
+/// What the text should have been.
+pub(crate) fn a_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("it has the form KEY=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! The command line as it is typed, and the help as it is read.
+
+use super::*;
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(std::iter::once("resus").chain(line.split_whitespace()))
+}
+
+fn refused(line: &str) -> (ErrorKind, String) {
+    let error = parse(line).expect_err(line);
+    (error.kind(), error.render().to_string())
+}
+
+#[test]
+fn the_definition_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn everything_behind_two_dashes_is_the_command() {
+    let Command::Run(run) = parse("run -d --retries 3 -- python train.py --json -x").unwrap().command else {
+        panic!("not run")
+    };
+    assert_eq!((run.detach, run.retries), (true, Some(3)));
+    assert_eq!(run.command, ["python", "train.py", "--json", "-x"]);
+}
+
+#[test]
+fn a_workload_takes_parameters_and_a_command_does_not() {
+    let Command::Run(run) = parse("run othello --set games=200 --set seed==1").unwrap().command else {
+        panic!("not run")
+    };
+    assert_eq!(run.set, [("games".into(), "200".into()), ("seed".into(), "=1".into())]);
+    assert_eq!(refused("run --set a=1 -- sh").0, ErrorKind::ArgumentConflict);
+    assert_eq!(refused("run othello -- sh").0, ErrorKind::ArgumentConflict);
+    assert_eq!(refused("run").0, ErrorKind::MissingRequiredArgument);
+    for bad in ["games", "=1", ""] {
+        assert_eq!(refused(&format!("run othello --set {bad}")).0.to_string().is_empty(), false, "{bad}");
+    }
+}
+
+#[test]
+fn times_need_their_unit() {
+    let Command::Wait(wait) = parse("wait r1 --timeout 1h30m").unwrap().command else { panic!("not wait") };
+    assert_eq!(wait.timeout, Some(Duration::from_secs(5_400)));
+    let (kind, text) = refused("wait r1 --timeout 90");
+    assert_eq!(kind, ErrorKind::ValueValidation);
+    assert!(text.contains("\"90\" is not a time such as"), "{text}");
+}
+
+#[test]
+fn global_options_stand_anywhere() {
+    for line in ["--json ps", "ps --json", "--state-dir /s --json ps -a"] {
+        assert!(parse(line).unwrap().global.json, "{line}");
+    }
+    assert_eq!(refused("ps --color sometimes").0, ErrorKind::InvalidValue);
+}
+
+#[test]
+fn slips_are_answered_with_what_was_meant() {
+    let (kind, text) = refused("stauts r1");
+    assert_eq!(kind, ErrorKind::InvalidSubcommand);
+    assert!(text.contains("'status'"), "{text}");
+    assert!(refused("ps --al").1.contains("--all"));
+}
+
+#[test]
+fn the_short_help_fits_one_screen() {
+    let help = Cli::command().render_help().to_string();
+    assert!(help.lines().count() <= 36, "{}", help.lines().count());
+    assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    assert_eq!(help, include_str!("help.txt"), "UPDATE: paste what is on the left");
+}
+
+#[test]
+fn every_command_explains_itself() {
+    for command in Cli::command().get_subcommands() {
+        assert!(command.get_about().is_some(), "{}", command.get_name());
+        for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+            assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+        }
+    }
+}

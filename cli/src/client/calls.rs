@@ -1,0 +1,107 @@
+//! The API's addresses as calls with types.
+
+use crate::client::wire::{Answer, segment};
+use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, Client, ClientError};
+use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, RunList, Submission};
+use resus_core::view::RunView;
+use resus_panel::{OUTPUT_HEADER, VERSION_HEADER};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A piece of a worker's output.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    /// Where it stands, and whether there will be more.
+    pub chunk: OutputChunk,
+    /// The bytes as printed.
+    pub bytes: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Events {
+    events: Vec<Value>,
+}
+
+impl Client {
+    /// Whether somebody is there.
+    pub(crate) async fn health(&self) -> Result<(), ClientError> {
+        self.get("/healthz", ANSWER_DEADLINE).await.map(drop)
+    }
+
+    /// Accepts a run. The same `command_id` again finds the run it created.
+    pub(crate) async fn submit(&self, submission: &Submission) -> Result<RunView, ClientError> {
+        self.post("/v2/runs", submission, COMMAND_DEADLINE).await?.document()
+    }
+
+    /// Gives a command to a run.
+    pub(crate) async fn command(&self, run: &str, body: &CommandBody) -> Result<CommandReply, ClientError> {
+        let address = format!("/v2/runs/{}/command", segment(run));
+        self.post(&address, body, COMMAND_DEADLINE).await?.document()
+    }
+
+    /// All runs, newest first.
+    pub(crate) async fn runs(&self) -> Result<RunList, ClientError> {
+        self.get("/v2/runs", ANSWER_DEADLINE).await?.document()
+    }
+
+    /// One run, and the version to wait from next.
+    pub(crate) async fn run(&self, run: &str) -> Result<(RunView, u64), ClientError> {
+        let address = format!("/v2/runs/{}", segment(run));
+        versioned(&self.get(&address, ANSWER_DEADLINE).await?)
+    }
+
+    /// One run once something has changed since `version`, or `wait` is over.
+    pub(crate) async fn run_after(
+        &self,
+        run: &str,
+        version: u64,
+        wait: Duration,
+    ) -> Result<(RunView, u64), ClientError> {
+        let address = format!("/v2/runs/{}?since={version}&wait_ms={}", segment(run), wait.as_millis());
+        versioned(&self.get(&address, wait + ANSWER_DEADLINE).await?)
+    }
+
+    /// Ledger events of a run after `seq`, in their order; a page of them.
+    pub(crate) async fn events(&self, run: &str, after_seq: u64) -> Result<Vec<Value>, ClientError> {
+        let address = format!("/v2/runs/{}/events?after={after_seq}", segment(run));
+        let page: Events = self.get(&address, ANSWER_DEADLINE).await?.document()?;
+        Ok(page.events)
+    }
+
+    /// Output of an attempt (by default the newest) from `offset` on, at most `max` bytes;
+    /// waits for the first of them up to `wait`.
+    pub(crate) async fn output(
+        &self,
+        run: &str,
+        attempt: Option<u32>,
+        offset: u64,
+        max: u32,
+        wait: Duration,
+    ) -> Result<Output, ClientError> {
+        let of = attempt.map_or_else(String::new, |attempt| format!("attempt={attempt}&"));
+        let (run, wait_ms) = (segment(run), wait.as_millis());
+        let address = format!("/v2/runs/{run}/output?{of}offset={offset}&max={max}&wait_ms={wait_ms}");
+        let answer = self.get(&address, wait + ANSWER_DEADLINE).await?;
+        let chunk = serde_json::from_str(answer.header(OUTPUT_HEADER)?)
+            .map_err(|error| ClientError::Foreign { what: error.to_string() })?;
+        Ok(Output { chunk, bytes: answer.body.to_vec() })
+    }
+
+    /// The daemon itself.
+    pub(crate) async fn daemon(&self) -> Result<DaemonView, ClientError> {
+        self.get("/v2/daemon", ANSWER_DEADLINE).await?.document()
+    }
+
+    /// Asks the daemon to stop; the daemon as it was then.
+    pub(crate) async fn stop_daemon(&self) -> Result<DaemonView, ClientError> {
+        self.post("/v2/daemon/stop", &json!({}), ANSWER_DEADLINE).await?.document()
+    }
+}
+
+fn versioned(answer: &Answer) -> Result<(RunView, u64), ClientError> {
+    let version = answer.header(VERSION_HEADER)?.parse().map_err(|_| ClientError::Foreign {
+        what: format!("{VERSION_HEADER} is not a number"),
+    })?;
+    Ok((answer.document()?, version))
+}

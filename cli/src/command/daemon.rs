@@ -1,0 +1,83 @@
+//! `resus daemon`: start, stop, look at the daemon, and be it.
+
+mod logs;
+mod status;
+mod stop;
+
+use crate::command::Around;
+use crate::daemon::serve::Options;
+use crate::daemon::start::ensure;
+use crate::error::CliError;
+use clap::{Args, Subcommand};
+use resus_core::exit::ExitCode;
+
+/// Arguments of `resus daemon`.
+#[derive(Debug, Args)]
+#[command(after_help = "Every other command starts the daemon when there is none. It never takes a training along:
+workers live under shims of their own, and a new daemon takes them over.")]
+pub(crate) struct DaemonArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Start the daemon if none runs
+    Start,
+    /// Stop the daemon; runs go on unless --all
+    Stop(stop::StopArgs),
+    /// Show how the daemon is; exit code 12 if none runs
+    Status,
+    /// Show the daemon's log, whether it runs or not
+    Logs(logs::LogsArgs),
+    /// Be the daemon, in the foreground
+    Run(RunArgs),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Leave the session of the process that starts it
+    #[arg(long, hide = true)]
+    detached: bool,
+    /// Begin a new ledger although runs are here whose ledger is gone
+    #[arg(long)]
+    accept_lost_history: bool,
+}
+
+impl DaemonArgs {
+    /// How this process is to be the daemon, if it is.
+    pub(crate) fn as_daemon(&self) -> Option<Options> {
+        match &self.what {
+            What::Run(run) => {
+                Some(Options { detached: run.detached, accept_lost_history: run.accept_lost_history })
+            }
+            What::Start | What::Stop(_) | What::Status | What::Logs(_) => None,
+        }
+    }
+}
+
+/// Carries out `resus daemon`, except `run`, for which this process has another runtime.
+///
+/// # Errors
+/// [`CliError`].
+pub(crate) async fn daemon(args: DaemonArgs, around: &Around) -> Result<ExitCode, CliError> {
+    match args.what {
+        What::Start => start(around).await,
+        What::Stop(args) => stop::stop(args, around).await,
+        What::Status => status::status(around).await,
+        What::Logs(args) => logs::logs(args, around).await,
+        What::Run(_) => Err(CliError::Usage {
+            what: "a client can't become the daemon".to_owned(),
+            next: "resus daemon start".to_owned(),
+        }),
+    }
+}
+
+async fn start(around: &Around) -> Result<ExitCode, CliError> {
+    let view = ensure(&around.state).await?.daemon().await?;
+    match around.console.json {
+        true => around.console.out_json(&view)?,
+        false => around.console.tell(&format!("the daemon runs (pid {})\n", view.pid)),
+    }
+    Ok(ExitCode::Ok)
+}

@@ -1,0 +1,41 @@
+//! `resus status`: everything about one run.
+
+use crate::command::Around;
+use crate::daemon::start::ensure;
+use crate::error::CliError;
+use crate::render::parts::short;
+use crate::render::status::block;
+use crate::render::summary::outcome;
+use clap::Args;
+use resus_core::exit::ExitCode;
+
+/// Arguments of `resus status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Which run
+    pub run: String,
+}
+
+/// Carries out `resus status`. Its exit code says whether the run could be shown, not how the
+/// run is.
+///
+/// # Errors
+/// [`CliError`].
+pub(crate) async fn status(args: StatusArgs, around: &Around) -> Result<ExitCode, CliError> {
+    let console = &around.console;
+    let (view, _) = ensure(&around.state).await?.run(&args.run).await?;
+    if console.json {
+        console.out_json(&view)?;
+        return Ok(ExitCode::Ok);
+    }
+    console.out(&block(&view, console.out_paint))?;
+    if console.err_is_live {
+        let id = short(&view.run_id);
+        console.tell(&match outcome(&view) {
+            None => format!("next: resus logs {id} -f, resus stop {id}\n"),
+            Some(ExitCode::Ok) => format!("next: resus logs {id}\n"),
+            Some(_) => format!("next: resus logs {id}, resus retry {id}\n"),
+        });
+    }
+    Ok(ExitCode::Ok)
+}

@@ -1,0 +1,129 @@
+//! What a command writes to: standard output for data, standard error for people.
+
+use crate::error::CliError;
+use crate::text::paint::Paint;
+use clap::ValueEnum;
+use rustix::termios::tcgetwinsize;
+use serde::Serialize;
+use std::env;
+use std::io::{self, IsTerminal, Write};
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ColourChoice {
+    /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`.
+    #[default]
+    Auto,
+    /// Never.
+    Never,
+    /// Always.
+    Always,
+}
+
+/// Columns of a terminal that does not say how many it has.
+const WIDTH_DEFAULT: usize = 80;
+
+/// The two streams of a command, and what each can show.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Console {
+    /// One JSON document instead of text.
+    pub json: bool,
+    /// Standard output is a terminal.
+    pub out_is_terminal: bool,
+    /// Standard error is a terminal that understands escape sequences.
+    pub err_is_live: bool,
+    /// Colours of standard output.
+    pub out_paint: Paint,
+    /// Colours of standard error.
+    pub err_paint: Paint,
+}
+
+impl Console {
+    /// The console of this process.
+    pub(crate) fn of_process(json: bool, choice: ColourChoice) -> Self {
+        let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let paint = |terminal| Paint(coloured(choice, terminal, dumb, no_colour));
+        Self {
+            json,
+            out_is_terminal: out,
+            err_is_live: err && !dumb,
+            out_paint: paint(out),
+            err_paint: paint(err),
+        }
+    }
+
+    /// Writes `text` to standard output.
+    ///
+    /// # Errors
+    /// [`CliError::Output`].
+    pub(crate) fn out(&self, text: &str) -> Result<(), CliError> {
+        self.out_bytes(text.as_bytes())
+    }
+
+    /// Writes `bytes` to standard output.
+    ///
+    /// # Errors
+    /// [`CliError::Output`].
+    pub(crate) fn out_bytes(&self, bytes: &[u8]) -> Result<(), CliError> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes).and_then(|()| out.flush()).map_err(CliError::Output)
+    }
+
+    /// Writes a document to standard output, on one line.
+    ///
+    /// # Errors
+    /// [`CliError::Output`].
+    pub(crate) fn out_json<T: Serialize>(&self, value: &T) -> Result<(), CliError> {
+        let mut line = serde_json::to_vec(value).map_err(|error| CliError::Output(error.into()))?;
+        line.push(b'\n');
+        self.out_bytes(&line)
+    }
+
+    /// Tells people something. Nobody can be told that this failed, so nobody is.
+    pub(crate) fn tell(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+    }
+
+    /// Columns of the terminal that standard error is.
+    pub(crate) fn err_width(&self) -> usize {
+        match tcgetwinsize(io::stderr()) {
+            Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+            _ => WIDTH_DEFAULT,
+        }
+    }
+
+    /// Columns that a table on standard output may take; no limit where nobody sees its lines
+    /// wrap.
+    pub(crate) fn out_width(&self) -> usize {
+        match tcgetwinsize(io::stdout()) {
+            Ok(size) if self.out_is_terminal && size.ws_col > 0 => usize::from(size.ws_col),
+            _ => usize::MAX,
+        }
+    }
+}
+
+fn coloured(choice: ColourChoice, terminal: bool, dumb: bool, no_colour: bool) -> bool {
+    match choice {
+        ColourChoice::Always => true,
+        ColourChoice::Never => false,
+        ColourChoice::Auto => terminal && !dumb && !no_colour,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_and_only_if_they_are_wanted() {
+        use ColourChoice::{Always, Auto, Never};
+        assert!(coloured(Auto, true, false, false));
+        assert!(!coloured(Auto, false, false, false), "a pipe");
+        assert!(!coloured(Auto, true, true, false), "TERM=dumb");
+        assert!(!coloured(Auto, true, false, true), "NO_COLOR");
+        assert!(coloured(Always, false, true, true) && !coloured(Never, true, false, false));
+    }
+}

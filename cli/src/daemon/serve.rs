@@ -1,0 +1,206 @@
+//! `resus daemon run`: the daemon itself, put together from its parts.
+
+use crate::daemon::journal::Journal;
+use crate::daemon::record::{Record, build_id};
+use crate::error::CliError;
+use crate::place::Place;
+use crate::settings::Settings;
+use resus_actors::system::{Setup, System};
+use resus_core::ids::Slug;
+use resus_core::moment::rfc3339;
+use resus_store::{StateDir, StateLock};
+use std::env;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::panic;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::net::UnixListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// What our process is called in records and logs.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Threads of the daemon: enough that one long computation (a checkpoint's verification runs
+/// elsewhere anyway) does not hold up an answer, few enough to stay small.
+const THREADS: usize = 2;
+
+/// How the daemon is started.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    /// Leave the caller's session: closing its terminal must not reach us.
+    pub detached: bool,
+    /// An operator accepts that the history is gone.
+    pub accept_lost_history: bool,
+}
+
+/// Lives as the daemon of `state` until somebody asks it to stop, or SIGTERM or SIGINT does.
+/// Workers go on under their shims.
+///
+/// # Errors
+/// [`CliError`]: the configuration, the lock, or what the daemon needs to live.
+pub(crate) fn run(state: StateDir, options: Options) -> Result<(), CliError> {
+    let settings = Settings::load()?;
+    if options.detached {
+        // Fails only for the leader of a process group, which then has been set apart already.
+        let _ = rustix::process::setsid();
+    }
+    let lock = state.lock(VERSION)?;
+    allow_starts(&state)?;
+    log_to(&state, &settings)?;
+    let recorded = Record::read(&state).and_then(|record| record.socket.parent().map(Path::to_path_buf));
+    let place = Place::make(&state, recorded.as_deref())?;
+    let io_failed = |what, path: &Path| {
+        let path = path.to_path_buf();
+        move |source| CliError::Io { what, path, source }
+    };
+    let program = program().map_err(io_failed("find this program at", Path::new("/proc/self/exe")))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .thread_name("resus")
+        .enable_all()
+        .build()
+        .map_err(io_failed("start the threads of", &program))?;
+    live(&runtime, Parts { state, lock, settings, place, program, options })
+}
+
+struct Parts {
+    state: StateDir,
+    lock: StateLock,
+    settings: Settings,
+    place: Place,
+    program: PathBuf,
+    options: Options,
+}
+
+fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
+    let (state, socket) = (parts.state.clone(), parts.place.socket());
+    let io_failed = |what, path: &Path| {
+        let path = path.to_path_buf();
+        move |source| CliError::Io { what, path, source }
+    };
+    let build_id = build_id(&parts.program).map_err(io_failed("look at", &parts.program))?;
+    runtime.block_on(async {
+        let asked_to_end = ending_signals().map_err(io_failed("watch the signals of", &parts.program))?;
+        let system = System::start(Setup {
+            state: parts.state,
+            lock: parts.lock,
+            runtime_dir: parts.place.path().into(),
+            policy: parts.settings.policy,
+            node: parts.settings.node.unwrap_or_else(host_name),
+            version: VERSION.to_owned(),
+            program: parts.program,
+            accept_lost_history: parts.options.accept_lost_history,
+        })
+        .await
+        .inspect_err(|error| tracing::error!(%error, "the daemon can't start"))?;
+        let listener = listen(&socket).map_err(io_failed("listen on", &socket))?;
+        let record = Record {
+            pid: std::process::id(),
+            version: VERSION.to_owned(),
+            build_id,
+            socket: socket.clone(),
+            started_at: rfc3339(unix_ms()),
+        };
+        record.write(&state).map_err(io_failed("write", &state.daemon_record()))?;
+        tracing::info!(pid = record.pid, version = VERSION, socket = %socket.display(), "the daemon is up");
+        resus_panel::serve(listener, system.door(), end(&system, asked_to_end)).await;
+        // While we hold the lock nobody else listens here.
+        if let Err(error) = fs::remove_file(&socket) {
+            tracing::warn!(%error, "the socket can't be removed");
+        }
+        system.shut_down().await;
+        tracing::info!("the daemon has ended");
+        Ok(())
+    })
+}
+
+/// Returns when the daemon is to end.
+async fn end(system: &System, mut asked: watch::Receiver<Option<&'static str>>) {
+    tokio::select! {
+        () = system.stopped() => tracing::info!("asked to stop"),
+        Ok(signal) = asked.wait_for(Option::is_some) => tracing::info!(signal = *signal, "asked to stop"),
+    }
+}
+
+/// The name of the first signal that asks us to end. SIGHUP is heard and ignored: a daemon has
+/// no terminal that could hang up.
+fn ending_signals() -> io::Result<watch::Receiver<Option<&'static str>>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (tell, told) = watch::channel(None);
+    tokio::spawn(async move {
+        loop {
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+                _ = hangup.recv() => continue,
+            };
+            tell.send_replace(Some(name));
+        }
+    });
+    Ok(told)
+}
+
+/// A daemon that is started may be started again: nobody has stopped it on purpose any more.
+fn allow_starts(state: &StateDir) -> Result<(), CliError> {
+    let path = state.stopped();
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(CliError::Io { what: "remove", path, source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// From here on everything that is said goes to the log, the last words of a panic too.
+fn log_to(state: &StateDir, settings: &Settings) -> Result<(), CliError> {
+    let path = state.daemon_log();
+    let journal = Journal::open(path.clone(), settings.log_bytes_max, settings.log_keep)
+        .map_err(|source| CliError::Io { what: "open", path, source })?;
+    let subscriber = tracing_subscriber::fmt().json().with_writer(journal).finish();
+    if tracing::subscriber::set_global_default(subscriber).is_err() {
+        // Only a second call in one process fails, and then the first one's log goes on.
+        tracing::warn!("the log is set up already");
+    }
+    panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("?");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let backtrace = std::backtrace::Backtrace::force_capture().to_string();
+        tracing::error!(message, place, backtrace, "panic");
+    }));
+    Ok(())
+}
+
+/// This program's path, to start shims and workers with. An upgrade replaces the file under a
+/// running daemon; then the new file is meant.
+fn program() -> io::Result<PathBuf> {
+    let path = env::current_exe()?;
+    let replaced = path.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map(PathBuf::from);
+    Ok(replaced.filter(|new| new.exists()).unwrap_or(path))
+}
+
+/// Binds the socket. What a dead daemon left in its place is removed: we hold the lock. The
+/// umask is not ours to change, since workers inherit it; the folder is closed to others, and
+/// the socket itself is too.
+fn listen(socket: &Path) -> io::Result<UnixListener> {
+    match fs::remove_file(socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(socket)?;
+    fs::set_permissions(socket, Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+fn host_name() -> Slug {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Slug::nearest(&name, "node")
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

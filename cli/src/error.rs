@@ -1,0 +1,267 @@
+//! How a command fails: what, why, what to do next, and the exit code.
+
+use crate::client::ClientError;
+use crate::daemon::start::StartError;
+use crate::place::PlaceError;
+use crate::settings::SettingsError;
+use resus_core::api::Problem;
+use resus_core::exit::ExitCode;
+use resus_store::{LockError, StateError};
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The arguments are each fine, but not together or not here.
+    #[error("{what}")]
+    Usage {
+        /// What does not fit.
+        what: String,
+        /// What to type instead.
+        next: String,
+    },
+    /// The configuration is not valid.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The state folder can't be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The runtime folder can't be used.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// This process can't be the daemon of that state folder.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The daemon can't be started by this process.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The daemon was asked and there was no good answer.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// This process is the daemon and can't go on.
+    #[error(transparent)]
+    System(#[from] resus_actors::system::StartError),
+    /// A wait ran out of time.
+    #[error("run {run} has not ended within {}", crate::text::duration::show_s(waited.as_secs_f64()))]
+    TimedOut {
+        /// The run.
+        run: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The daemon was asked to stop and is still there.
+    #[error("the daemon (pid {pid}) has not ended within {} s", waited.as_secs())]
+    StillThere {
+        /// Its process.
+        pid: u32,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// What was to be written to standard output was not.
+    #[error("failed to write to standard output")]
+    Output(#[source] io::Error),
+    /// The operating system refused something.
+    #[error("failed to {what} {}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+/// A failure as told to people: three parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// What failed.
+    pub what: String,
+    /// Why, one line each.
+    pub why: Vec<String>,
+    /// A command to type next.
+    pub next: Option<String>,
+}
+
+impl CliError {
+    /// The exit code. This is the one place where errors become numbers.
+    pub(crate) fn exit(&self) -> ExitCode {
+        match self {
+            Self::Usage { .. } => ExitCode::Usage,
+            Self::Settings(_) => ExitCode::ConfigInvalid,
+            Self::Lock(LockError::Held { .. }) => ExitCode::Refused,
+            Self::Client(ClientError::Refused(problem)) => problem.exit_code,
+            Self::State(_)
+            | Self::Place(_)
+            | Self::Lock(LockError::Io { .. })
+            | Self::Start(_)
+            | Self::System(_)
+            | Self::StillThere { .. }
+            | Self::Client(
+                ClientError::Nobody { .. }
+                | ClientError::Silent { .. }
+                | ClientError::Broken { .. }
+                | ClientError::Foreign { .. },
+            ) => ExitCode::DaemonUnreachable,
+            Self::TimedOut { .. } => ExitCode::TimedOut,
+            Self::Output(_) | Self::Io { .. } => ExitCode::Bug,
+        }
+    }
+
+    /// The failure for people.
+    pub(crate) fn told(&self) -> Told {
+        let (what, mut why) = match self {
+            Self::Client(ClientError::Refused(problem)) => (problem.title.clone(), vec![problem.detail.clone()]),
+            Self::Settings(error) => (error.to_string(), error.details()),
+            Self::Start(error) => (error.to_string(), error.log_tail().to_vec()),
+            other => (other.to_string(), Vec::new()),
+        };
+        if !matches!(self, Self::Settings(_)) {
+            why.extend(causes(self));
+        }
+        Told { what: lower_first(&what), why, next: self.next() }
+    }
+
+    fn next(&self) -> Option<String> {
+        let text = |text: &str| Some(text.to_owned());
+        match self {
+            Self::Usage { next, .. } => Some(next.clone()),
+            Self::Settings(_) => text("correct the file; every key is explained in config/default.toml"),
+            Self::State(error) => error.hint().map(str::to_owned),
+            Self::Lock(LockError::Held { .. }) => text("resus daemon status"),
+            Self::Client(ClientError::Refused(problem)) => problem.hint.clone(),
+            Self::Client(ClientError::Silent { pid: Some(pid), .. }) => Some(format!(
+                "resus daemon logs; if it hangs: kill -9 {pid} (trainings go on, and any command starts a new daemon)"
+            )),
+            Self::Client(ClientError::Nobody { .. }) => text("resus daemon start"),
+            Self::Client(ClientError::Silent { pid: None, .. } | ClientError::Broken { .. }) | Self::Start(_) => {
+                text("resus daemon logs")
+            }
+            Self::Client(ClientError::Foreign { .. }) => {
+                text("resus daemon stop; the next command starts a daemon of this build, trainings go on meanwhile")
+            }
+            Self::TimedOut { run, .. } => Some(format!("resus status {run}")),
+            Self::StillThere { pid, .. } => Some(format!("kill -9 {pid} (trainings go on)")),
+            Self::Place(_) => text("remove the folder, or set XDG_RUNTIME_DIR to a folder of your own"),
+            Self::Lock(LockError::Io { .. }) | Self::System(_) | Self::Output(_) | Self::Io { .. } => None,
+        }
+    }
+
+    /// The failure for programs.
+    pub(crate) fn problem(&self) -> Problem {
+        if let Self::Client(ClientError::Refused(problem)) = self {
+            return (**problem).clone();
+        }
+        let told = self.told();
+        let exit_code = self.exit();
+        Problem {
+            kind: format!("urn:resus:{}", kind(exit_code)),
+            title: told.what,
+            status: 0,
+            detail: told.why.join("\n"),
+            hint: told.next,
+            exit_code,
+        }
+    }
+}
+
+impl Told {
+    /// The three parts as text, each line ended.
+    pub(crate) fn text(&self, paint: crate::text::paint::Paint) -> String {
+        use crate::text::paint::Colour;
+        let mut text = format!("{} {}\n", paint.on(Colour::Red, "error:"), self.what);
+        let mut label = "  why:";
+        for line in self.why.iter().flat_map(|why| why.lines()) {
+            text.push_str(&format!("{} {line}\n", paint.on(Colour::Bold, label)));
+            label = "      ";
+        }
+        if let Some(next) = &self.next {
+            text.push_str(&format!("{} {next}\n", paint.on(Colour::Bold, "  try:")));
+        }
+        text
+    }
+}
+
+/// What lies behind an error, outermost first.
+fn causes(error: &CliError) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    causes
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    match (chars.next(), chars.clone().next()) {
+        // An abbreviation keeps its capitals.
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+fn kind(exit: ExitCode) -> &'static str {
+    match exit {
+        ExitCode::Ok => "ok",
+        ExitCode::Bug => "unexpected",
+        ExitCode::Usage => "usage",
+        ExitCode::NotFound => "not-found",
+        ExitCode::Refused => "refused",
+        ExitCode::DaemonUnreachable => "daemon-unreachable",
+        ExitCode::ConfigInvalid => "config-invalid",
+        ExitCode::TimedOut => "timed-out",
+        ExitCode::RunFailed => "run-failed",
+        ExitCode::RunCancelled => "run-cancelled",
+        ExitCode::RunLost => "run-lost",
+        ExitCode::Interrupted => "interrupted",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::paint::Paint;
+
+    fn refused() -> CliError {
+        CliError::Client(ClientError::Refused(Box::new(Problem {
+            kind: "urn:resus:not-found".into(),
+            title: "No such run".into(),
+            status: 404,
+            detail: "no run is called \"x\"".into(),
+            hint: Some("resus ps -a".into()),
+            exit_code: ExitCode::NotFound,
+        })))
+    }
+
+    #[test]
+    fn a_failure_is_told_in_three_parts() {
+        let text = refused().told().text(Paint(false));
+        assert_eq!(text, "error: no such run\n  why: no run is called \"x\"\n  try: resus ps -a\n");
+        assert_eq!(refused().exit(), ExitCode::NotFound);
+    }
+
+    #[test]
+    fn causes_are_kept_down_to_the_last() {
+        let source = io::Error::from_raw_os_error(28);
+        let error = CliError::Output(source);
+        let text = error.told().text(Paint(false));
+        assert!(text.contains("why: No space left on device"), "{text}");
+    }
+
+    #[test]
+    fn programs_get_the_same_as_a_document() {
+        assert_eq!(refused().problem().status, 404, "the daemon's own problem is passed on");
+        let error = CliError::TimedOut { run: "8c1d9e77".into(), waited: Duration::from_secs(90) };
+        let problem = error.problem();
+        assert_eq!((problem.kind.as_str(), problem.exit_code), ("urn:resus:timed-out", ExitCode::TimedOut));
+        assert_eq!(problem.title, "run 8c1d9e77 has not ended within 1m30s");
+        assert_eq!(problem.hint.as_deref(), Some("resus status 8c1d9e77"));
+    }
+}

@@ -1,0 +1,232 @@
+//! A run's events as sentences: what deserves a line that stays.
+
+use crate::render::parts::said;
+use crate::text::number;
+use crate::text::paint::{Colour, Paint};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Steps of checkpoints remembered, for the sentence about a resume.
+const STEPS_MAX: usize = 64;
+
+/// Tells a run's story from its PULSE events, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Narrator {
+    /// How far checkpoints had come when they were taken.
+    steps: BTreeMap<String, f64>,
+    attempt: u64,
+}
+
+/// One sentence of the story.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sentence {
+    glyph: &'static str,
+    colour: Colour,
+    text: String,
+}
+
+impl Sentence {
+    /// As a line, without its end.
+    pub(crate) fn line(&self, paint: Paint) -> String {
+        format!("{} {}", paint.on(self.colour, self.glyph), self.text)
+    }
+}
+
+fn sentence(glyph: &'static str, colour: Colour, text: String) -> Option<Sentence> {
+    Some(Sentence { glyph, colour, text })
+}
+
+impl Narrator {
+    /// Hears `event` and says something if it matters to somebody who watches.
+    pub(crate) fn hear(&mut self, event: &Value) -> Option<Sentence> {
+        self.attempt = event.get("attempt").and_then(Value::as_u64).unwrap_or(self.attempt);
+        let payload = event.get("payload")?;
+        match text(event, "event_type")? {
+            "status" => status(payload),
+            "error" => self.error(event, payload),
+            "worker" => self.worker(payload),
+            "checkpoint" => self.checkpoint(payload),
+            "stage_change" => {
+                let stage = said(text(payload, "new_stage")?);
+                sentence("→", Colour::Cyan, format!("stage: {stage}"))
+            }
+            _ => None,
+        }
+    }
+
+    fn error(&self, event: &Value, payload: &Value) -> Option<Sentence> {
+        let code = said(text(payload, "error_code")?);
+        let message = said(text(payload, "message").unwrap_or(""));
+        if text(event, "source") == Some("supervisor") {
+            let text = format!("attempt {} failed: {code}: {message}", self.attempt);
+            return sentence("✗", Colour::Red, text);
+        }
+        sentence("!", Colour::Yellow, format!("the worker reports {code}: {message}"))
+    }
+
+    fn worker(&self, payload: &Value) -> Option<Sentence> {
+        match text(payload, "action")? {
+            "retried" => {
+                let from = match text(payload, "from_checkpoint") {
+                    Some(id) => format!("resumes from checkpoint {}{}", said(id), self.step(id)),
+                    None => "starts from the beginning: there is no checkpoint yet".to_owned(),
+                };
+                sentence("↻", Colour::Cyan, format!("attempt {} {from}{}", self.attempt, lost(payload)))
+            }
+            "started" if self.attempt > 1 => {
+                let pid = payload.get("pid").and_then(Value::as_u64)?;
+                sentence("●", Colour::Green, format!("the worker is back (pid {pid})"))
+            }
+            "stopping" => sentence("■", Colour::Yellow, stopping(payload)),
+            "signalled" => sentence("■", Colour::Yellow, "sent SIGTERM to the worker".to_owned()),
+            "killed" => sentence("■", Colour::Red, "sent SIGKILL to everything the worker started".to_owned()),
+            "unkillable" => {
+                sentence("!", Colour::Red, "the worker survives SIGKILL: it hangs in the kernel".to_owned())
+            }
+            "rebooted" => sentence("!", Colour::Yellow, "the machine was restarted".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn checkpoint(&mut self, payload: &Value) -> Option<Sentence> {
+        let id = text(payload, "checkpoint_id")?;
+        if let Some(step) = payload.get("step").and_then(Value::as_f64) {
+            if self.steps.len() >= STEPS_MAX {
+                self.steps.pop_first();
+            }
+            self.steps.insert(id.to_owned(), step);
+        }
+        match text(payload, "action")? {
+            "corrupt" | "failed" => {
+                let reason = said(text(payload, "reason").unwrap_or("no reason given"));
+                sentence("!", Colour::Yellow, format!("checkpoint {} refused: {reason}", said(id)))
+            }
+            _ => None,
+        }
+    }
+
+    fn step(&self, id: &str) -> String {
+        self.steps.get(id).map_or_else(String::new, |step| format!(" (at {})", number::amount(*step)))
+    }
+}
+
+fn status(payload: &Value) -> Option<Sentence> {
+    let wait = text(payload, "retry_at").is_some();
+    match text(payload, "status")? {
+        "preparing" if wait => {
+            let field = |name| payload.get(name).and_then(Value::as_u64);
+            let (retries, max) = (field("retries")?, field("retries_max")?);
+            sentence("↻", Colour::Yellow, format!("retry {retries}/{max} is scheduled"))
+        }
+        "preparing" => {
+            let by = said(text(payload, "requested_by")?);
+            sentence("↻", Colour::Cyan, format!("retry asked for by {by}"))
+        }
+        "running" if text(payload, "previous") == Some("preparing") => {
+            sentence("●", Colour::Green, "training".to_owned())
+        }
+        "cooling_down" => sentence("◐", Colour::Green, "the training is complete, the worker ends".to_owned()),
+        "done" | "error" | "cancelled" => None,
+        _ => None,
+    }
+}
+
+fn stopping(payload: &Value) -> String {
+    let cause = match text(payload, "cause") {
+        Some("startup_timeout") => "the worker did not get ready in time: ",
+        Some("cooldown_timeout") => "the worker did not end in time: ",
+        _ => "stopping: ",
+    };
+    let act = match text(payload, "signal_sent") {
+        Some("SIGKILL") => "killing it at once",
+        Some(_) => "sent SIGTERM to the worker",
+        None => "asked the worker to save a checkpoint and leave",
+    };
+    format!("{cause}{act}")
+}
+
+fn lost(payload: &Value) -> String {
+    match payload.get("lost_steps").and_then(Value::as_f64) {
+        Some(lost) if lost > 0.0 => format!(", {} lost", number::amount(lost)),
+        Some(_) => ", nothing lost".to_owned(),
+        None => String::new(),
+    }
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
+    value.get(name).and_then(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn story(events: &[Value]) -> Vec<String> {
+        let mut narrator = Narrator::default();
+        events.iter().filter_map(|event| narrator.hear(event)).map(|told| told.line(Paint(false))).collect()
+    }
+
+    fn event(kind: &str, attempt: u32, payload: Value) -> Value {
+        json!({"v": 2, "event_type": kind, "attempt": attempt, "source": "supervisor", "payload": payload})
+    }
+
+    #[test]
+    fn a_crash_and_its_recovery_are_a_story() {
+        let told = story(&[
+            event("status", 0, json!({"status": "idle", "previous": "idle"})),
+            event("worker", 1, json!({"action": "ordered", "from_checkpoint": null, "lost_steps": null})),
+            event("worker", 1, json!({"action": "started", "pid": 7})),
+            event("status", 1, json!({"status": "running", "previous": "preparing"})),
+            event("checkpoint", 1, json!({"action": "verified", "checkpoint_id": "ck-150", "step": 1500})),
+            event("error", 1, json!({"error_code": "WORKER_CRASHED", "message": "ended by SIGKILL after 3.2 s"})),
+            event("status", 1, json!({"status": "preparing", "retry_at": "…", "retries": 1, "retries_max": 5})),
+            event("checkpoint", 2, json!({"action": "corrupt", "checkpoint_id": "ck-160", "reason": "bad CRC"})),
+            event("worker", 2, json!({"action": "retried", "from_checkpoint": "ck-150", "lost_steps": 12.0})),
+            event("worker", 2, json!({"action": "started", "pid": 8})),
+            event("status", 2, json!({"status": "running", "previous": "preparing"})),
+            event("status", 2, json!({"status": "done", "previous": "running"})),
+        ]);
+        let expected = [
+            "● training",
+            "✗ attempt 1 failed: WORKER_CRASHED: ended by SIGKILL after 3.2 s",
+            "↻ retry 1/5 is scheduled",
+            "! checkpoint ck-160 refused: bad CRC",
+            "↻ attempt 2 resumes from checkpoint ck-150 (at 1,500), 12 lost",
+            "● the worker is back (pid 8)",
+            "● training",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn every_rung_of_a_stop_is_told() {
+        let told = story(&[
+            event("worker", 1, json!({"action": "stopping", "cause": "user", "signal_sent": null})),
+            event("worker", 1, json!({"action": "signalled", "signal_sent": "SIGTERM"})),
+            event("worker", 1, json!({"action": "killed", "signal_sent": "SIGKILL"})),
+            event("worker", 1, json!({"action": "unkillable"})),
+            event("worker", 1, json!({"action": "stopping", "cause": "startup_timeout", "signal_sent": "SIGKILL"})),
+        ]);
+        let expected = [
+            "■ stopping: asked the worker to save a checkpoint and leave",
+            "■ sent SIGTERM to the worker",
+            "■ sent SIGKILL to everything the worker started",
+            "! the worker survives SIGKILL: it hangs in the kernel",
+            "■ the worker did not get ready in time: killing it at once",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_workers_words_are_harmless_and_odd_events_are_silent() {
+        let mut reported = event("error", 1, json!({"error_code": "APP_X", "message": "\u{1b}[2Jboo"}));
+        reported["source"] = json!("worker");
+        assert_eq!(story(&[reported]), ["! the worker reports APP_X: \\u{1b}[2Jboo"]);
+        let stage = event("stage_change", 1, json!({"new_stage": "eval\u{202e}"}));
+        assert_eq!(story(&[stage]), ["→ stage: eval\\u{202e}"]);
+        for odd in [json!(null), json!([]), json!({}), event("status", 1, json!([])), event("new_kind", 1, json!({}))] {
+            assert!(story(&[odd.clone()]).is_empty(), "{odd}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `cargo xtask bench NAME…`: the benchmarks of the package `resus-bench`, in the release profile.
+
+use std::fmt;
+
+use crate::step::{self, StartError};
+use crate::workspace::Workspace;
+
+/// One benchmark per line: its name, then what it measures. The benchmarks' own program reads
+/// the same file, so that a typing error is found before anything is compiled.
+const KNOWN: &str = include_str!("../../benches/benches.txt");
+
+/// A name that is not in the list, or none.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unknown(Option<String>);
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(name) => writeln!(f, "there is no bench {name:?}; there are:")?,
+            None => writeln!(f, "which bench? there are:")?,
+        }
+        for line in KNOWN.lines() {
+            writeln!(f, "  {line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The names asked for, if they are all known.
+///
+/// # Errors
+/// [`Unknown`], whose text lists the known ones.
+pub fn choose(names: &[String]) -> Result<Vec<&str>, Unknown> {
+    let known = |name: &str| KNOWN.lines().filter_map(|line| line.split(' ').next()).any(|k| k == name);
+    if names.is_empty() {
+        return Err(Unknown(None));
+    }
+    names
+        .iter()
+        .map(|name| if known(name) { Ok(name.as_str()) } else { Err(Unknown(Some(name.clone()))) })
+        .collect()
+}
+
+/// Runs the benchmarks one after another. Only their results go to standard output.
+///
+/// # Errors
+/// [`StartError`] when cargo could not be started.
+pub fn run(workspace: &Workspace, names: &[&str]) -> Result<bool, StartError> {
+    let mut passed = true;
+    for name in names {
+        let mut cargo = workspace.cargo();
+        cargo.args(["run", "--quiet", "--release", "--locked", "--package", "resus-bench", "--", name]);
+        // Beside the build, since /tmp is often memory, whose syncs cost nothing.
+        cargo.arg(workspace.target("bench"));
+        let verdict = step::run("bench", &mut cargo)?;
+        eprintln!("{verdict}");
+        passed &= verdict.passed;
+    }
+    Ok(passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_names_list_the_known_ones() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(choose(&names(&["ledger", "othello"])).unwrap(), ["ledger", "othello"]);
+        for (asked, word) in [(&["ledgr"][..], "ledgr"), (&["ledger", "x"], "\"x\""), (&[], "which bench?")] {
+            let text = choose(&names(asked)).unwrap_err().to_string();
+            assert!(
+                text.contains(word) && text.contains("  ledger ") && text.contains("  othello "),
+                "{text}"
+            );
+        }
+    }
+}
