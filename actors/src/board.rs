@@ -77,7 +77,13 @@ impl Board {
     }
 
     /// Takes in telemetry of an attempt; that of an older attempt is ignored.
-    pub(crate) fn fold(&self, run_id: &RunId, attempt: Attempt, telemetry: Telemetry) {
+    pub(crate) fn fold(
+        &self,
+        run_id: &RunId,
+        attempt: Attempt,
+        telemetry: Telemetry,
+        said_unix_ms: Option<u64>,
+    ) {
         let now = clock::now();
         let mut published = self.lock();
         let slot = published.slots.entry(run_id.clone()).or_default();
@@ -85,7 +91,7 @@ impl Board {
             return;
         }
         slot.begin_attempt(attempt);
-        slot.fold(telemetry, now);
+        slot.fold(telemetry, said_unix_ms, now);
         drop(published);
         self.bump();
     }

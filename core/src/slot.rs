@@ -31,8 +31,12 @@ pub struct Slot {
     pub refused_lines: u64,
     /// When the worker was last heard.
     pub heard_at: Option<Moment>,
+    /// When the amount done last grew, as it was heard.
+    grew_at: Option<Moment>,
     samples: u32,
-    first: Option<(u64, f64)>,
+    /// First and newest sample: the worker's own time (Unix ms) and the amount done. Its own
+    /// time, because a reader that starts late reads an hour's progress within a millisecond.
+    first_unix_ms: Option<u64>,
     last: Option<(u64, f64)>,
     rate: Option<f64>,
 }
@@ -46,8 +50,8 @@ impl Slot {
         }
     }
 
-    /// Takes in one piece of telemetry.
-    pub fn fold(&mut self, telemetry: Telemetry, now: Moment) {
+    /// Takes in one piece of telemetry, said at `said_unix_ms` by the worker's clock if it told.
+    pub fn fold(&mut self, telemetry: Telemetry, said_unix_ms: Option<u64>, now: Moment) {
         self.heard_at = Some(now);
         match telemetry {
             Telemetry::Progress(progress) => {
@@ -55,7 +59,10 @@ impl Slot {
                     self.loss = Some(loss);
                 }
                 if let Some(amount) = progress.amount() {
-                    self.sample(now.mono_ms, amount, progress.session_start);
+                    if self.last.is_none_or(|(_, before)| amount > before) {
+                        self.grew_at = Some(now);
+                    }
+                    self.sample(said_unix_ms.unwrap_or(now.unix_ms), amount);
                 }
                 self.progress = Some(progress);
             }
@@ -73,39 +80,39 @@ impl Slot {
         }
     }
 
-    fn sample(&mut self, mono_ms: u64, amount: f64, session_start: Option<f64>) {
-        // A counter that goes back starts a new measurement.
-        if self.last.is_none_or(|(_, before)| amount < before) {
+    fn sample(&mut self, unix_ms: u64, amount: f64) {
+        // A counter or a clock that goes back starts a new measurement.
+        let back = |(last_ms, before): (u64, f64)| amount < before || unix_ms < last_ms;
+        if self.last.is_none_or(back) {
             self.samples = 0;
             self.rate = None;
-            self.first = Some((mono_ms, session_start.unwrap_or(amount).min(amount)));
-            self.last = Some((mono_ms, amount));
+            self.first_unix_ms = Some(unix_ms);
+            self.last = Some((unix_ms, amount));
         }
         let Some((last_ms, last_amount)) = self.last else { return };
         self.samples = self.samples.saturating_add(1);
-        if mono_ms > last_ms && amount > last_amount {
-            let seconds = (mono_ms - last_ms) as f64 / 1000.0;
+        if unix_ms > last_ms && amount > last_amount {
+            let seconds = (unix_ms - last_ms) as f64 / 1000.0;
             let newest = (amount - last_amount) / seconds;
             let weight = 1.0 - (-DECAY_PER_S * seconds).exp();
             self.rate = Some(match self.rate {
                 None => newest,
                 Some(rate) => rate + (newest - rate) * weight,
             });
-            self.last = Some((mono_ms, amount));
+            self.last = Some((unix_ms, amount));
         }
     }
 
-    /// Units per second of this attempt, once there is enough to tell. A worker that has gone
-    /// silent slows down: the time since its last progress counts.
+    /// Units per second of this attempt, once there is enough to tell, and as long as the
+    /// amount done still grows.
     #[must_use]
     pub fn rate(&self, now: Moment) -> Option<f64> {
-        let (first_ms, _) = self.first?;
         let (last_ms, _) = self.last?;
-        let enough = self.samples >= SAMPLES_MIN || now.mono_ms.saturating_sub(first_ms) >= SAMPLE_MS_MIN;
+        let measured_ms = last_ms.saturating_sub(self.first_unix_ms?);
+        let enough = self.samples >= SAMPLES_MIN || measured_ms >= SAMPLE_MS_MIN;
         let rate = self.rate.filter(|rate| enough && rate.is_finite() && *rate > 0.0)?;
-        let silent_s = now.mono_ms.saturating_sub(last_ms) as f64 / 1000.0;
-        let typical_s = 1.0 / rate;
-        if silent_s > 10.0_f64.max(10.0 * typical_s) { None } else { Some(rate) }
+        let silent_s = now.ms_since(self.grew_at?) as f64 / 1000.0;
+        if silent_s > 10.0_f64.max(10.0 / rate) { None } else { Some(rate) }
     }
 
     /// Seconds to go at the present rate.
@@ -124,7 +131,7 @@ mod tests {
     use super::*;
 
     fn at(mono_ms: u64) -> Moment {
-        Moment { unix_ms: 0, mono_ms }
+        Moment { unix_ms: 1_000_000 + mono_ms, mono_ms }
     }
 
     fn progress(done: f64, session_start: f64) -> Telemetry {
@@ -142,20 +149,31 @@ mod tests {
         let mut slot = Slot::default();
         slot.begin_attempt(Attempt(2));
         for n in 0..=20_u64 {
-            slot.fold(progress(900.0 + n as f64, 900.0), at(1_000 * n));
+            slot.fold(progress(900.0 + n as f64, 900.0), None, at(1_000 * n));
         }
         let eta = slot.eta_s(at(20_000)).unwrap();
         assert!((eta - 80.0).abs() < 1e-6, "{eta}");
     }
 
     #[test]
+    fn a_reader_that_starts_late_sees_the_workers_own_pace() {
+        let mut slot = Slot::default();
+        let arrival = at(90_000);
+        for n in 0..=20_u64 {
+            slot.fold(progress(n as f64 * 10.0, 0.0), Some(1_000_000 + 1_000 * n), arrival);
+        }
+        let rate = slot.rate(arrival).unwrap();
+        assert!((rate - 10.0).abs() < 1e-6, "{rate}");
+    }
+
+    #[test]
     fn too_little_or_too_old_gives_no_estimate() {
         let mut slot = Slot::default();
-        slot.fold(progress(1.0, 0.0), at(0));
-        slot.fold(progress(2.0, 0.0), at(1_000));
+        slot.fold(progress(1.0, 0.0), None, at(0));
+        slot.fold(progress(2.0, 0.0), None, at(1_000));
         assert_eq!(slot.eta_s(at(1_000)), None);
         for n in 2..=20_u64 {
-            slot.fold(progress(n as f64, 0.0), at(1_000 * n));
+            slot.fold(progress(n as f64, 0.0), None, at(1_000 * n));
         }
         assert!(slot.eta_s(at(21_000)).is_some());
         assert_eq!(slot.eta_s(at(60_000)), None);
@@ -165,8 +183,8 @@ mod tests {
     fn the_latest_wins_and_a_loss_that_is_not_finite_does_not() {
         let mut slot = Slot::default();
         let metric = |loss| Telemetry::Metric { step: None, metrics: Numbers::from([("loss".into(), loss)]) };
-        slot.fold(metric(Some(0.5)), at(0));
-        slot.fold(metric(None), at(1));
+        slot.fold(metric(Some(0.5)), None, at(0));
+        slot.fold(metric(None), None, at(1));
         assert_eq!((slot.loss, slot.metrics.get("loss")), (Some(0.5), Some(&None)));
     }
 
@@ -175,7 +193,7 @@ mod tests {
         let mut slot = Slot::default();
         for n in 0..1_000 {
             let metrics = Numbers::from([(format!("m{n}"), Some(1.0))]);
-            slot.fold(Telemetry::Metric { step: None, metrics }, at(n));
+            slot.fold(Telemetry::Metric { step: None, metrics }, None, at(n));
         }
         assert_eq!(slot.metrics.len(), METRICS_MAX);
     }

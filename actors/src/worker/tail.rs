@@ -113,7 +113,9 @@ impl Tail {
                     let fact = Fact::Said { word, said_unix_ms: unix_ms, upto };
                     committed = Some(self.observe(fact));
                 }
-                Ok(Line { said: Said::Telemetry(telemetry), .. }) => self.measure(telemetry, progressed),
+                Ok(Line { said: Said::Telemetry(telemetry), unix_ms, .. }) => {
+                    self.measure(telemetry, unix_ms, progressed);
+                }
                 Err(error) => {
                     let refused = self.board.refused_line(&self.run_id);
                     if refused.is_power_of_two() {
@@ -131,7 +133,7 @@ impl Tail {
         }
     }
 
-    fn measure(&self, telemetry: Telemetry, progressed: &mut Progressed) {
+    fn measure(&self, telemetry: Telemetry, unix_ms: Option<u64>, progressed: &mut Progressed) {
         if !progressed.signed {
             progressed.signed = true;
             drop(self.observe(Fact::SignOfLife));
@@ -141,7 +143,7 @@ impl Tail {
         {
             progressed.reached = Some(Reached { done, total: progress.amount_total() });
         }
-        self.board.fold(&self.run_id, self.attempt, telemetry);
+        self.board.fold(&self.run_id, self.attempt, telemetry, unix_ms);
     }
 
     fn observe(&self, fact: Fact) -> oneshot::Receiver<()> {

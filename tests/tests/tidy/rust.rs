@@ -86,7 +86,7 @@ impl Scan {
         }
     }
 
-    /// A string that begins here; `hashes` > 0, or a raw one, knows no escapes.
+    /// A string whose `prefix` characters (`br##`, or none) begin here; a raw one knows no escapes.
     fn string(&mut self, prefix: usize) {
         let raw = self.chars[self.at..self.at + prefix].contains(&'r');
         let hashes = self.chars[self.at..self.at + prefix].iter().filter(|c| **c == '#').count();
