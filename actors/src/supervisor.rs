@@ -267,7 +267,7 @@ fn follow(state: &mut SupervisorState, run_id: &RunId, step: Step, answer: Answe
 
 fn log(recorded: &[Recorded]) {
     for Recorded { record, envelope } in recorded {
-        let event = resus_core::apply::name(&record.event);
+        let event = record.event.name();
         if matches!(record.event, Event::Said { .. }) {
             tracing::debug!(run_id = %record.run_id, seq = record.seq, event, "recorded");
         } else {

@@ -117,7 +117,7 @@ pub fn apply(run: &mut Run, record: &Record) -> Result<(), ApplyError> {
         return Err(ApplyError::WrongAttempt { seq: record.seq, found: record.attempt, expected });
     }
     if !is_legal(run, &record.event) {
-        return Err(ApplyError::Illegal { seq: record.seq, event: name(&record.event), phase: run.phase });
+        return Err(ApplyError::Illegal { seq: record.seq, event: record.event.name(), phase: run.phase });
     }
     let phase_before = run.phase;
     fold(run, &record.event, record.at);
@@ -373,31 +373,5 @@ fn hear(run: &mut Run, word: &Word) {
                 run.candidates.remove(0);
             }
         }
-    }
-}
-
-/// Name of an event as in the ledger.
-#[must_use]
-pub fn name(event: &Event) -> &'static str {
-    match event {
-        Event::Accepted { .. } => "accepted",
-        Event::AttemptBegun { .. } => "attempt_begun",
-        Event::CheckpointRefused(_) => "checkpoint_refused",
-        Event::SpawnOrdered { .. } => "spawn_ordered",
-        Event::WorkerStarted(_) => "worker_started",
-        Event::WorkerReady { .. } => "worker_ready",
-        Event::WorkerSpoke => "worker_spoke",
-        Event::CoolingBegun => "cooling_begun",
-        Event::Said { .. } => "said",
-        Event::CheckpointVerified(_) => "checkpoint_verified",
-        Event::CheckpointPruned { .. } => "checkpoint_pruned",
-        Event::StopBegun { .. } => "stop_begun",
-        Event::Escalated { .. } => "escalated",
-        Event::StillAlive => "still_alive",
-        Event::WorkerExited { .. } => "worker_exited",
-        Event::Failed(_) => "failed",
-        Event::RetryScheduled { .. } => "retry_scheduled",
-        Event::Ended { .. } => "ended",
-        Event::Rebooted { .. } => "rebooted",
     }
 }

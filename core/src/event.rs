@@ -121,6 +121,40 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// When it happened by the clock of the worker that said it, Unix ms.
+    #[must_use]
+    pub fn said_unix_ms(&self) -> Option<u64> {
+        if let Self::Said { said_unix_ms, .. } = self { *said_unix_ms } else { None }
+    }
+
+    /// Its name, as in the ledger.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted { .. } => "accepted",
+            Self::AttemptBegun { .. } => "attempt_begun",
+            Self::CheckpointRefused(_) => "checkpoint_refused",
+            Self::SpawnOrdered { .. } => "spawn_ordered",
+            Self::WorkerStarted(_) => "worker_started",
+            Self::WorkerReady { .. } => "worker_ready",
+            Self::WorkerSpoke => "worker_spoke",
+            Self::CoolingBegun => "cooling_begun",
+            Self::Said { .. } => "said",
+            Self::CheckpointVerified(_) => "checkpoint_verified",
+            Self::CheckpointPruned { .. } => "checkpoint_pruned",
+            Self::StopBegun { .. } => "stop_begun",
+            Self::Escalated { .. } => "escalated",
+            Self::StillAlive => "still_alive",
+            Self::WorkerExited { .. } => "worker_exited",
+            Self::Failed(_) => "failed",
+            Self::RetryScheduled { .. } => "retry_scheduled",
+            Self::Ended { .. } => "ended",
+            Self::Rebooted { .. } => "rebooted",
+        }
+    }
+}
+
 /// Why a worker is being stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

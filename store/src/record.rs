@@ -4,7 +4,6 @@
 //! event as the world hears of it, frozen at the moment it was decided.
 
 use crate::row::Row;
-use resus_core::apply::name;
 use resus_core::event::Record;
 use resus_core::fleet::Recorded;
 use serde::{Deserialize, Serialize};
@@ -51,7 +50,7 @@ pub fn to_row(recorded: &Recorded) -> Result<Row, RecordError> {
         seq: record.seq,
         attempt: record.attempt.0,
         unix_ms: record.at.unix_ms,
-        kind: name(&record.event).to_owned(),
+        kind: record.event.name().to_owned(),
         body,
     })
 }

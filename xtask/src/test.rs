@@ -44,7 +44,7 @@ pub fn run(workspace: &Workspace, filters: &[String]) -> Result<bool, TestError>
     let tally = if built { test(workspace, filters)? } else { Tally::default().closed(false) };
     let Tally { programs, passed, failed, ignored } = tally;
     let took = start.elapsed().as_secs_f64();
-    println!("== test: {programs} test programs, {ignored} tests ignored, {took:.1} s with the build");
+    println!("== test: {programs} programs run, {ignored} tests ignored, {took:.1} s with the build");
     println!("{passed} passed, {failed} failed");
     Ok(failed == 0)
 }

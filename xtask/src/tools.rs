@@ -55,10 +55,14 @@ pub fn cargo_deny(workspace: &Workspace) -> Result<PathBuf, ToolError> {
         }
     }
     // Unoptimised: it reads a few hundred packages once, and compiles in half the time.
+    let build = root.join("build");
     let mut cargo = workspace.cargo();
     cargo.args(["install", "cargo-deny", "--locked", "--debug", "--version", CARGO_DENY, "--root"]);
-    cargo.arg(&root).env("CARGO_TARGET_DIR", root.join("build")).env("CARGO_PROFILE_DEV_DEBUG", "false");
+    cargo.arg(&root).env("CARGO_TARGET_DIR", &build).env("CARGO_PROFILE_DEV_DEBUG", "false");
     install("cargo-deny", &mut cargo)?;
+    if let Err(error) = std::fs::remove_dir_all(&build) {
+        eprintln!("warning: {} is of no use any more and could not be removed: {error}", build.display());
+    }
     Ok(ours)
 }
 

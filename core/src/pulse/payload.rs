@@ -3,7 +3,6 @@
 //! One ledger event is exactly one class A event, so the sequence numbers of the ledger are
 //! those of the wire.
 
-use crate::apply::name;
 use crate::event::{Event, Record, StopCause};
 use crate::input::CheckpointRef;
 use crate::moment::rfc3339;
@@ -204,7 +203,7 @@ fn worker(event: &Event, run: &Run) -> Value {
         | Event::Said { .. }
         | Event::Failed(_)
         | Event::RetryScheduled { .. }
-        | Event::Ended { .. } => json!({"action": name(event)}),
+        | Event::Ended { .. } => json!({"action": event.name()}),
     }
 }
 

@@ -52,7 +52,7 @@ fn every_event_is_written_as_it_always_was() {
             run(&fleet).phase
         );
         for recorded in recorded {
-            if kinds.insert(resus_core::apply::name(&recorded.record.event)) {
+            if kinds.insert(recorded.record.event.name()) {
                 lines.push_str(&serde_json::to_string(&recorded.record).unwrap());
                 lines.push('\n');
             }

@@ -153,8 +153,7 @@ pub fn told(result: &Result<Step, FleetError>, after: &Run) -> String {
     match result {
         Err(error) => format!("refused: {error}"),
         Ok(step) => {
-            let events: Vec<_> =
-                step.recorded.iter().map(|r| resus_core::apply::name(&r.record.event)).collect();
+            let events: Vec<_> = step.recorded.iter().map(|r| r.record.event.name()).collect();
             let effects: Vec<_> = step
                 .effects
                 .iter()
