@@ -2,6 +2,7 @@
 //! Reading is blocking work and happens beside the actor, in order per run.
 
 use crate::directory::Directory;
+use crate::doing::Summary;
 use crate::supervisor::{Observation, SupervisorMsg};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use resus_checkpoint::retention::{self, Entry};
@@ -73,6 +74,8 @@ impl Actor for Checkpoint {
         message: CheckpointMsg,
         state: &mut CheckpointState,
     ) -> Result<(), ActorProcessingErr> {
+        let directory = Arc::clone(&state.directory);
+        let _busy = directory.checkpoint.doing.begin(message.summary());
         let run_id = match message {
             CheckpointMsg::Do { run_id, attempt, job } => {
                 let files = state.runs.entry(run_id.clone()).or_default();

@@ -2,33 +2,38 @@
 //! restarted, so nobody keeps one: everyone asks here at each message.
 
 use crate::checkpoint::CheckpointMsg;
+use crate::doing::Doing;
 use crate::error_tracker::ErrorTrackerMsg;
 use crate::gateway::GatewayMsg;
 use crate::monitor::MonitorMsg;
 use crate::publisher::PublisherMsg;
 use crate::store::StoreMsg;
 use crate::supervisor::SupervisorMsg;
+use crate::tree::Peer;
 use crate::watchdog::WatchdogMsg;
 use crate::workers::WorkersMsg;
 use ractor::{ActorRef, Message};
 use std::sync::{PoisonError, RwLock};
 
-/// The address of one actor.
-pub(crate) struct Slot<M>(RwLock<Option<ActorRef<M>>>);
+/// The address of one actor, and what it is doing.
+pub(crate) struct Slot<M> {
+    address: RwLock<Option<ActorRef<M>>>,
+    pub(crate) doing: Doing,
+}
 
 impl<M> Default for Slot<M> {
     fn default() -> Self {
-        Self(RwLock::new(None))
+        Self { address: RwLock::new(None), doing: Doing::default() }
     }
 }
 
 impl<M: Message> Slot<M> {
     pub(crate) fn set(&self, actor: Option<ActorRef<M>>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = actor;
+        *self.address.write().unwrap_or_else(PoisonError::into_inner) = actor;
     }
 
     pub(crate) fn get(&self) -> Option<ActorRef<M>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.address.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Hands a message over. A message to an actor that is just being restarted is lost, and
@@ -54,4 +59,21 @@ pub(crate) struct Directory {
     pub(crate) workers: Slot<WorkersMsg>,
     pub(crate) supervisor: Slot<SupervisorMsg>,
     pub(crate) gateway: Slot<GatewayMsg>,
+}
+
+impl Directory {
+    /// What an actor of the tree is doing.
+    pub(crate) fn doing(&self, peer: Peer) -> &Doing {
+        match peer {
+            Peer::Store => &self.store.doing,
+            Peer::Publisher => &self.publisher.doing,
+            Peer::Checkpoint => &self.checkpoint.doing,
+            Peer::Watchdog => &self.watchdog.doing,
+            Peer::ErrorTracker => &self.error_tracker.doing,
+            Peer::Monitor => &self.monitor.doing,
+            Peer::Workers => &self.workers.doing,
+            Peer::Supervisor => &self.supervisor.doing,
+            Peer::Gateway => &self.gateway.doing,
+        }
+    }
 }

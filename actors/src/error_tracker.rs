@@ -1,10 +1,13 @@
 //! Counts the errors that workers report, by run and code, and says so in the log: the first,
 //! the tenth, the hundredth. (Windows and thresholds come with pausing.)
 
+use crate::directory::Directory;
+use crate::doing::Summary;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use resus_core::codes::Code;
 use resus_core::ids::RunId;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Codes told apart per run; further ones are counted as `UNKNOWN`, so that a worker that
 /// invents codes can't fill the memory.
@@ -17,19 +20,24 @@ pub(crate) enum ErrorTrackerMsg {
     Forget { run_id: RunId },
 }
 
+pub(crate) struct ErrorTrackerState {
+    directory: Arc<Directory>,
+    counts: BTreeMap<RunId, BTreeMap<Code, u64>>,
+}
+
 pub(crate) struct ErrorTracker;
 
 impl Actor for ErrorTracker {
     type Msg = ErrorTrackerMsg;
-    type State = BTreeMap<RunId, BTreeMap<Code, u64>>;
-    type Arguments = ();
+    type State = ErrorTrackerState;
+    type Arguments = Arc<Directory>;
 
     async fn pre_start(
         &self,
         _myself: ActorRef<ErrorTrackerMsg>,
-        (): (),
+        directory: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
-        Ok(BTreeMap::new())
+        Ok(ErrorTrackerState { directory, counts: BTreeMap::new() })
     }
 
     async fn handle(
@@ -38,9 +46,11 @@ impl Actor for ErrorTracker {
         message: ErrorTrackerMsg,
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
+        let directory = Arc::clone(&state.directory);
+        let _busy = directory.error_tracker.doing.begin(message.summary());
         match message {
             ErrorTrackerMsg::Reported { run_id, code } => {
-                let codes = state.entry(run_id.clone()).or_default();
+                let codes = state.counts.entry(run_id.clone()).or_default();
                 let known = codes.len() < CODES_MAX || codes.contains_key(&code);
                 let code = if known { code } else { Code::unknown() };
                 let count = codes.entry(code.clone()).or_insert(0);
@@ -50,7 +60,7 @@ impl Actor for ErrorTracker {
                 }
             }
             ErrorTrackerMsg::Forget { run_id } => {
-                state.remove(&run_id);
+                state.counts.remove(&run_id);
             }
         }
         Ok(())

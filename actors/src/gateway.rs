@@ -3,6 +3,7 @@
 
 use crate::board::Board;
 use crate::directory::Directory;
+use crate::doing::Summary;
 use crate::limits::{COMMAND_DEADLINE, COMMANDS_REMEMBERED};
 use crate::problem::{internal, of_command, of_selector, unwritable};
 use crate::supervisor::{Accepted, CommandError, SupervisorMsg};
@@ -75,6 +76,8 @@ impl Actor for Gateway {
         message: GatewayMsg,
         state: &mut GatewayState,
     ) -> Result<(), ActorProcessingErr> {
+        let directory = Arc::clone(&state.directory);
+        let _busy = directory.gateway.doing.begin(message.summary());
         match message {
             GatewayMsg::Submit { submission, reply } => submit(&myself, state, &submission, reply),
             GatewayMsg::Command { selector, body, reply } => command(&myself, state, &selector, body, reply),

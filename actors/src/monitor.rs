@@ -1,6 +1,8 @@
 //! Measures the node and the daemon from time to time.
 
 use crate::board::Board;
+use crate::directory::Directory;
+use crate::doing::Summary;
 use crate::limits::MONITOR_INTERVAL;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::sync::Arc;
@@ -11,6 +13,7 @@ pub(crate) enum MonitorMsg {
 }
 
 pub(crate) struct MonitorState {
+    directory: Arc<Directory>,
     board: Arc<Board>,
     system: System,
 }
@@ -20,23 +23,25 @@ pub(crate) struct Monitor;
 impl Actor for Monitor {
     type Msg = MonitorMsg;
     type State = MonitorState;
-    type Arguments = Arc<Board>;
+    type Arguments = (Arc<Directory>, Arc<Board>);
 
     async fn pre_start(
         &self,
         myself: ActorRef<MonitorMsg>,
-        board: Self::Arguments,
+        (directory, board): Self::Arguments,
     ) -> Result<MonitorState, ActorProcessingErr> {
         myself.cast(MonitorMsg::Tick)?;
-        Ok(MonitorState { board, system: System::new()? })
+        Ok(MonitorState { directory, board, system: System::new()? })
     }
 
     async fn handle(
         &self,
         myself: ActorRef<MonitorMsg>,
-        MonitorMsg::Tick: MonitorMsg,
+        message: MonitorMsg,
         state: &mut MonitorState,
     ) -> Result<(), ActorProcessingErr> {
+        let directory = Arc::clone(&state.directory);
+        let _busy = directory.monitor.doing.begin(message.summary());
         // Reading one process takes some ten microseconds, so it may happen here.
         let me = Pid::from_u32(std::process::id());
         state.system.refresh_processes_specifics(

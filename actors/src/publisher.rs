@@ -1,5 +1,7 @@
 //! Reads the ledger behind a cursor and hands every event to the bus. Nobody waits for it.
 
+use crate::directory::Directory;
+use crate::doing::Summary;
 use crate::limits::{PUBLISH_BATCH, PUBLISH_RETRY};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use resus_bus::local::Local;
@@ -17,6 +19,7 @@ pub(crate) enum PublisherMsg {
 }
 
 pub(crate) struct PublisherState {
+    directory: Arc<Directory>,
     reader: Reader,
     bus: Local,
     namespace: Slug,
@@ -30,29 +33,31 @@ pub(crate) struct Publisher;
 impl Actor for Publisher {
     type Msg = PublisherMsg;
     type State = PublisherState;
-    type Arguments = (Arc<StateDir>, Local);
+    type Arguments = (Arc<Directory>, Arc<StateDir>, Local);
 
     async fn pre_start(
         &self,
         _myself: ActorRef<PublisherMsg>,
-        (dirs, bus): Self::Arguments,
+        (directory, dirs, bus): Self::Arguments,
     ) -> Result<PublisherState, ActorProcessingErr> {
         let reader = Reader::open(&dirs.ledger())?;
         let cursor = reader.last_pos()?;
-        Ok(PublisherState { reader, bus, namespace: Slug::nearest("default", "default"), cursor })
+        Ok(PublisherState { directory, reader, bus, namespace: Slug::nearest("default", "default"), cursor })
     }
 
     async fn handle(
         &self,
         myself: ActorRef<PublisherMsg>,
-        PublisherMsg::Advanced: PublisherMsg,
+        message: PublisherMsg,
         state: &mut PublisherState,
     ) -> Result<(), ActorProcessingErr> {
+        let directory = Arc::clone(&state.directory);
+        let _busy = directory.publisher.doing.begin(message.summary());
         let entries = state.reader.since(state.cursor, PUBLISH_BATCH)?;
         let more = entries.len() >= PUBLISH_BATCH as usize;
         for entry in entries {
             // A row that does not verify is not a fact and is never published.
-            let message = entry.content.ok().and_then(|row| message(&state.namespace, &row));
+            let message = entry.content.ok().and_then(|row| outgoing(&state.namespace, &row));
             if let Some(message) = message
                 && let Err(PublishError::Away(reason)) = state.bus.publish(message).await
             {
@@ -73,7 +78,7 @@ impl Actor for Publisher {
     }
 }
 
-fn message(namespace: &Slug, row: &Row) -> Option<Message> {
+fn outgoing(namespace: &Slug, row: &Row) -> Option<Message> {
     let pulse =
         to_pulse(row).inspect_err(|error| tracing::error!(%error, "an event can't be published")).ok()?;
     let text = |field: &str| pulse.get(field).and_then(|value| value.as_str()).map(str::to_owned);

@@ -129,7 +129,8 @@ impl Actor for Root {
 /// Counts the death and plans the restart; too many deaths end the daemon.
 fn died(myself: &ActorRef<RootMsg>, state: &mut RootState, peer: Peer, reason: &str) {
     let name = peer.name();
-    tracing::error!(actor = name, reason, "an actor died");
+    let doing = state.plan.directory.doing(peer).last();
+    tracing::error!(actor = name, reason, doing, "an actor died");
     let Some(row) = TREE.iter().find(|row| row.peer == peer) else { return };
     if !state.windows.entry(peer).or_default().allows(row.intensity, Instant::now()) {
         tracing::error!(actor = name, "it dies too often; the daemon gives up (workers go on)");
@@ -171,11 +172,11 @@ async fn start(myself: &ActorRef<RootMsg>, state: &mut RootState, peer: Peer) ->
     }
     let cell = match peer {
         Peer::Store => spawn!(store, Store, (directory(), board(), dirs(), plan.lost)),
-        Peer::Publisher => spawn!(publisher, Publisher, (dirs(), plan.bus.clone())),
+        Peer::Publisher => spawn!(publisher, Publisher, (directory(), dirs(), plan.bus.clone())),
         Peer::Checkpoint => spawn!(checkpoint, Checkpoint, (directory(), dirs())),
         Peer::Watchdog => spawn!(watchdog, Watchdog, directory()),
-        Peer::ErrorTracker => spawn!(error_tracker, ErrorTracker, ()),
-        Peer::Monitor => spawn!(monitor, Monitor, board()),
+        Peer::ErrorTracker => spawn!(error_tracker, ErrorTracker, directory()),
+        Peer::Monitor => spawn!(monitor, Monitor, (directory(), board())),
         Peer::Workers => spawn!(workers, Workers, Arc::clone(&plan.around)),
         Peer::Supervisor => {
             state.supervisor_lives += 1;

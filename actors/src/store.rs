@@ -2,6 +2,7 @@
 
 use crate::board::Board;
 use crate::directory::Directory;
+use crate::doing::Summary;
 use crate::limits::STORE_CLOSE_DEADLINE;
 use crate::publisher::PublisherMsg;
 use crate::supervisor::SupervisorMsg;
@@ -78,6 +79,8 @@ impl Actor for Store {
         message: StoreMsg,
         state: &mut StoreState,
     ) -> Result<(), ActorProcessingErr> {
+        let directory = Arc::clone(&state.directory);
+        let _busy = directory.store.doing.begin(message.summary());
         match message {
             StoreMsg::Append { ticket, rows } => {
                 state.overflow.push_back(Batch::of_rows(ticket, rows));

@@ -7,6 +7,7 @@ use crate::board::Board;
 use crate::checkpoint::{CheckpointMsg, Job};
 use crate::clock;
 use crate::directory::Directory;
+use crate::doing::Summary;
 use crate::error_tracker::ErrorTrackerMsg;
 use crate::limits::DECISIONS_WAITING_MAX;
 use crate::store::StoreMsg;
@@ -157,6 +158,8 @@ impl Actor for Supervisor {
         message: SupervisorMsg,
         state: &mut SupervisorState,
     ) -> Result<(), ActorProcessingErr> {
+        let directory = Arc::clone(&state.directory);
+        let _busy = directory.supervisor.doing.begin(message.summary());
         match message {
             SupervisorMsg::Begin => replay::begin(state).await?,
             SupervisorMsg::Submit { run_id, spec, command_id, reply } => {

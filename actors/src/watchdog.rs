@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::directory::Directory;
+use crate::doing::Summary;
 use crate::supervisor::SupervisorMsg;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use resus_core::ids::{Attempt, RunId};
@@ -48,6 +49,8 @@ impl Actor for Watchdog {
         message: WatchdogMsg,
         state: &mut WatchdogState,
     ) -> Result<(), ActorProcessingErr> {
+        let directory = Arc::clone(&state.directory);
+        let _busy = directory.watchdog.doing.begin(message.summary());
         let mut least = Duration::ZERO;
         match message {
             WatchdogMsg::Set { run_id, attempt, due_mono_ms } => {

@@ -9,6 +9,7 @@ mod watching;
 use crate::adopted::Adopted;
 use crate::board::Board;
 use crate::directory::Directory;
+use crate::doing::{Doing, Summary};
 use crate::supervisor::{Observation, SupervisorMsg};
 use crate::watch::Watcher;
 use link::{Link, Replies, ShimPlace};
@@ -73,6 +74,7 @@ pub(crate) enum WorkerMsg {
 }
 
 pub(crate) struct WorkerState {
+    doing: Arc<Doing>,
     run_id: RunId,
     around: Arc<Surroundings>,
     place: ShimPlace,
@@ -97,12 +99,12 @@ pub(crate) struct Worker;
 impl Actor for Worker {
     type Msg = WorkerMsg;
     type State = WorkerState;
-    type Arguments = (RunId, Arc<Surroundings>);
+    type Arguments = (RunId, Arc<Surroundings>, Arc<Doing>);
 
     async fn pre_start(
         &self,
         _myself: ActorRef<WorkerMsg>,
-        (run_id, around): Self::Arguments,
+        (run_id, around, doing): Self::Arguments,
     ) -> Result<WorkerState, ActorProcessingErr> {
         let run_dir = around.state.run(run_id.as_str())?;
         // Unix socket paths are at most 108 bytes: the short id is enough within one state
@@ -117,6 +119,7 @@ impl Actor for Worker {
             revive: around.revive.clone(),
         };
         Ok(WorkerState {
+            doing,
             run_id,
             around,
             place,
@@ -138,6 +141,8 @@ impl Actor for Worker {
         message: WorkerMsg,
         state: &mut WorkerState,
     ) -> Result<(), ActorProcessingErr> {
+        let doing = Arc::clone(&state.doing);
+        let _busy = doing.begin(message.summary());
         match message {
             WorkerMsg::Order(order) => {
                 state.orders += 1;

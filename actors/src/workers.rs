@@ -2,6 +2,7 @@
 //! them along.
 
 use crate::directory::Directory;
+use crate::doing::{Doing, Summary};
 use crate::supervisor::SupervisorMsg;
 use crate::worker::{Order, Surroundings, Worker, WorkerMsg};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
@@ -21,6 +22,7 @@ pub(crate) enum WorkersMsg {
 /// A run's actor and how many orders it was given.
 struct Given {
     actor: ActorRef<WorkerMsg>,
+    doing: Arc<Doing>,
     orders: u64,
 }
 
@@ -52,6 +54,8 @@ impl Actor for Workers {
         message: WorkersMsg,
         state: &mut WorkersState,
     ) -> Result<(), ActorProcessingErr> {
+        let directory = Arc::clone(&state.directory);
+        let _busy = directory.workers.doing.begin(message.summary());
         match message {
             WorkersMsg::Order { run_id, order } => deliver(&myself, state, run_id, order).await,
             WorkersMsg::Finished { run_id, orders } => finished(state, &run_id, orders),
@@ -72,8 +76,9 @@ impl Actor for Workers {
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorFailed(actor, error) => {
-                if let Some(run_id) = forget(state, actor.get_id()) {
-                    tracing::error!(%run_id, %error, "a Worker actor failed; the worker itself goes on");
+                if let Some((run_id, given)) = forget(state, actor.get_id()) {
+                    let doing = given.doing.last();
+                    tracing::error!(%run_id, %error, doing, "a Worker actor failed; the worker itself goes on");
                     // The Supervisor asks for everything again that is due for this run; the
                     // order starts a new actor.
                     state.directory.supervisor.send(SupervisorMsg::Resync { run_id: Some(run_id) });
@@ -88,10 +93,9 @@ impl Actor for Workers {
     }
 }
 
-fn forget(state: &mut WorkersState, actor: ActorId) -> Option<RunId> {
+fn forget(state: &mut WorkersState, actor: ActorId) -> Option<(RunId, Given)> {
     let run_id = state.actors.iter().find(|(_, given)| given.actor.get_id() == actor)?.0.clone();
-    state.actors.remove(&run_id);
-    Some(run_id)
+    state.actors.remove_entry(&run_id)
 }
 
 /// Lets an actor go, unless an order reached it that it had not seen when it said that it had
@@ -112,11 +116,12 @@ async fn deliver(myself: &ActorRef<WorkersMsg>, state: &mut WorkersState, run_id
         }
         state.actors.remove(&run_id);
     }
-    let arguments = (run_id.clone(), Arc::clone(&state.around));
+    let doing = Arc::new(Doing::default());
+    let arguments = (run_id.clone(), Arc::clone(&state.around), Arc::clone(&doing));
     match Actor::spawn_linked(None, Worker, arguments, myself.get_cell()).await {
         Ok((actor, _task)) => {
             let _gone = actor.cast(WorkerMsg::Order(order));
-            state.actors.insert(run_id, Given { actor, orders: 1 });
+            state.actors.insert(run_id, Given { actor, doing, orders: 1 });
         }
         Err(error) => tracing::error!(%run_id, %error, "a Worker actor could not be started"),
     }

@@ -1,0 +1,161 @@
+//! Kinds and ids of messages, for logs: never contents.
+
+use crate::checkpoint::{CheckpointMsg, Job};
+use crate::doing::Summary;
+use crate::error_tracker::ErrorTrackerMsg;
+use crate::gateway::GatewayMsg;
+use crate::monitor::MonitorMsg;
+use crate::publisher::PublisherMsg;
+use crate::store::StoreMsg;
+use crate::supervisor::SupervisorMsg;
+use crate::watchdog::WatchdogMsg;
+use crate::worker::{Order, WorkerMsg};
+use crate::workers::WorkersMsg;
+use resus_core::input::Fact;
+
+impl Summary for StoreMsg {
+    fn summary(&self) -> String {
+        match self {
+            Self::Append { ticket, rows } => format!("append of {} rows, ticket {ticket}", rows.len()),
+            Self::Replay { .. } => "replay".to_owned(),
+            Self::Written(_) => "an answer of the writing thread".to_owned(),
+            Self::Flush => "flush".to_owned(),
+        }
+    }
+}
+
+impl Summary for PublisherMsg {
+    fn summary(&self) -> String {
+        match self {
+            Self::Advanced => "the ledger advanced".to_owned(),
+        }
+    }
+}
+
+impl Summary for CheckpointMsg {
+    fn summary(&self) -> String {
+        match self {
+            Self::Do { run_id, attempt, job } => {
+                let job = match job {
+                    Job::Pick => "pick",
+                    Job::Verify(_) => "verify",
+                    Job::Prune { .. } => "prune",
+                };
+                format!("{job} for run {run_id} attempt {attempt}")
+            }
+            Self::Done { run_id, attempt, .. } => format!("job done for run {run_id} attempt {attempt}"),
+        }
+    }
+}
+
+impl Summary for WatchdogMsg {
+    fn summary(&self) -> String {
+        match self {
+            Self::Set { run_id, attempt, .. } => format!("deadline of run {run_id} attempt {attempt}"),
+            Self::Look => "look at the deadlines".to_owned(),
+        }
+    }
+}
+
+impl Summary for ErrorTrackerMsg {
+    fn summary(&self) -> String {
+        match self {
+            Self::Reported { run_id, .. } => format!("an error of run {run_id}"),
+            Self::Forget { run_id } => format!("forget run {run_id}"),
+        }
+    }
+}
+
+impl Summary for MonitorMsg {
+    fn summary(&self) -> String {
+        match self {
+            Self::Tick => "measure".to_owned(),
+        }
+    }
+}
+
+impl Summary for Order {
+    fn summary(&self) -> String {
+        match self {
+            Self::Spawn { attempt, .. } => format!("spawn attempt {attempt}"),
+            Self::Attach { attempt, .. } => format!("attach to attempt {attempt}"),
+            Self::Ask { attempt } => format!("ask attempt {attempt}"),
+            Self::Terminate { attempt } => format!("terminate attempt {attempt}"),
+            Self::Kill { attempt } => format!("kill attempt {attempt}"),
+            Self::Dismiss => "dismiss".to_owned(),
+        }
+    }
+}
+
+impl Summary for WorkersMsg {
+    fn summary(&self) -> String {
+        match self {
+            Self::Order { run_id, order } => format!("order to run {run_id}: {}", order.summary()),
+            Self::Finished { run_id, .. } => format!("run {run_id} needs no actor"),
+            Self::Bye => "bye".to_owned(),
+        }
+    }
+}
+
+impl Summary for WorkerMsg {
+    fn summary(&self) -> String {
+        match self {
+            Self::Order(order) => order.summary(),
+            Self::AttachAgain { attempt } => format!("attach again to attempt {attempt}"),
+            Self::Shim { .. } => "a reply of the shim".to_owned(),
+            Self::LinkLost { .. } => "the shim is gone".to_owned(),
+            Self::AdoptedGone { attempt } => format!("the adopted worker of attempt {attempt} is gone"),
+            Self::Drained { attempt, .. } => format!("the events of attempt {attempt} are read"),
+            Self::Bye => "bye".to_owned(),
+        }
+    }
+}
+
+impl Summary for SupervisorMsg {
+    fn summary(&self) -> String {
+        match self {
+            Self::Begin => "replay the ledger".to_owned(),
+            Self::Submit { run_id, .. } => format!("submission of run {run_id}"),
+            Self::Command { run_id, verb, .. } => format!("{} run {run_id}", verb.as_str()),
+            Self::Observed(observation) => format!(
+                "observed of run {} attempt {}: {}",
+                observation.run_id,
+                observation.attempt,
+                fact(&observation.fact)
+            ),
+            Self::DeadlinePassed { run_id, attempt } => {
+                format!("deadline of run {run_id} attempt {attempt} passed")
+            }
+            Self::Committed { ticket } => format!("ticket {ticket} is on disk"),
+            Self::NotCommitted { ticket, .. } => format!("ticket {ticket} will not be on disk"),
+            Self::Resync { run_id: Some(run_id) } => format!("ask again for run {run_id}"),
+            Self::Resync { run_id: None } => "ask again for every run".to_owned(),
+        }
+    }
+}
+
+fn fact(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::CheckpointPicked { .. } => "checkpoint picked",
+        Fact::CheckpointsUnknown { .. } => "checkpoints can't be read",
+        Fact::Started(_) => "started",
+        Fact::SpawnRefused { .. } => "spawn refused",
+        Fact::NeverSpawned => "never spawned",
+        Fact::AskUndelivered => "could not be asked",
+        Fact::SignOfLife => "sign of life",
+        Fact::Said { .. } => "said something",
+        Fact::Exited { .. } => "exited",
+        Fact::CheckpointChecked { .. } => "checkpoint checked",
+        Fact::CheckpointsPruned { .. } => "checkpoints pruned",
+    }
+}
+
+impl Summary for GatewayMsg {
+    fn summary(&self) -> String {
+        match self {
+            Self::Submit { .. } => "a submission".to_owned(),
+            Self::Command { body, .. } => format!("a command: {}", body.verb.as_str()),
+            Self::Answered { .. } => "an answer".to_owned(),
+        }
+    }
+}
