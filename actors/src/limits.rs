@@ -46,6 +46,14 @@ pub const INOTIFY_BUFFER_BYTES: usize = 4096;
 /// decides by them.
 pub const MONITOR_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How often the thread that watches the actors looks.
+pub const VIGIL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// An actor that is at one message for longer than this is stuck. Starting a shim on a loaded
+/// machine may take its whole deadline, but that happens in Worker actors, which are not
+/// watched; the longest honest wait of the others is the replay of the ledger.
+pub const ACTOR_STUCK_MS: u64 = 150_000;
+
 /// Events read from the ledger at once for publication.
 pub const PUBLISH_BATCH: u32 = 256;
 

@@ -5,7 +5,9 @@ use crate::clock;
 use crate::directory::Directory;
 use crate::door::{Door, Inner};
 use crate::limits::{REPLAY_DEADLINE, STORE_CLOSE_DEADLINE};
+use crate::notify::Notifier;
 use crate::root::{Plan, Root, RootMsg};
+use crate::vigil::Vigil;
 use crate::watch::Watcher;
 use crate::worker::Surroundings;
 use crate::workload::{Registry, RegistryError};
@@ -37,6 +39,8 @@ pub struct Setup {
     pub version: String,
     /// Path of the program, which is also shim and built-in worker.
     pub program: PathBuf,
+    /// The service manager, if there is one.
+    pub notifier: Option<Notifier>,
     /// An operator accepts that the history is gone.
     pub accept_lost_history: bool,
 }
@@ -53,6 +57,9 @@ pub enum StartError {
     /// No change events can be had.
     #[error("failed to set up inotify: {0}")]
     Watcher(#[source] io::Error),
+    /// The thread that watches the actors could not be started.
+    #[error("failed to start a thread: {0}")]
+    Vigil(#[source] io::Error),
     /// A built-in workload is not valid.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -69,6 +76,8 @@ pub struct System {
     door: Door,
     root: ActorRef<RootMsg>,
     stop: watch::Receiver<bool>,
+    vigil: Arc<Vigil>,
+    notifier: Option<Arc<Notifier>>,
     watcher: tokio::task::JoinHandle<io::Result<()>>,
     _lock: StateLock,
 }
@@ -114,6 +123,11 @@ impl System {
         };
         let watcher = tokio::spawn(watcher.run());
         let (root, _task) = Actor::spawn(None, Root, plan).await.map_err(Box::new)?;
+        let notifier = setup.notifier.map(Arc::new);
+        // Exit, not an orderly end: what is stuck would not take part in it. The ledger is
+        // consistent at every instant, and the shims start a new daemon.
+        let vigil = Vigil::start(Arc::clone(&directory), notifier.clone(), || std::process::exit(1))
+            .map_err(StartError::Vigil)?;
         let mut gave_up = stop.clone();
         let ready = tokio::select! {
             () = board.ready() => true,
@@ -121,6 +135,7 @@ impl System {
             () = tokio::time::sleep(REPLAY_DEADLINE) => false,
         };
         if !ready {
+            vigil.end();
             root.stop(None);
             return Err(StartError::NotReady);
         }
@@ -135,7 +150,10 @@ impl System {
             started_at: clock::now(),
             stop: stop_sender,
         }));
-        Ok(Self { door, root, stop, watcher, _lock: setup.lock })
+        if let Some(notifier) = &notifier {
+            notifier.ready();
+        }
+        Ok(Self { door, root, stop, vigil, notifier, watcher, _lock: setup.lock })
     }
 
     /// The way in.
@@ -152,6 +170,10 @@ impl System {
 
     /// Stops the actors, leaf to root; what is queued is written. Workers go on.
     pub async fn shut_down(self) {
+        if let Some(notifier) = &self.notifier {
+            notifier.stopping();
+        }
+        self.vigil.end();
         let (done, waiting) = oneshot::channel();
         let _gone = self.root.cast(RootMsg::ShutDown { done });
         let deadline = STORE_CLOSE_DEADLINE + Duration::from_secs(15);

@@ -19,6 +19,7 @@ async fn started(folder: &std::path::Path) -> System {
         version: "test".to_owned(),
         // Not a shim: runs of these tests never get beyond the order to spawn.
         program: PathBuf::from("/bin/false"),
+        notifier: None,
         accept_lost_history: false,
     })
     .await

@@ -110,6 +110,10 @@ impl ShimPlace {
             .arg("--control")
             .arg(&self.control)
             .args(["--revive", &self.revive])
+            // A shim is not the service that a manager watches.
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("WATCHDOG_USEC")
+            .env_remove("WATCHDOG_PID")
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

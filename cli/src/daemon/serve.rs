@@ -5,13 +5,14 @@ use crate::daemon::record::{Record, build_id};
 use crate::error::CliError;
 use crate::place::Place;
 use crate::settings::Settings;
+use resus_actors::notify::Notifier;
 use resus_actors::system::{Setup, System};
 use resus_core::ids::Slug;
 use resus_core::moment::rfc3339;
 use resus_store::{StateDir, StateLock};
 use std::env;
 use std::fs::{self, Permissions};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::unix::fs::PermissionsExt;
 use std::panic;
 use std::path::{Path, PathBuf};
@@ -91,6 +92,7 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
             policy: parts.settings.policy,
             node: parts.settings.node.unwrap_or_else(host_name),
             version: VERSION.to_owned(),
+            notifier: notifier().map_err(io_failed("reach the service manager for", &parts.program))?,
             program: parts.program,
             accept_lost_history: parts.options.accept_lost_history,
         })
@@ -106,6 +108,11 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
         };
         record.write(&state).map_err(io_failed("write", &state.daemon_record()))?;
         tracing::info!(pid = record.pid, version = VERSION, socket = %socket.display(), "the daemon is up");
+        if io::stderr().is_terminal() {
+            let log = state.daemon_log();
+            eprintln!("the daemon is up (pid {}), its log is {}", record.pid, log.display());
+            eprintln!("Ctrl-C ends it; trainings go on");
+        }
         resus_panel::serve(listener, system.door(), end(&system, asked_to_end)).await;
         // While we hold the lock nobody else listens here.
         if let Err(error) = fs::remove_file(&socket) {
@@ -115,6 +122,13 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
         tracing::info!("the daemon has ended");
         Ok(())
     })
+}
+
+/// The service manager that started this daemon, if one did.
+fn notifier() -> io::Result<Option<Notifier>> {
+    let value = |name| env::var_os(name);
+    let (socket, usec, pid) = (value("NOTIFY_SOCKET"), value("WATCHDOG_USEC"), value("WATCHDOG_PID"));
+    Notifier::new(socket.as_deref(), usec.as_deref(), pid.as_deref())
 }
 
 /// Returns when the daemon is to end.
