@@ -6,6 +6,7 @@ use crate::board::Board;
 use crate::clock;
 use crate::directory::Directory;
 use crate::gateway::{GatewayMsg, Outcome};
+use crate::idle::LastAsked;
 use crate::limits::{COMMAND_DEADLINE, EVENTS_PAGE_MAX, OUTPUT_BYTES_MAX};
 use crate::output::{self, OutputError};
 use crate::problem::{internal, of_selector, problem, unwritable};
@@ -36,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) version: String,
     pub(crate) started_at: Moment,
     pub(crate) stop: watch::Sender<bool>,
+    pub(crate) asked: Arc<LastAsked>,
 }
 
 impl Door {
@@ -44,6 +46,7 @@ impl Door {
     /// # Errors
     /// A [`Problem`] that says what does not fit, or that the ledger can't be written.
     pub async fn submit(&self, submission: Submission) -> Result<RunView, Problem> {
+        self.0.asked.touch();
         let (reply, waiting) = oneshot::channel();
         let submission = Box::new(submission);
         self.0.directory.gateway.send(GatewayMsg::Submit { submission, reply });
@@ -56,6 +59,7 @@ impl Door {
     /// # Errors
     /// A [`Problem`]: no such run, not legal in its phase, or the ledger can't be written.
     pub async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {
+        self.0.asked.touch();
         let (reply, waiting) = oneshot::channel();
         let selector = selector.to_owned();
         self.0.directory.gateway.send(GatewayMsg::Command { selector, body, reply });
@@ -67,6 +71,7 @@ impl Door {
     /// All runs, newest first.
     #[must_use]
     pub fn runs(&self) -> RunList {
+        self.0.asked.touch();
         self.0.board.list()
     }
 
@@ -75,6 +80,7 @@ impl Door {
     /// # Errors
     /// A [`Problem`] if none or several fit.
     pub fn run(&self, selector: &str) -> Result<RunView, Problem> {
+        self.0.asked.touch();
         let run = self.0.board.find(selector).map_err(|error| of_selector(&error))?;
         self.view(&run.id)
     }
@@ -104,6 +110,7 @@ impl Door {
         after_seq: u64,
         limit: u32,
     ) -> Result<Vec<serde_json::Value>, Problem> {
+        self.0.asked.touch();
         let run = self.0.board.find(selector).map_err(|error| of_selector(&error))?;
         let path = self.0.state.ledger();
         let read = move || {
@@ -136,6 +143,7 @@ impl Door {
         offset: u64,
         max: u32,
     ) -> Result<(OutputChunk, Vec<u8>), Problem> {
+        self.0.asked.touch();
         let run = self.0.board.find(selector).map_err(|error| of_selector(&error))?;
         let state = Arc::clone(&self.0.state);
         let read = move || output::read(&state, &run, attempt, offset, max.min(OUTPUT_BYTES_MAX));
@@ -153,6 +161,7 @@ impl Door {
     #[must_use]
     pub fn daemon(&self) -> DaemonView {
         let inner = &self.0;
+        inner.asked.touch();
         let (runs_live, runs_total, runs_quarantined) = inner.board.counts();
         DaemonView {
             pid: std::process::id(),

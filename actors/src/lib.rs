@@ -19,6 +19,7 @@ mod doing;
 pub mod door;
 mod error_tracker;
 mod gateway;
+mod idle;
 mod ingest;
 pub mod intensity;
 pub mod limits;

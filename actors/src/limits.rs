@@ -54,6 +54,9 @@ pub const VIGIL_INTERVAL: Duration = Duration::from_secs(1);
 /// watched; the longest honest wait of the others is the replay of the ledger.
 pub const ACTOR_STUCK_MS: u64 = 150_000;
 
+/// How often it is looked whether the daemon is still needed.
+pub const IDLE_LOOK_INTERVAL: Duration = Duration::from_secs(30);
+
 /// Events read from the ledger at once for publication.
 pub const PUBLISH_BATCH: u32 = 256;
 

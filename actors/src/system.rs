@@ -4,6 +4,7 @@ use crate::board::Board;
 use crate::clock;
 use crate::directory::Directory;
 use crate::door::{Door, Inner};
+use crate::idle::{self, LastAsked};
 use crate::limits::{REPLAY_DEADLINE, STORE_CLOSE_DEADLINE};
 use crate::notify::Notifier;
 use crate::root::{Plan, Root, RootMsg};
@@ -41,6 +42,8 @@ pub struct Setup {
     pub program: PathBuf,
     /// The service manager, if there is one.
     pub notifier: Option<Notifier>,
+    /// End when nothing was to do for so long; `None` = never.
+    pub idle_exit: Option<Duration>,
     /// An operator accepts that the history is gone.
     pub accept_lost_history: bool,
 }
@@ -139,7 +142,13 @@ impl System {
             root.stop(None);
             return Err(StartError::NotReady);
         }
+        let asked = Arc::new(LastAsked::default());
+        if let Some(limit) = setup.idle_exit {
+            let (board, asked) = (Arc::clone(&board), Arc::clone(&asked));
+            tokio::spawn(idle::watch(board, asked, limit, stop_sender.clone()));
+        }
         let door = Door(Arc::new(Inner {
+            asked,
             board,
             directory,
             registry,

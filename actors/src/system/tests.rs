@@ -20,6 +20,7 @@ async fn started(folder: &std::path::Path) -> System {
         // Not a shim: runs of these tests never get beyond the order to spawn.
         program: PathBuf::from("/bin/false"),
         notifier: None,
+        idle_exit: None,
         accept_lost_history: false,
     })
     .await

@@ -92,6 +92,7 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
             policy: parts.settings.policy,
             node: parts.settings.node.unwrap_or_else(host_name),
             version: VERSION.to_owned(),
+            idle_exit: None,
             notifier: notifier().map_err(io_failed("reach the service manager for", &parts.program))?,
             program: parts.program,
             accept_lost_history: parts.options.accept_lost_history,
