@@ -18,7 +18,7 @@ use resus_core::ids::Slug;
 use resus_core::policy::Policy;
 use resus_store::{LostHistory, StateDir, StateLock};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -91,78 +91,51 @@ impl System {
     /// # Errors
     /// [`StartError`]; nothing has been changed then.
     pub async fn start(setup: Setup) -> Result<Self, StartError> {
-        let text = |path: &PathBuf| path.to_str().map(str::to_owned).ok_or(StartError::Path(path.clone()));
-        let program = text(&setup.program)?;
-        let state_dir = text(&setup.state.path().to_path_buf())?;
         let boot_id = resus_shim::identity::boot_id().map_err(StartError::BootId)?;
         let watcher = Watcher::new().map_err(StartError::Watcher)?;
-        let registry = Arc::new(Registry::built_in(program.clone(), setup.policy)?);
-        let (state, directory) = (Arc::new(setup.state), Arc::new(Directory::default()));
-        let board = Arc::new(Board::new(setup.node.to_string()));
-        let bus = Local::default();
-        let (stop_sender, stop) = watch::channel(false);
-        let revive = serde_json::json!([program, "daemon", "run", "--state-dir", state_dir]).to_string();
-        let around = Arc::new(Surroundings {
-            state: Arc::clone(&state),
+        let around = Around {
+            revive: revive(&setup)?,
+            lost: if setup.accept_lost_history { LostHistory::Accept } else { LostHistory::Refuse },
             runtime_dir: setup.runtime_dir,
-            program: setup.program,
-            revive,
-            directory: Arc::clone(&directory),
-            board: Arc::clone(&board),
-            watcher: Arc::clone(&watcher),
-        });
-        let lost = if setup.accept_lost_history { LostHistory::Accept } else { LostHistory::Refuse };
-        let plan = Plan {
-            directory: Arc::clone(&directory),
-            board: Arc::clone(&board),
-            state: Arc::clone(&state),
-            around,
-            registry: Arc::clone(&registry),
-            bus: bus.clone(),
-            node: setup.node.clone(),
+            program: setup.program.clone(),
             boot_id,
-            lost,
-            stop: stop_sender.clone(),
+            node_slug: setup.node.clone(),
+            watcher: Arc::clone(&watcher),
         };
-        let watcher = tokio::spawn(watcher.run());
-        let (root, _task) = Actor::spawn(None, Root, plan).await.map_err(Box::new)?;
-        let notifier = setup.notifier.map(Arc::new);
-        // Exit, not an orderly end: what is stuck would not take part in it. The ledger is
-        // consistent at every instant, and the shims start a new daemon.
-        let vigil = Vigil::start(Arc::clone(&directory), notifier.clone(), || std::process::exit(1))
-            .map_err(StartError::Vigil)?;
-        let mut gave_up = stop.clone();
-        let ready = tokio::select! {
-            () = board.ready() => true,
-            _ = gave_up.wait_for(|stop| *stop) => false,
-            () = tokio::time::sleep(REPLAY_DEADLINE) => false,
-        };
-        if !ready {
-            vigil.end();
-            root.stop(None);
-            return Err(StartError::NotReady);
-        }
-        let asked = Arc::new(LastAsked::default());
-        if let Some(limit) = setup.idle_exit {
-            let (board, asked) = (Arc::clone(&board), Arc::clone(&asked));
-            tokio::spawn(idle::watch(board, asked, limit, stop_sender.clone()));
-        }
-        let door = Door(Arc::new(Inner {
-            asked,
-            board,
-            directory,
-            registry,
-            state,
-            bus,
+        let (stop_sender, stop) = watch::channel(false);
+        let door = Arc::new(Inner {
+            asked: Arc::new(LastAsked::default()),
+            board: Arc::new(Board::new(setup.node.to_string())),
+            directory: Arc::new(Directory::default()),
+            registry: Arc::new(Registry::built_in(text(&setup.program)?, setup.policy)?),
+            state: Arc::new(setup.state),
+            bus: Local::default(),
             node: setup.node.to_string(),
             version: setup.version,
             started_at: clock::now(),
             stop: stop_sender,
-        }));
+        });
+        let watcher = tokio::spawn(watcher.run());
+        let (root, _task) = Actor::spawn(None, Root, plan(&door, around)).await.map_err(Box::new)?;
+        let notifier = setup.notifier.map(Arc::new);
+        // Exit, not an orderly end: what is stuck would not take part in it. The ledger is
+        // consistent at every instant, and the shims start a new daemon.
+        let give_up = || std::process::exit(1);
+        let vigil = Vigil::start(Arc::clone(&door.directory), notifier.clone(), give_up)
+            .map_err(StartError::Vigil)?;
+        if !replayed(&door.board, stop.clone()).await {
+            vigil.end();
+            root.stop(None);
+            return Err(StartError::NotReady);
+        }
+        if let Some(limit) = setup.idle_exit {
+            let (board, asked) = (Arc::clone(&door.board), Arc::clone(&door.asked));
+            tokio::spawn(idle::watch(board, asked, limit, door.stop.clone()));
+        }
         if let Some(notifier) = &notifier {
             notifier.ready();
         }
-        Ok(Self { door, root, stop, vigil, notifier, watcher, _lock: setup.lock })
+        Ok(Self { door: Door(door), root, stop, vigil, notifier, watcher, _lock: setup.lock })
     }
 
     /// The way in.
@@ -191,6 +164,59 @@ impl System {
         }
         self.root.stop(None);
         self.watcher.abort();
+    }
+}
+
+/// What the Worker actors and the root need besides what the door has.
+struct Around {
+    revive: String,
+    lost: LostHistory,
+    runtime_dir: PathBuf,
+    program: PathBuf,
+    boot_id: String,
+    node_slug: Slug,
+    watcher: Arc<Watcher>,
+}
+
+fn text(path: &Path) -> Result<String, StartError> {
+    path.to_str().map(str::to_owned).ok_or_else(|| StartError::Path(path.to_owned()))
+}
+
+/// What a shim starts when it has lost its daemon, as JSON argv.
+fn revive(setup: &Setup) -> Result<String, StartError> {
+    let (program, state_dir) = (text(&setup.program)?, text(setup.state.path())?);
+    Ok(serde_json::json!([program, "daemon", "run", "--state-dir", state_dir]).to_string())
+}
+
+fn plan(door: &Inner, around: Around) -> Plan {
+    Plan {
+        directory: Arc::clone(&door.directory),
+        board: Arc::clone(&door.board),
+        state: Arc::clone(&door.state),
+        around: Arc::new(Surroundings {
+            state: Arc::clone(&door.state),
+            runtime_dir: around.runtime_dir,
+            program: around.program,
+            revive: around.revive,
+            directory: Arc::clone(&door.directory),
+            board: Arc::clone(&door.board),
+            watcher: around.watcher,
+        }),
+        registry: Arc::clone(&door.registry),
+        bus: door.bus.clone(),
+        node: around.node_slug,
+        boot_id: around.boot_id,
+        lost: around.lost,
+        stop: door.stop.clone(),
+    }
+}
+
+/// Whether the ledger was replayed; not so if the tree gave up or it takes too long.
+async fn replayed(board: &Board, mut stop: watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        () = board.ready() => true,
+        _ = stop.wait_for(|stop| *stop) => false,
+        () = tokio::time::sleep(REPLAY_DEADLINE) => false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::command::config::ConfigArgs;
 use crate::command::daemon::DaemonArgs;
 use crate::command::logs::LogsArgs;
 use crate::command::ps::PsArgs;
@@ -30,9 +31,10 @@ use std::time::Duration;
   resus run -- python train.py      any command: watched, restarted, resumed
   resus run othello -d              a built-in workload, in the background
   resus ps; resus logs -f @latest   what runs, and what the newest run prints",
-    after_help = "A RUN is any unique part of its id (4 characters or more), its NAME, NAME@latest or @latest.
-Exit codes: 0 done, 2 usage, 10 not found, 11 refused, 12 daemon unreachable, 13 configuration
-invalid, 14 timed out; of a run: 20 failed, 21 cancelled, 22 lost."
+    after_help = "A RUN is a unique part of its id (4 characters or more), its NAME, NAME@latest
+or @latest.
+Exit codes: 0 done, 1 bug, 2 usage, 10 not found, 11 refused, 12 daemon unreachable,
+13 configuration invalid, 14 timed out; the run: 20 failed, 21 cancelled, 22 lost."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -44,14 +46,21 @@ pub(crate) struct Cli {
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
-    /// Where runs are kept [default: $XDG_STATE_HOME/resus or ~/.local/state/resus]
+    /// Where runs are kept [default: $XDG_STATE_HOME/resus]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// Write JSON to standard output: one document, or one object per line
+    /// Write JSON: one document, or one object per line
     #[arg(long, global = true)]
     pub json: bool,
-    /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    /// Colours: auto, never or always
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        hide_possible_values = true,
+        default_value_t
+    )]
     pub color: ColourChoice,
 }
 
@@ -72,10 +81,12 @@ pub(crate) enum Command {
     Stop(StopArgs),
     /// Kill runs at once
     Kill(KillArgs),
-    /// Start a failed or cancelled run again from its last verified checkpoint
+    /// Start a failed or cancelled run again from its checkpoint
     Retry(RetryArgs),
     /// Look after the daemon
     Daemon(DaemonArgs),
+    /// Look at the settings
+    Config(ConfigArgs),
 }
 
 /// Reads a duration such as `30s` or `1h30m`.

@@ -95,7 +95,8 @@ impl<'a> Watcher<'a> {
     fn hear(&mut self, update: Update) -> Result<Option<Watched>, CliError> {
         match update {
             Update::Lost { what, stopped } => {
-                let notice = if stopped { "the daemon was stopped, waiting for it…" } else { "reconnecting…" };
+                let notice =
+                    if stopped { "the daemon was stopped, waiting for it…" } else { "reconnecting…" };
                 if self.lost != Some(notice) {
                     let paint = self.around.console.err_paint;
                     self.screen.say(&format!("{} {what}: {notice}", paint.on(Colour::Yellow, "!")));
@@ -118,8 +119,11 @@ impl<'a> Watcher<'a> {
                 }
                 self.view = *view;
                 self.heard_at = Instant::now();
+                if let Some(exit) = outcome(&self.view) {
+                    return Ok(Some(Watched::Ended(Box::new(self.view.clone()), exit)));
+                }
                 self.draw();
-                Ok(outcome(&self.view).map(|exit| Watched::Ended(Box::new(self.view.clone()), exit)))
+                Ok(None)
             }
         }
     }
@@ -162,6 +166,8 @@ impl<'a> Watcher<'a> {
 
     fn draw(&mut self) {
         let notice = self.lost.or(self.keys.notice());
-        self.screen.show(&self.view, self.heard_at.elapsed().as_secs_f64(), notice);
+        // What nobody tells us does not count down.
+        let since_s = if self.lost.is_some() { 0.0 } else { self.heard_at.elapsed().as_secs_f64() };
+        self.screen.show(&self.view, since_s, notice);
     }
 }

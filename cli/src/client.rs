@@ -78,3 +78,6 @@ impl Client {
         Self { socket, pid }
     }
 }
+
+#[cfg(test)]
+mod tests;

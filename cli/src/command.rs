@@ -1,5 +1,6 @@
 //! The commands, one file each: its arguments, what it asks the daemon, what it shows.
 
+pub(crate) mod config;
 pub(crate) mod daemon;
 pub(crate) mod logs;
 pub(crate) mod ps;
@@ -70,6 +71,7 @@ pub(crate) fn carry_out(command: Command, around: &Around) -> Result<ExitCode, C
             Command::Kill(args) => stop::kill(args, around).await,
             Command::Retry(args) => retry::retry(args, around).await,
             Command::Daemon(args) => daemon::daemon(args, around).await,
+            Command::Config(args) => config::config(args, around),
         }
     })
 }

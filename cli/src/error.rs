@@ -114,12 +114,15 @@ impl CliError {
     /// The failure for people.
     pub(crate) fn told(&self) -> Told {
         let (what, mut why) = match self {
-            Self::Client(ClientError::Refused(problem)) => (problem.title.clone(), vec![problem.detail.clone()]),
+            Self::Client(ClientError::Refused(problem)) => {
+                (problem.title.clone(), vec![problem.detail.clone()])
+            }
             Self::Settings(error) => (error.to_string(), error.details()),
             Self::Start(error) => (error.to_string(), error.log_tail().to_vec()),
             other => (other.to_string(), Vec::new()),
         };
-        if !matches!(self, Self::Settings(_)) {
+        // That nobody listens is the whole story; how the kernel puts it is no help.
+        if !matches!(self, Self::Settings(_) | Self::Client(ClientError::Nobody { .. })) {
             why.extend(causes(self));
         }
         Told { what: lower_first(&what), why, next: self.next() }
@@ -129,7 +132,7 @@ impl CliError {
         let text = |text: &str| Some(text.to_owned());
         match self {
             Self::Usage { next, .. } => Some(next.clone()),
-            Self::Settings(_) => text("correct the file; every key is explained in config/default.toml"),
+            Self::Settings(_) => text("resus config defaults (every key, explained)"),
             Self::State(error) => error.hint().map(str::to_owned),
             Self::Lock(LockError::Held { .. }) => text("resus daemon status"),
             Self::Client(ClientError::Refused(problem)) => problem.hint.clone(),
@@ -137,12 +140,11 @@ impl CliError {
                 "resus daemon logs; if it hangs: kill -9 {pid} (trainings go on, and any command starts a new daemon)"
             )),
             Self::Client(ClientError::Nobody { .. }) => text("resus daemon start"),
-            Self::Client(ClientError::Silent { pid: None, .. } | ClientError::Broken { .. }) | Self::Start(_) => {
-                text("resus daemon logs")
-            }
-            Self::Client(ClientError::Foreign { .. }) => {
-                text("resus daemon stop; the next command starts a daemon of this build, trainings go on meanwhile")
-            }
+            Self::Client(ClientError::Silent { pid: None, .. } | ClientError::Broken { .. })
+            | Self::Start(_) => text("resus daemon logs"),
+            Self::Client(ClientError::Foreign { .. }) => text(
+                "resus daemon stop; the next command starts a daemon of this build, trainings go on meanwhile",
+            ),
             Self::TimedOut { run, .. } => Some(format!("resus status {run}")),
             Self::StillThere { pid, .. } => Some(format!("kill -9 {pid} (trainings go on)")),
             Self::Place(_) => text("remove the folder, or set XDG_RUNTIME_DIR to a folder of your own"),
@@ -160,7 +162,7 @@ impl CliError {
         Problem {
             kind: format!("urn:resus:{}", kind(exit_code)),
             title: told.what,
-            status: 0,
+            status: status(exit_code),
             detail: told.why.join("\n"),
             hint: told.next,
             exit_code,
@@ -221,6 +223,23 @@ fn kind(exit: ExitCode) -> &'static str {
         ExitCode::RunCancelled => "run-cancelled",
         ExitCode::RunLost => "run-lost",
         ExitCode::Interrupted => "interrupted",
+    }
+}
+
+/// The HTTP status that says nearly the same.
+fn status(exit: ExitCode) -> u16 {
+    match exit {
+        ExitCode::Ok => 200,
+        ExitCode::Usage | ExitCode::ConfigInvalid => 400,
+        ExitCode::NotFound => 404,
+        ExitCode::TimedOut => 408,
+        ExitCode::Refused => 409,
+        ExitCode::DaemonUnreachable => 503,
+        ExitCode::Bug
+        | ExitCode::RunFailed
+        | ExitCode::RunCancelled
+        | ExitCode::RunLost
+        | ExitCode::Interrupted => 500,
     }
 }
 

@@ -46,8 +46,14 @@ pub(crate) fn follow(
 ) -> mpsc::Receiver<Result<Update, CliError>> {
     // One update waits at most: what is shown is never old.
     let (tell, updates) = mpsc::channel(1);
-    let follower =
-        Follower { state: state.clone(), run_id: run_id.to_owned(), with_events, version: None, seq: 0, tell };
+    let follower = Follower {
+        state: state.clone(),
+        run_id: run_id.to_owned(),
+        with_events,
+        version: None,
+        seq: 0,
+        tell,
+    };
     tokio::spawn(follower.live());
     updates
 }
@@ -163,3 +169,6 @@ pub(crate) async fn deliver(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

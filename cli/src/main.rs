@@ -10,6 +10,8 @@ mod command;
 mod console;
 mod daemon;
 mod error;
+#[cfg(test)]
+mod fake_daemon;
 mod follow;
 mod keys;
 mod output;

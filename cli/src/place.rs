@@ -146,7 +146,10 @@ mod tests {
 
     #[test]
     fn the_hash_is_fnv() {
-        assert_eq!([fnv1a_32(b""), fnv1a_32(b"a"), fnv1a_32(b"foobar")], [0x811c_9dc5, 0xe40c_292c, 0xbf9c_f968]);
+        assert_eq!(
+            [fnv1a_32(b""), fnv1a_32(b"a"), fnv1a_32(b"foobar")],
+            [0x811c_9dc5, 0xe40c_292c, 0xbf9c_f968]
+        );
     }
 
     #[test]
@@ -158,7 +161,11 @@ mod tests {
         let long = private(&"x".repeat(60), temp.path());
         for other in [Some(long.into()), None, Some("relative".into()), Some("/does/not/exist".into())] {
             let path = path_for(Path::new("/state"), other, 7);
-            assert!(path.to_str().is_some_and(|path| path.starts_with("/tmp/resus-7-")), "{}", path.display());
+            assert!(
+                path.to_str().is_some_and(|path| path.starts_with("/tmp/resus-7-")),
+                "{}",
+                path.display()
+            );
         }
         assert_ne!(path_for(Path::new("/a"), None, 7), path_for(Path::new("/b"), None, 7));
     }

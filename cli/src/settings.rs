@@ -17,7 +17,7 @@ use std::io;
 use std::path::PathBuf;
 
 /// Every key with its default and its meaning.
-const DEFAULT: &str = include_str!("../../config/default.toml");
+pub(crate) const DEFAULT: &str = include_str!("../../config/default.toml");
 /// Most bytes read from a configuration file: what is larger is not one.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 

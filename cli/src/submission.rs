@@ -57,8 +57,11 @@ fn is_ours_alone(name: &str) -> bool {
 /// # Errors
 /// [`CliError`]: it was removed, or its path is not UTF-8.
 pub(crate) fn working_folder() -> Result<String, CliError> {
-    let folder = env::current_dir()
-        .map_err(|source| CliError::Io { what: "find the working folder", path: ".".into(), source })?;
+    let folder = env::current_dir().map_err(|source| CliError::Io {
+        what: "find the working folder",
+        path: ".".into(),
+        source,
+    })?;
     text(&folder)
 }
 

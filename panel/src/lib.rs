@@ -1,6 +1,6 @@
 //! The HTTP API of the daemon, on a Unix socket.
 //!
-//! [`router`] is the API itself: documents of [`resus_core::api`] in and out, every error an
+//! [`router()`] is the API itself: documents of [`resus_core::api`] in and out, every error an
 //! RFC 9457 problem document. It asks a [`Desk`] and knows nothing of actors; the daemon's desk
 //! is the actors' `Door`, the tests' is a fake. [`serve()`] puts it on a socket, with a limit
 //! on everything that a client can use up, and an end within a deadline.

@@ -37,7 +37,7 @@ fn a_workload_takes_parameters_and_a_command_does_not() {
     assert_eq!(refused("run othello -- sh").0, ErrorKind::ArgumentConflict);
     assert_eq!(refused("run").0, ErrorKind::MissingRequiredArgument);
     for bad in ["games", "=1", ""] {
-        assert_eq!(refused(&format!("run othello --set {bad}")).0.to_string().is_empty(), false, "{bad}");
+        assert!(parse(&format!("run othello --set {bad}")).is_err(), "{bad}");
     }
 }
 
@@ -68,10 +68,10 @@ fn slips_are_answered_with_what_was_meant() {
 
 #[test]
 fn the_short_help_fits_one_screen() {
-    let help = Cli::command().render_help().to_string();
+    let (_, help) = refused("-h");
     assert!(help.lines().count() <= 36, "{}", help.lines().count());
-    assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
-    assert_eq!(help, include_str!("help.txt"), "UPDATE: paste what is on the left");
+    assert!(help.lines().all(|line| line.chars().count() <= 84), "{help}");
+    assert_eq!(help, include_str!("help.txt"), "if this is meant: resus -h > cli/src/args/help.txt");
 }
 
 #[test]

@@ -100,8 +100,9 @@ impl Client {
 }
 
 fn versioned(answer: &Answer) -> Result<(RunView, u64), ClientError> {
-    let version = answer.header(VERSION_HEADER)?.parse().map_err(|_| ClientError::Foreign {
-        what: format!("{VERSION_HEADER} is not a number"),
-    })?;
+    let version = answer
+        .header(VERSION_HEADER)?
+        .parse()
+        .map_err(|_| ClientError::Foreign { what: format!("{VERSION_HEADER} is not a number") })?;
     Ok((answer.document()?, version))
 }

@@ -37,7 +37,8 @@ impl Client {
         document: &T,
         within: Duration,
     ) -> Result<Answer, ClientError> {
-        let body = serde_json::to_vec(document).map_err(|error| ClientError::Broken { source: error.into() })?;
+        let body =
+            serde_json::to_vec(document).map_err(|error| ClientError::Broken { source: error.into() })?;
         self.ask(Method::POST, address, body.into(), within).await
     }
 
@@ -117,9 +118,13 @@ mod tests {
 
     #[test]
     fn any_text_becomes_one_segment() {
-        for (text, escaped) in
-            [("8c1d9e77", "8c1d9e77"), ("othello@latest", "othello%40latest"), ("..", "%2E%2E"), ("a/b?c", "a%2Fb%3Fc"), ("ä\n", "%C3%A4%0A")]
-        {
+        for (text, escaped) in [
+            ("8c1d9e77", "8c1d9e77"),
+            ("othello@latest", "othello%40latest"),
+            ("..", "%2E%2E"),
+            ("a/b?c", "a%2Fb%3Fc"),
+            ("ä\n", "%C3%A4%0A"),
+        ] {
             assert_eq!(segment(text), escaped);
         }
     }

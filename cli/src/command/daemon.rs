@@ -6,15 +6,17 @@ mod stop;
 
 use crate::command::Around;
 use crate::daemon::serve::Options;
-use crate::daemon::start::ensure;
+use crate::daemon::start::ask;
 use crate::error::CliError;
 use clap::{Args, Subcommand};
 use resus_core::exit::ExitCode;
 
 /// Arguments of `resus daemon`.
 #[derive(Debug, Args)]
-#[command(after_help = "Every other command starts the daemon when there is none. It never takes a training along:
-workers live under shims of their own, and a new daemon takes them over.")]
+#[command(
+    after_help = "Every other command starts the daemon when there is none. It never takes a training along:
+workers live under shims of their own, and a new daemon takes them over."
+)]
 pub(crate) struct DaemonArgs {
     #[command(subcommand)]
     what: What,
@@ -74,7 +76,7 @@ pub(crate) async fn daemon(args: DaemonArgs, around: &Around) -> Result<ExitCode
 }
 
 async fn start(around: &Around) -> Result<ExitCode, CliError> {
-    let view = ensure(&around.state).await?.daemon().await?;
+    let view = ask(&around.state, |client| async move { client.daemon().await }).await?;
     match around.console.json {
         true => around.console.out_json(&view)?,
         false => around.console.tell(&format!("the daemon runs (pid {})\n", view.pid)),

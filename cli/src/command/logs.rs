@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::command::Around;
-use crate::daemon::start::ensure;
+use crate::daemon::start::{ask, ensure};
 use crate::error::CliError;
 use crate::follow::reach;
 use crate::output::{Decoder, PIECE_BYTES, tail_offset};
@@ -24,9 +24,11 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Arguments of `resus logs`.
 #[derive(Debug, Args)]
-#[command(after_help = "On a terminal control characters are made visible; a pipe or a file gets every byte as it
+#[command(
+    after_help = "On a terminal control characters are made visible; a pipe or a file gets every byte as it
 was printed. -f goes on across attempts and restarts of the daemon; when the run has ended it
-exits with 0 (done), 20 (failed), 21 (cancelled) or 22 (lost).")]
+exits with 0 (done), 20 (failed), 21 (cancelled) or 22 (lost)."
+)]
 pub(crate) struct LogsArgs {
     /// Which run
     pub run: String,
@@ -55,8 +57,9 @@ struct Piece<'t> {
 /// # Errors
 /// [`CliError`].
 pub(crate) async fn logs(args: LogsArgs, around: &Around) -> Result<ExitCode, CliError> {
+    let run = args.run.as_str();
+    let (view, _) = ask(&around.state, |client| async move { client.run(run).await }).await?;
     let mut client = ensure(&around.state).await?;
-    let (view, _) = client.run(&args.run).await?;
     let Some(attempt) = first_attempt(&args, &client, &view).await? else {
         around.console.tell("nothing yet: no worker was started\n");
         return Ok(ExitCode::Ok);

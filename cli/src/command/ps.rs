@@ -1,7 +1,7 @@
 //! `resus ps`: the list of runs.
 
 use crate::command::Around;
-use crate::daemon::start::ensure;
+use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::render::parts::said;
 use crate::render::ps::{ENDED_SHOWN, shown, table};
@@ -25,7 +25,7 @@ pub(crate) struct PsArgs {
 /// [`CliError`].
 pub(crate) async fn ps(args: PsArgs, around: &Around) -> Result<ExitCode, CliError> {
     let console = &around.console;
-    let mut list = ensure(&around.state).await?.runs().await?;
+    let mut list = ask(&around.state, |client| async move { client.runs().await }).await?;
     let total = list.runs.len();
     if !args.all {
         list.runs = shown(list.runs);
@@ -49,7 +49,9 @@ pub(crate) async fn ps(args: PsArgs, around: &Around) -> Result<ExitCode, CliErr
     console.out(&table(&list.runs, console.out_width(), console.out_is_terminal, console.out_paint))?;
     let hidden = total - list.runs.len();
     if hidden > 0 && console.err_is_live {
-        console.tell(&format!("{hidden} more ended before the newest {ENDED_SHOWN}; show them with: resus ps -a\n"));
+        console.tell(&format!(
+            "{hidden} more ended before the newest {ENDED_SHOWN}; show them with: resus ps -a\n"
+        ));
     }
     Ok(ExitCode::Ok)
 }

@@ -1,7 +1,7 @@
 //! `resus retry`: another attempt, asked for by the user.
 
 use crate::command::Around;
-use crate::daemon::start::ensure;
+use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::render::parts::short;
 use crate::render::status::checkpoint;
@@ -12,8 +12,10 @@ use resus_core::input::Verb;
 
 /// Arguments of `resus retry`.
 #[derive(Debug, Args)]
-#[command(after_help = "A run that waits for its next retry is tried at once. What you ask for is not counted
-as one of its retries.")]
+#[command(
+    after_help = "A run that waits for its next retry is tried at once. What you ask for is not counted
+as one of its retries."
+)]
 pub(crate) struct RetryArgs {
     /// Which runs
     #[arg(required = true, value_name = "RUN")]
@@ -25,9 +27,9 @@ pub(crate) struct RetryArgs {
 /// # Errors
 /// [`CliError`] of the first run that it fails for.
 pub(crate) async fn retry(args: RetryArgs, around: &Around) -> Result<ExitCode, CliError> {
-    let client = ensure(&around.state).await?;
     for run in &args.runs {
-        let reply = client.command(run, &command_body(Verb::Retry)).await?;
+        let body = &command_body(Verb::Retry);
+        let reply = ask(&around.state, |client| async move { client.command(run, body).await }).await?;
         if around.console.json {
             around.console.out_json(&reply.run)?;
             continue;

@@ -4,7 +4,7 @@ use crate::args::{a_duration, a_pair};
 use crate::attach::{Watched, watch};
 use crate::client::Client;
 use crate::command::Around;
-use crate::daemon::start::ensure;
+use crate::daemon::start::{ask, ensure};
 use crate::error::CliError;
 use crate::output::{Decoder, PIECE_BYTES, tail_offset};
 use crate::render::parts::short;
@@ -22,8 +22,6 @@ use std::time::Duration;
 
 /// Lines of output shown of a run that failed.
 const LAST_LINES: usize = 10;
-/// Tries to hand a run in. The command's id makes sure that it is accepted once.
-const TRIES: u32 = 3;
 
 /// Arguments of `resus run`.
 #[derive(Debug, Args)]
@@ -76,7 +74,8 @@ pub(crate) async fn run(args: RunArgs, around: &Around) -> Result<ExitCode, CliE
     Settings::load()?;
     let detach = args.detach;
     let submission = submission(args, around)?;
-    let view = submit(&submission, around).await?;
+    let handed_in = &submission;
+    let view = ask(&around.state, |client| async move { client.submit(handed_in).await }).await?;
     let id = short(&view.run_id);
     if detach {
         match around.console.json {
@@ -87,9 +86,9 @@ pub(crate) async fn run(args: RunArgs, around: &Around) -> Result<ExitCode, CliE
     }
     if !around.console.json {
         let name = around.console.err_paint.on(Colour::Bold, &view.name);
-        around.console.tell(&format!(
-            "{name} {id}  Ctrl-C: stop with a checkpoint (twice: kill) · Ctrl-\\: detach\n"
-        ));
+        around
+            .console
+            .tell(&format!("{name} {id}  Ctrl-C: stop with a checkpoint (twice: kill) · Ctrl-\\: detach\n"));
     }
     match watch(around, view).await? {
         Watched::Left(exit) => Ok(exit),
@@ -123,18 +122,6 @@ fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
         },
         command_id: command_id(),
     })
-}
-
-/// Hands the run in; again if the daemon dies in the middle of it.
-async fn submit(submission: &Submission, around: &Around) -> Result<RunView, CliError> {
-    let mut tries = 1;
-    loop {
-        let client = ensure(&around.state).await?;
-        match client.submit(submission).await {
-            Err(error) if error.is_passing() && tries < TRIES => tries += 1,
-            answer => return Ok(answer?),
-        }
-    }
 }
 
 /// Tells how the run ended, and shows its last words if it failed.

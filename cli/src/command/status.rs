@@ -1,7 +1,7 @@
 //! `resus status`: everything about one run.
 
 use crate::command::Around;
-use crate::daemon::start::ensure;
+use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::render::parts::short;
 use crate::render::status::block;
@@ -23,7 +23,8 @@ pub(crate) struct StatusArgs {
 /// [`CliError`].
 pub(crate) async fn status(args: StatusArgs, around: &Around) -> Result<ExitCode, CliError> {
     let console = &around.console;
-    let (view, _) = ensure(&around.state).await?.run(&args.run).await?;
+    let run = args.run.as_str();
+    let (view, _) = ask(&around.state, |client| async move { client.run(run).await }).await?;
     if console.json {
         console.out_json(&view)?;
         return Ok(ExitCode::Ok);

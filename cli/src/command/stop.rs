@@ -2,7 +2,7 @@
 
 use crate::command::Around;
 use crate::command::wait::until_ended;
-use crate::daemon::start::ensure;
+use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::render::parts::short;
 use crate::render::summary::outcome;
@@ -50,14 +50,14 @@ pub(crate) async fn kill(args: KillArgs, around: &Around) -> Result<ExitCode, Cl
 
 /// Asks every run to end, then waits for each: they end side by side.
 async fn end(around: &Around, verb: Verb, runs: &[String], wait: bool) -> Result<ExitCode, CliError> {
-    let client = ensure(&around.state).await?;
     let mut asked = Vec::new();
     for run in runs {
-        asked.push(client.command(run, &command_body(verb)).await?);
+        let body = &command_body(verb);
+        asked.push(ask(&around.state, |client| async move { client.command(run, body).await }).await?);
     }
     for reply in asked {
         let had_ended = !reply.changed && outcome(&reply.run).is_some();
-        let view = if wait { until_ended(around, reply.run, false).await?.0 } else { reply.run };
+        let view = if wait { until_ended(around, reply.run).await?.0 } else { reply.run };
         tell(around, &view, had_ended)?;
     }
     Ok(ExitCode::Ok)

@@ -2,7 +2,7 @@
 
 use crate::args::a_duration;
 use crate::command::Around;
-use crate::daemon::start::ensure;
+use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::follow::{Update, follow};
 use crate::render::parts::short;
@@ -31,9 +31,10 @@ pub(crate) struct WaitArgs {
 /// # Errors
 /// [`CliError`]; [`CliError::TimedOut`] when the time is over.
 pub(crate) async fn wait(args: WaitArgs, around: &Around) -> Result<ExitCode, CliError> {
-    let (view, _) = ensure(&around.state).await?.run(&args.run).await?;
+    let run = args.run.as_str();
+    let (view, _) = ask(&around.state, |client| async move { client.run(run).await }).await?;
     let run = short(&view.run_id).to_owned();
-    let waiting = until_ended(around, view, true);
+    let waiting = until_ended(around, view);
     let (view, exit) = match args.timeout {
         None => waiting.await?,
         Some(limit) => {
@@ -47,16 +48,12 @@ pub(crate) async fn wait(args: WaitArgs, around: &Around) -> Result<ExitCode, Cl
     Ok(exit)
 }
 
-/// Follows `view` until it ends, shown on a terminal (and in logs if `plain`). Restarts of the
+/// Follows `view` until it ends, shown on a terminal and silent elsewhere. Restarts of the
 /// daemon don't matter.
 ///
 /// # Errors
 /// [`CliError`].
-pub(crate) async fn until_ended(
-    around: &Around,
-    view: RunView,
-    plain: bool,
-) -> Result<(RunView, ExitCode), CliError> {
+pub(crate) async fn until_ended(around: &Around, view: RunView) -> Result<(RunView, ExitCode), CliError> {
     let mut screen = Screen::new(around.console);
     let mut updates = follow(&around.state, &view.run_id, false);
     let mut known = view;
@@ -73,7 +70,7 @@ pub(crate) async fn until_ended(
             screen.clear();
             return Ok((known, exit));
         }
-        if plain || around.console.err_is_live {
+        if around.console.err_is_live {
             screen.show(&known, 0.0, notice);
         }
     }

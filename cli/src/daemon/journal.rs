@@ -158,6 +158,9 @@ mod tests {
         let journal = Journal::open(path.clone(), 4, 1).unwrap();
         write(&journal, "far too long\n");
         write(&journal, "again too long\n");
-        assert_eq!((lines(&path), lines(&older(&path, 1))), (vec!["again too long".into()], vec!["far too long".into()]));
+        assert_eq!(
+            (lines(&path), lines(&older(&path, 1))),
+            (vec!["again too long".into()], vec!["far too long".into()])
+        );
     }
 }

@@ -23,6 +23,8 @@ const START_DEADLINE: Duration = Duration::from_secs(10);
 const LOOK_FIRST: Duration = Duration::from_millis(3);
 /// Longest wait between two looks.
 const LOOK_MAX: Duration = Duration::from_millis(100);
+/// Most daemons that a question is put to, should one after the other end.
+const TRIES: u32 = 3;
 /// Lines of the log shown when a daemon can't be started.
 const LOG_LINES: usize = 5;
 /// Most bytes of the log looked at for them.
@@ -67,7 +69,8 @@ impl StartError {
 /// Whether somebody is there shows when it is asked.
 pub(crate) fn locate(state: &StateDir) -> Client {
     let record = Record::read(state);
-    let usable = |record: &Record| record.socket.parent().is_some_and(|folder| Place::existing(folder).is_ok());
+    let usable =
+        |record: &Record| record.socket.parent().is_some_and(|folder| Place::existing(folder).is_ok());
     match record.filter(usable) {
         Some(record) => Client::new(record.socket, Some(record.pid)),
         None => Client::new(place::usual_path(state).join("daemon.sock"), None),
@@ -87,6 +90,25 @@ pub(crate) async fn ensure(state: &StateDir) -> Result<Client, CliError> {
         Ok(()) => Ok(client),
         Err(ClientError::Nobody { .. } | ClientError::Broken { .. }) => start(state).await,
         Err(other) => Err(other.into()),
+    }
+}
+
+/// Puts a question to a daemon, which is started if there is none; again if it ends before it
+/// has answered, as one does that somebody is just stopping. So a question must be one that may
+/// be heard twice: a read, or a command with an id.
+///
+/// # Errors
+/// As [`ensure`], and the answer's own.
+pub(crate) async fn ask<T, F>(state: &StateDir, question: impl Fn(Client) -> F) -> Result<T, CliError>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    let mut tries = 1;
+    loop {
+        match question(ensure(state).await?).await {
+            Err(ClientError::Nobody { .. } | ClientError::Broken { .. }) if tries < TRIES => tries += 1,
+            answer => return Ok(answer?),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::render::parts::{count, percent, rate, retries, said, share};
 use crate::text::bar::bar;
 use crate::text::columns::{cut, width};
-use crate::text::duration::{age_s, show_s};
+use crate::text::duration::{age_s, countdown_s, show_s};
 use crate::text::number;
 use crate::text::paint::{Colour, Paint, phase};
 use resus_core::view::RunView;
@@ -26,7 +26,13 @@ fn part(rank: u8, text: String) -> Part {
 
 /// The line for `view`, which was told `since_s` seconds ago, within `columns`. `notice` is
 /// something that people should know now, e.g. `reconnecting…`.
-pub(crate) fn line(view: &RunView, since_s: f64, notice: Option<&str>, columns: usize, paint: Paint) -> String {
+pub(crate) fn line(
+    view: &RunView,
+    since_s: f64,
+    notice: Option<&str>,
+    columns: usize,
+    paint: Paint,
+) -> String {
     let mut parts = parts(view, since_s, true);
     if let Some(notice) = notice {
         parts.insert(1, Part { text: notice.to_owned(), colour: Some(Colour::Yellow), rank: 1 });
@@ -58,14 +64,14 @@ fn parts(view: &RunView, since_s: f64, with_bar: bool) -> Vec<Part> {
         vec![Part { text: format!("{} {}", look.glyph, look.word), colour: Some(look.colour), rank: 0 }];
     match view.phase.as_str() {
         "waiting" => {
-            let left = view.retry_in_s.map_or(0.0, |left| (left - since_s).max(0.0));
+            let left = view.retry_in_s.map_or(0.0, |left| left - since_s);
             let code = view.last_failure.as_ref().map_or("UNKNOWN", |failure| failure.code.as_str());
-            parts.push(part(2, format!("retry {} in {}", retries(view), show_s(left.ceil()))));
+            parts.push(part(2, format!("retry {} in {}", retries(view), countdown_s(left))));
             parts.push(part(3, code.to_owned()));
         }
         "stopping" => {
             if let Some(left) = view.grace_left_s {
-                parts.push(part(2, format!("next step in {}", show_s((left - since_s).max(0.0).ceil()))));
+                parts.push(part(2, format!("next step in {}", countdown_s(left - since_s))));
             }
             parts.extend(percent(&view.progress).map(|text| part(3, text)));
         }
@@ -151,8 +157,8 @@ mod tests {
             "phase": "waiting", "retry_in_s": 8.0, "failures": 2,
             "last_failure": {"code": "CUDA_OOM", "message": "", "retried": true},
         }));
-        assert_eq!(line(&waiting, 3.2, None, 80, Paint(false)), "↻ waiting  retry 2/5 in 5.0s  CUDA_OOM");
-        assert_eq!(line(&waiting, 99.0, None, 80, Paint(false)), "↻ waiting  retry 2/5 in 0.0s  CUDA_OOM");
+        assert_eq!(line(&waiting, 3.2, None, 80, Paint(false)), "↻ waiting  retry 2/5 in 5s  CUDA_OOM");
+        assert_eq!(line(&waiting, 99.0, None, 80, Paint(false)), "↻ waiting  retry 2/5 in 0s  CUDA_OOM");
         let stopping = view(json!({"phase": "stopping", "grace_left_s": 52.0}));
         assert_eq!(
             line(&stopping, 0.4, Some("Ctrl-C again kills"), 80, Paint(false)),

@@ -1,8 +1,10 @@
 //! A run's events as sentences: what deserves a line that stays.
 
 use crate::render::parts::said;
+use crate::text::duration::show_s;
 use crate::text::number;
 use crate::text::paint::{Colour, Paint};
+use resus_core::moment::parse_timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -42,7 +44,7 @@ impl Narrator {
         self.attempt = event.get("attempt").and_then(Value::as_u64).unwrap_or(self.attempt);
         let payload = event.get("payload")?;
         match text(event, "event_type")? {
-            "status" => status(payload),
+            "status" => status(event, payload),
             "error" => self.error(event, payload),
             "worker" => self.worker(payload),
             "checkpoint" => self.checkpoint(payload),
@@ -79,7 +81,9 @@ impl Narrator {
             }
             "stopping" => sentence("■", Colour::Yellow, stopping(payload)),
             "signalled" => sentence("■", Colour::Yellow, "sent SIGTERM to the worker".to_owned()),
-            "killed" => sentence("■", Colour::Red, "sent SIGKILL to everything the worker started".to_owned()),
+            "killed" => {
+                sentence("■", Colour::Red, "sent SIGKILL to everything the worker started".to_owned())
+            }
             "unkillable" => {
                 sentence("!", Colour::Red, "the worker survives SIGKILL: it hangs in the kernel".to_owned())
             }
@@ -110,13 +114,17 @@ impl Narrator {
     }
 }
 
-fn status(payload: &Value) -> Option<Sentence> {
-    let wait = text(payload, "retry_at").is_some();
+fn status(event: &Value, payload: &Value) -> Option<Sentence> {
     match text(payload, "status")? {
-        "preparing" if wait => {
+        "preparing" if payload.get("retry_at").is_some() => {
             let field = |name| payload.get(name).and_then(Value::as_u64);
             let (retries, max) = (field("retries")?, field("retries_max")?);
-            sentence("↻", Colour::Yellow, format!("retry {retries}/{max} is scheduled"))
+            let time = |value: Option<&Value>| value.and_then(parse_timestamp);
+            let wait = match (time(payload.get("retry_at")), time(event.get("timestamp"))) {
+                (Some(due), Some(now)) => format!(" in {}", show_s(due.saturating_sub(now) as f64 / 1000.0)),
+                _ => String::new(),
+            };
+            sentence("↻", Colour::Yellow, format!("retry {retries}/{max}{wait}"))
         }
         "preparing" => {
             let by = said(text(payload, "requested_by")?);
@@ -125,7 +133,9 @@ fn status(payload: &Value) -> Option<Sentence> {
         "running" if text(payload, "previous") == Some("preparing") => {
             sentence("●", Colour::Green, "training".to_owned())
         }
-        "cooling_down" => sentence("◐", Colour::Green, "the training is complete, the worker ends".to_owned()),
+        "cooling_down" => {
+            sentence("◐", Colour::Green, "the training is complete, the worker ends".to_owned())
+        }
         "done" | "error" | "cancelled" => None,
         _ => None,
     }
@@ -168,7 +178,10 @@ mod tests {
     }
 
     fn event(kind: &str, attempt: u32, payload: Value) -> Value {
-        json!({"v": 2, "event_type": kind, "attempt": attempt, "source": "supervisor", "payload": payload})
+        json!({
+            "v": 2, "event_type": kind, "attempt": attempt, "timestamp": 1_700_000_000, "source": "supervisor",
+            "payload": payload,
+        })
     }
 
     #[test]
@@ -179,9 +192,21 @@ mod tests {
             event("worker", 1, json!({"action": "started", "pid": 7})),
             event("status", 1, json!({"status": "running", "previous": "preparing"})),
             event("checkpoint", 1, json!({"action": "verified", "checkpoint_id": "ck-150", "step": 1500})),
-            event("error", 1, json!({"error_code": "WORKER_CRASHED", "message": "ended by SIGKILL after 3.2 s"})),
-            event("status", 1, json!({"status": "preparing", "retry_at": "…", "retries": 1, "retries_max": 5})),
-            event("checkpoint", 2, json!({"action": "corrupt", "checkpoint_id": "ck-160", "reason": "bad CRC"})),
+            event(
+                "error",
+                1,
+                json!({"error_code": "WORKER_CRASHED", "message": "ended by SIGKILL after 3.2 s"}),
+            ),
+            event(
+                "status",
+                1,
+                json!({"status": "preparing", "retry_at": 1_700_000_001.9, "retries": 1, "retries_max": 5}),
+            ),
+            event(
+                "checkpoint",
+                2,
+                json!({"action": "corrupt", "checkpoint_id": "ck-160", "reason": "bad CRC"}),
+            ),
             event("worker", 2, json!({"action": "retried", "from_checkpoint": "ck-150", "lost_steps": 12.0})),
             event("worker", 2, json!({"action": "started", "pid": 8})),
             event("status", 2, json!({"status": "running", "previous": "preparing"})),
@@ -190,7 +215,7 @@ mod tests {
         let expected = [
             "● training",
             "✗ attempt 1 failed: WORKER_CRASHED: ended by SIGKILL after 3.2 s",
-            "↻ retry 1/5 is scheduled",
+            "↻ retry 1/5 in 1.9s",
             "! checkpoint ck-160 refused: bad CRC",
             "↻ attempt 2 resumes from checkpoint ck-150 (at 1,500), 12 lost",
             "● the worker is back (pid 8)",
@@ -206,7 +231,11 @@ mod tests {
             event("worker", 1, json!({"action": "signalled", "signal_sent": "SIGTERM"})),
             event("worker", 1, json!({"action": "killed", "signal_sent": "SIGKILL"})),
             event("worker", 1, json!({"action": "unkillable"})),
-            event("worker", 1, json!({"action": "stopping", "cause": "startup_timeout", "signal_sent": "SIGKILL"})),
+            event(
+                "worker",
+                1,
+                json!({"action": "stopping", "cause": "startup_timeout", "signal_sent": "SIGKILL"}),
+            ),
         ]);
         let expected = [
             "■ stopping: asked the worker to save a checkpoint and leave",
@@ -225,8 +254,14 @@ mod tests {
         assert_eq!(story(&[reported]), ["! the worker reports APP_X: \\u{1b}[2Jboo"]);
         let stage = event("stage_change", 1, json!({"new_stage": "eval\u{202e}"}));
         assert_eq!(story(&[stage]), ["→ stage: eval\\u{202e}"]);
-        for odd in [json!(null), json!([]), json!({}), event("status", 1, json!([])), event("new_kind", 1, json!({}))] {
-            assert!(story(&[odd.clone()]).is_empty(), "{odd}");
+        for odd in [
+            json!(null),
+            json!([]),
+            json!({}),
+            event("status", 1, json!([])),
+            event("new_kind", 1, json!({})),
+        ] {
+            assert!(story(std::slice::from_ref(&odd)).is_empty(), "{odd}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Pieces that several renderings share.
 
 use crate::text::number;
+use resus_core::pulse::word::Numbers;
 use resus_core::text::one_line;
 use resus_core::view::{ProgressView, RunView};
 
@@ -73,12 +74,28 @@ pub(crate) fn retries(view: &RunView) -> String {
     format!("{}/{}", view.failures, view.retries_max)
 }
 
-/// `loss 0.127, win_rate_random 0.981` of named numbers, in the order of their names.
-pub(crate) fn numbers(numbers: &resus_core::pulse::word::Numbers) -> String {
-    let shown = numbers.iter().map(|(name, value)| {
-        format!("{} {}", one_line(name, 64), value.map_or_else(|| "not finite".to_owned(), number::value))
+/// Named numbers as names and texts, in the order of the names. A number with a `_low` and a
+/// `_high` beside it is told with its interval: `0.981 (0.972 to 0.988)`.
+pub(crate) fn results(numbers: &Numbers) -> Vec<(String, String)> {
+    let told = |name: &str| {
+        let number = numbers.get(name)?;
+        Some(number.map_or_else(|| "not finite".to_owned(), number::value))
+    };
+    let is_bound = |name: &str| {
+        let of = name.strip_suffix("_low").or_else(|| name.strip_suffix("_high"));
+        of.is_some_and(|of| {
+            ["", "_low", "_high"].iter().all(|end| numbers.contains_key(&format!("{of}{end}")))
+        })
+    };
+    let shown = numbers.keys().filter(|name| !is_bound(name)).filter_map(|name| {
+        let bounds = (told(&format!("{name}_low")), told(&format!("{name}_high")));
+        let value = match (told(name)?, bounds) {
+            (value, (Some(low), Some(high))) => format!("{value} ({low} to {high})"),
+            (value, _) => value,
+        };
+        Some((one_line(name, 64), value))
     });
-    shown.collect::<Vec<_>>().join(", ")
+    shown.collect()
 }
 
 #[cfg(test)]
@@ -99,7 +116,10 @@ mod tests {
         let endless = progress("step", Some(7.0), None);
         assert_eq!((percent(&endless), count(&endless)), (None, Some("7 steps".into())));
         let share = progress("percent", Some(31.0), Some(100.0));
-        assert_eq!((percent(&share), count(&share), rate(&share)), (Some("31%".into()), None, Some("812 %/s".into())));
+        assert_eq!(
+            (percent(&share), count(&share), rate(&share)),
+            (Some("31%".into()), None, Some("812 %/s".into()))
+        );
         let nearly = progress("game", Some(19_999.0), Some(20_000.0));
         assert_eq!(percent(&nearly), Some("99%".into()));
         let odd = progress("", None, Some(0.0));
@@ -110,6 +130,22 @@ mod tests {
     fn a_command_can_be_pasted() {
         let argv = ["python", "train.py", "--name", "it's", "a b", ""].map(str::to_owned);
         assert_eq!(command(&argv), r"python train.py --name 'it'\''s' 'a b' ''");
+    }
+
+    #[test]
+    fn bounds_are_told_with_their_number() {
+        let numbers: Numbers = [
+            ("win", Some(0.92)),
+            ("win_low", Some(0.812)),
+            ("win_high", Some(0.968)),
+            ("tide_low", Some(1.5)),
+            ("loss", None),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        let told: Vec<_> =
+            results(&numbers).into_iter().map(|(name, value)| format!("{name} {value}")).collect();
+        assert_eq!(told, ["loss not finite", "tide_low 1.500", "win 0.920 (0.812 to 0.968)"]);
     }
 
     #[test]

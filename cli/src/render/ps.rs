@@ -144,7 +144,8 @@ RUN       NAME      STATUS     PROGRESS       LOSS   ETA  RETRIES  AGE
 
     #[test]
     fn the_living_and_the_newest_ended_are_shown() {
-        let ended = |n: u32| view(json!({"run_id": format!("run-{n:08}"), "ended_at": "2026-11-22T04:13:46.123Z"}));
+        let ended =
+            |n: u32| view(json!({"run_id": format!("run-{n:08}"), "ended_at": "2026-11-22T04:13:46.123Z"}));
         let mut runs: Vec<_> = (0..30).map(ended).collect();
         runs.push(view(json!({})));
         let shown = shown(runs);

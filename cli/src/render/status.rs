@@ -1,9 +1,9 @@
 //! Everything about one run in a block.
 
-use crate::render::parts::{command, count, numbers, percent, rate, retries, said, share, short};
+use crate::render::parts::{command, count, percent, rate, results, retries, said, share, short};
 use crate::text::bar::bar;
 use crate::text::columns::pad;
-use crate::text::duration::{age_s, show_s};
+use crate::text::duration::{age_s, countdown_s, show_s};
 use crate::text::paint::{Colour, Paint, phase};
 use crate::text::{number, size};
 use resus_core::event::Failure;
@@ -29,7 +29,8 @@ pub(crate) fn block(view: &RunView, paint: Paint) -> String {
 }
 
 fn rows(view: &RunView) -> Vec<(&'static str, String)> {
-    let mut rows = vec![("run", view.run_id.clone()), ("workload", format!("{} on {}", view.workload, view.node))];
+    let mut rows =
+        vec![("run", view.run_id.clone()), ("workload", format!("{} on {}", view.workload, view.node))];
     let mut row = |label, value: Option<String>| {
         rows.extend(value.filter(|value| !value.is_empty()).map(|value| (label, value)));
     };
@@ -37,7 +38,8 @@ fn rows(view: &RunView) -> Vec<(&'static str, String)> {
     row("progress", progress(view));
     row("stage", view.progress.stage.as_deref().map(said));
     row("loss", view.progress.loss.map(number::value));
-    row("metrics", Some(numbers(&view.metrics)));
+    let metrics = results(&view.metrics).into_iter().map(|(name, value)| format!("{name} {value}"));
+    row("metrics", Some(metrics.collect::<Vec<_>>().join(", ")));
     row("attempt", Some(attempt(view)));
     row("resumed", view.resumed_from.as_ref().map(|from| format!("from {}", checkpoint(from))));
     row("checkpoint", Some(view.checkpoint.as_ref().map_or_else(|| "none yet".to_owned(), checkpoint)));
@@ -50,7 +52,10 @@ fn rows(view: &RunView) -> Vec<(&'static str, String)> {
         Some(ended_at) => {
             row("accepted", Some(view.accepted_at.clone()));
             let why = said(view.ended_why.as_deref().unwrap_or(""));
-            row("ended", Some(format!("{ended_at} after {}  {why}", show_s(view.age_s)).trim_end().to_owned()));
+            row(
+                "ended",
+                Some(format!("{ended_at} after {}  {why}", show_s(view.age_s)).trim_end().to_owned()),
+            );
         }
     }
     row("command", Some(command(&view.argv)));
@@ -73,10 +78,10 @@ fn progress(view: &RunView) -> Option<String> {
 fn attempt(view: &RunView) -> String {
     let mut text = format!("{}, retries {}", view.attempt, retries(view));
     if let Some(left) = view.retry_in_s {
-        text.push_str(&format!(", next in {}", show_s(left.ceil())));
+        text.push_str(&format!(", next in {}", countdown_s(left)));
     }
     if let Some(left) = view.grace_left_s {
-        text.push_str(&format!(", next step of the stop in {}", show_s(left.ceil())));
+        text.push_str(&format!(", next step of the stop in {}", countdown_s(left)));
     }
     if let Some(pid) = view.pid {
         text.push_str(&format!(", worker pid {pid}"));
@@ -140,7 +145,7 @@ mod tests {
   message     self-play
   progress    ████████████▍         62%  12,400/20,000 games  812 games/s  eta 12s
   loss        0.127
-  metrics     games_per_second 812.0
+  metrics     games_per_second 812
   attempt     1, retries 0/5, worker pid 4242
   checkpoint  ck-12000 at 12,000, 144.3MiB, /s/ck-12000.prsm
   accepted    2026-11-22T04:13:46.123Z (3m ago)

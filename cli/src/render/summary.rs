@@ -1,17 +1,17 @@
 //! How a run ended, in a few lines; and what that means as an exit code.
 
 use crate::error::Told;
-use crate::render::parts::{said, short};
+use crate::render::parts::{results, said, short};
 use crate::render::status::{advice, checkpoint, exit};
-use crate::text::columns::pad;
+use crate::text::columns::{pad, width};
 use crate::text::duration::show_s;
 use crate::text::number;
 use crate::text::paint::{Colour, Paint, phase};
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
 
-/// Columns of the labels.
-const LABEL_WIDTH: usize = 18;
+/// Columns between labels and values.
+const GAP: usize = 3;
 
 /// How a run ended as an exit code; `None` while it has not.
 pub(crate) fn outcome(view: &RunView) -> Option<ExitCode> {
@@ -32,23 +32,29 @@ pub(crate) fn summary(view: &RunView, paint: Paint) -> String {
     let attempts = if view.attempt > 1 { format!(" and {} attempts", view.attempt) } else { String::new() };
     let (name, id) = (&view.name, short(&view.run_id));
     let mut text = format!("{head}  {name} {id} after {}{attempts}\n", show_s(view.age_s));
-    let mut row = |label: &str, value: String| {
-        if !value.is_empty() {
-            text.push_str(&format!("  {}{value}\n", paint.on(Colour::Dim, &pad(label, LABEL_WIDTH))));
-        }
-    };
-    if view.phase != "failed" {
-        row("message", said(&view.message));
+    let rows = rows(view);
+    let label_width = rows.iter().map(|(label, _)| width(label)).max().unwrap_or(0) + GAP;
+    for (label, value) in rows {
+        text.push_str(&format!("  {}{value}\n", paint.on(Colour::Dim, &pad(&label, label_width))));
     }
-    if let Some(loss) = view.progress.loss {
-        row("loss", number::value(loss));
-    }
-    for (name, value) in &view.metrics {
-        row(&said(name), value.map_or_else(|| "not finite".to_owned(), number::value));
-    }
-    row("checkpoint", view.checkpoint.as_ref().map(checkpoint).unwrap_or_default());
-    row("output", format!("resus logs {id}"));
     text
+}
+
+fn rows(view: &RunView) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    let mut row = |label: &str, value: Option<String>| {
+        rows.extend(value.filter(|value| !value.is_empty()).map(|value| (label.to_owned(), value)));
+    };
+    row("message", (view.phase != "failed").then(|| said(&view.message)));
+    row("loss", view.progress.loss.map(number::value));
+    for (name, value) in results(&view.metrics) {
+        if name != "loss" || view.progress.loss.is_none() {
+            row(&name, Some(value));
+        }
+    }
+    row("checkpoint", view.checkpoint.as_ref().map(checkpoint));
+    row("output", Some(format!("resus logs {}", short(&view.run_id))));
+    rows
 }
 
 /// What failed, why, and what to type next, of a run that failed.
@@ -90,7 +96,7 @@ mod tests {
     fn a_good_end_shows_its_results() {
         let view = view(json!({
             "phase": "done", "attempt": 2, "message": "trained 20,000 games",
-            "metrics": {"win_rate_random": 0.98123, "win_rate_greedy": null},
+            "metrics": {"win_rate_random": 0.98123, "win_rate_greedy": null, "loss": 0.127},
         }));
         let expected = "\
 ✓ done  othello 8c1d9e77 after 3m12s and 2 attempts

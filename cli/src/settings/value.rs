@@ -40,7 +40,11 @@ fn factor(value: &DeValue<'_>) -> Result<u32, String> {
     };
     let hundredths = text.parse::<f64>().map_err(|_| wrong())? * 100.0;
     // NaN fails the comparison as well.
-    if hundredths >= 0.0 && hundredths <= f64::from(u32::MAX) { Ok(hundredths.round() as u32) } else { Err(wrong()) }
+    if hundredths >= 0.0 && hundredths <= f64::from(u32::MAX) {
+        Ok(hundredths.round() as u32)
+    } else {
+        Err(wrong())
+    }
 }
 
 fn size_between(value: &DeValue<'_>, min: u64, max: u64) -> Result<u64, String> {

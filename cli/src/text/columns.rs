@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn wide_and_combining_characters_are_measured() {
-        for (text, columns) in [("", 0), ("abc", 3), ("训练", 4), ("e\u{301}", 1), ("●▌", 2), ("🚀", 2)] {
+        for (text, columns) in [("", 0), ("abc", 3), ("训练", 4), ("e\u{301}", 1), ("●▌", 2), ("🚀", 2)]
+        {
             assert_eq!(width(text), columns, "{text}");
         }
     }

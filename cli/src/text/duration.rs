@@ -61,6 +61,14 @@ pub(crate) fn show_s(seconds: f64) -> String {
     }
 }
 
+/// What is left of a wait, in whole seconds, never less than what is left: `9s`, `1m05s`.
+pub(crate) fn countdown_s(seconds: f64) -> String {
+    match seconds.max(0.0).ceil() {
+        left if left < 10.0 => format!("{left}s"),
+        left => show_s(left),
+    }
+}
+
 /// One rounded unit, for columns: `12s`, `3m`, `1h`, `2d`.
 pub(crate) fn age_s(seconds: f64) -> String {
     let s = seconds.max(0.0) as u64;
@@ -109,7 +117,22 @@ mod tests {
 
     #[test]
     fn what_means_nothing_is_refused() {
-        for bad in ["", " ", "30", "s", "-1s", "1 s", "1y", "1h 30m", "..s", "1.2.3s", "1e3s", "99999999999999999999s", "213503982335w", "ä"] {
+        for bad in [
+            "",
+            " ",
+            "30",
+            "s",
+            "-1s",
+            "1 s",
+            "1y",
+            "1h 30m",
+            "..s",
+            "1.2.3s",
+            "1e3s",
+            "99999999999999999999s",
+            "213503982335w",
+            "ä",
+        ] {
             assert!(parse_ms(bad).is_err(), "{bad:?}");
         }
     }
@@ -138,6 +161,15 @@ mod tests {
         for ms in [0, 1, 999, 1_000, 61_001, 5_400_000, 86_400_000, 34_560_000_000] {
             assert_eq!(parse_ms(&exact(ms)), Ok(ms), "{}", exact(ms));
         }
+    }
+
+    #[test]
+    fn countdowns_are_whole_seconds() {
+        assert_eq!(
+            [-1.0, 0.0, 0.1, 8.2, 9.0, 64.5].map(countdown_s),
+            ["0s", "0s", "1s", "9s", "9s", "1m05s"]
+        );
+        assert_eq!(countdown_s(f64::NAN), "0s");
     }
 
     #[test]

@@ -23,13 +23,14 @@ fn grouped(whole: f64) -> String {
     text
 }
 
-/// A measured value in four significant digits: losses, rates, results.
+/// A measured value in four significant digits: losses, rates, results. Whole numbers are
+/// counts or sums, and shown whole.
 pub(crate) fn value(number: f64) -> String {
     let size = number.abs();
     match size {
         _ if !number.is_finite() => "not finite".to_owned(),
-        0.0 => "0".to_owned(),
-        _ if size >= 1e9 || size < 1e-4 => format!("{number:.3e}"),
+        _ if number.fract() == 0.0 && size < 1e15 => grouped(number),
+        _ if !(1e-4..1e9).contains(&size) => format!("{number:.3e}"),
         _ if size >= 1000.0 => grouped(number.round()),
         _ if size >= 100.0 => format!("{number:.1}"),
         _ if size >= 10.0 => format!("{number:.2}"),
@@ -80,15 +81,44 @@ mod tests {
 
     #[test]
     fn values_keep_four_digits() {
-        let shown = [0.0, 0.127, 0.98123, 2.31, 12.345, 123.456, 4096.4, 0.01234, 1e-7, 3e12, f64::INFINITY].map(value);
-        let expected =
-            ["0", "0.127", "0.981", "2.310", "12.35", "123.5", "4,096", "0.01234", "1.000e-7", "3.000e12", "not finite"];
+        let shown = [
+            0.0,
+            3_001_234_567.0,
+            0.127,
+            0.98123,
+            2.31,
+            12.345,
+            123.456,
+            4096.4,
+            0.01234,
+            1e-7,
+            3.5e18,
+            f64::INFINITY,
+        ]
+        .map(value);
+        let expected = [
+            "0",
+            "3,001,234,567",
+            "0.127",
+            "0.981",
+            "2.310",
+            "12.35",
+            "123.5",
+            "4,096",
+            "0.01234",
+            "1.000e-7",
+            "3.500e18",
+            "not finite",
+        ];
         assert_eq!(shown, expected);
     }
 
     #[test]
     fn rates_and_units() {
         assert_eq!([812.4, 12_400.0, 4.7, 0.25].map(rate), ["812", "12,400", "4.7", "0.25"]);
-        assert_eq!((unit("game", 2.0), unit("epoch", 1.0), unit("", 2.0)), ("games".into(), "epoch".into(), String::new()));
+        assert_eq!(
+            (unit("game", 2.0), unit("epoch", 1.0), unit("", 2.0)),
+            ("games".into(), "epoch".into(), String::new())
+        );
     }
 }

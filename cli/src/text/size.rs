@@ -39,7 +39,9 @@ mod tests {
 
     #[test]
     fn sizes_read_and_show() {
-        for (text, bytes) in [("0B", 0), ("512B", 512), ("64KiB", 65_536), ("10MiB", 10 << 20), ("1GiB", 1 << 30)] {
+        for (text, bytes) in
+            [("0B", 0), ("512B", 512), ("64KiB", 65_536), ("10MiB", 10 << 20), ("1GiB", 1 << 30)]
+        {
             assert_eq!(parse(text), Ok(bytes), "{text}");
             assert_eq!(show(bytes), text);
         }

@@ -49,13 +49,15 @@ pub(super) async fn logs(args: LogsArgs, around: &Around) -> Result<ExitCode, Cl
     for line in &lines {
         show(&around.console, line)?;
     }
-    while args.follow {
+    if !args.follow {
+        return Ok(ExitCode::Ok);
+    }
+    loop {
         for line in tail.new_lines().map_err(failed)? {
             show(&around.console, &line)?;
         }
         sleep(LOOK_INTERVAL).await;
     }
-    Ok(ExitCode::Ok)
 }
 
 fn show(console: &Console, line: &str) -> Result<(), CliError> {
@@ -119,7 +121,9 @@ impl Tail {
     fn new_lines(&mut self) -> io::Result<Vec<String>> {
         let mut lines = self.read_open()?;
         // The file we have is read to its end before a newer one is begun.
-        if fs::metadata(&self.path).is_ok_and(|meta| self.open.as_ref().is_none_or(|(_, inode)| *inode != meta.ino())) {
+        if fs::metadata(&self.path)
+            .is_ok_and(|meta| self.open.as_ref().is_none_or(|(_, inode)| *inode != meta.ino()))
+        {
             self.half.clear();
             self.reopen()?;
             lines.extend(self.read_open()?);

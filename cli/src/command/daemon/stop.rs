@@ -106,7 +106,7 @@ async fn stop_runs(client: &Client, around: &Around) -> Result<(), CliError> {
         }
     }
     for run in stopping {
-        until_ended(around, run, false).await?;
+        until_ended(around, run).await?;
     }
     Ok(())
 }

@@ -1,0 +1,186 @@
+//! A daemon for the tests of clients: the real API on a real socket, over a desk whose run,
+//! events and output the test sets.
+
+use crate::daemon::record::Record;
+use crate::render::sample;
+use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Submission};
+use resus_core::exit::ExitCode;
+use resus_core::view::RunView;
+use resus_panel::Desk;
+use resus_store::StateDir;
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::UnixListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// Events in one answer of the fake: few, so that pages are needed.
+const PAGE: usize = 2;
+
+/// What the fake daemon knows of its one run.
+#[derive(Clone)]
+pub(crate) struct FakeDesk {
+    pub view: Arc<Mutex<RunView>>,
+    pub version: Arc<watch::Sender<u64>>,
+    pub events: Arc<Mutex<Vec<Value>>>,
+    pub output: Arc<Mutex<Vec<u8>>>,
+    pub commands: Arc<Mutex<Vec<CommandBody>>>,
+}
+
+impl FakeDesk {
+    pub(crate) fn new() -> Self {
+        Self {
+            view: Arc::new(Mutex::new(sample::view(json!({"seq": 0})))),
+            version: Arc::new(watch::channel(1).0),
+            events: Arc::default(),
+            output: Arc::default(),
+            commands: Arc::default(),
+        }
+    }
+
+    /// Changes fields of the run, adds `events` to its ledger, and lets everybody know.
+    pub(crate) fn change(&self, changes: Value, events: usize) {
+        let mut ledger = self.events.lock().unwrap();
+        for _ in 0..events {
+            let seq = ledger.len() + 1;
+            ledger.push(json!({"v": 2, "seq": seq}));
+        }
+        let mut view = sample::view(changes);
+        view.seq = ledger.len() as u64;
+        *self.view.lock().unwrap() = view;
+        self.version.send_modify(|version| *version += 1);
+    }
+}
+
+impl Desk for FakeDesk {
+    async fn submit(&self, _: Submission) -> Result<RunView, Problem> {
+        self.run(sample::RUN_ID)
+    }
+
+    async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {
+        self.commands.lock().unwrap().push(body);
+        let run = self.run(selector)?;
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+    }
+
+    fn runs(&self) -> RunList {
+        RunList { runs: vec![self.view.lock().unwrap().clone()], quarantined: Default::default() }
+    }
+
+    fn run(&self, selector: &str) -> Result<RunView, Problem> {
+        if selector == sample::RUN_ID || selector == "odd/näme?" {
+            return Ok(self.view.lock().unwrap().clone());
+        }
+        Err(Problem {
+            kind: "urn:resus:not-found".into(),
+            title: "No such run".into(),
+            status: 404,
+            detail: format!("no run is called {selector:?}"),
+            hint: None,
+            exit_code: ExitCode::NotFound,
+        })
+    }
+
+    fn version(&self) -> u64 {
+        *self.version.borrow()
+    }
+
+    async fn changed(&self, since: u64, within: Duration) -> u64 {
+        let mut version = self.version.subscribe();
+        let _ = tokio::time::timeout(within, version.wait_for(|version| *version > since)).await;
+        self.version()
+    }
+
+    async fn events(&self, _: &str, after_seq: u64, _: u32) -> Result<Vec<Value>, Problem> {
+        let events = self.events.lock().unwrap();
+        let after = usize::try_from(after_seq).unwrap();
+        Ok(events.iter().skip(after).take(PAGE).cloned().collect())
+    }
+
+    async fn output(
+        &self,
+        _: &str,
+        attempt: Option<u32>,
+        offset: u64,
+        max: u32,
+    ) -> Result<(OutputChunk, Vec<u8>), Problem> {
+        let all = self.output.lock().unwrap().clone();
+        let start = usize::try_from(offset).unwrap().min(all.len());
+        let end = (start + usize::try_from(max).unwrap()).min(all.len());
+        let chunk = OutputChunk {
+            attempt: attempt.unwrap_or(1),
+            newest_attempt: 1,
+            offset,
+            next_offset: end as u64,
+            length: all.len() as u64,
+            complete: true,
+            run_ended: true,
+        };
+        Ok((chunk, all[start..end].to_vec()))
+    }
+
+    fn daemon(&self) -> DaemonView {
+        let view = json!({
+            "pid": 1, "version": "fake", "state_dir": "/", "node": "n", "started_at": "", "uptime_s": 0.0,
+            "runs_live": 1, "runs_total": 1, "runs_quarantined": 0, "ledger_pos": 0, "rss_bytes": 0,
+            "actor_restarts": {},
+        });
+        serde_json::from_value(view).unwrap()
+    }
+
+    fn request_stop(&self) {}
+}
+
+/// A state folder with a daemon that can be ended and started again.
+pub(crate) struct FakeDaemon {
+    folder: tempfile::TempDir,
+    pub state: StateDir,
+    pub desk: FakeDesk,
+    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl FakeDaemon {
+    /// A running daemon.
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
+        let state = StateDir::open(&folder.path().join("state")).unwrap();
+        let mut daemon = Self { folder, state, desk: FakeDesk::new(), running: None };
+        daemon.start_again();
+        daemon
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("daemon.sock")
+    }
+
+    /// Starts it (again) on the same socket.
+    pub(crate) fn start_again(&mut self) {
+        let listener = UnixListener::bind(self.socket()).unwrap();
+        let record = Record {
+            pid: std::process::id(),
+            version: String::new(),
+            build_id: String::new(),
+            socket: self.socket(),
+            started_at: String::new(),
+        };
+        record.write(&self.state).unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let server = resus_panel::serve(listener, self.desk.clone(), async move {
+            let _ = stopped.await;
+        });
+        self.running = Some((stop, tokio::spawn(server)));
+    }
+
+    /// Ends it as if somebody had stopped it on purpose, so that no client starts one.
+    pub(crate) async fn stop(&mut self) {
+        std::fs::write(self.state.stopped(), "").unwrap();
+        let (stop, server) = self.running.take().unwrap();
+        stop.send(()).unwrap();
+        server.await.unwrap();
+        std::fs::remove_file(self.socket()).unwrap();
+    }
+}
