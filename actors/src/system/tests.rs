@@ -5,7 +5,7 @@ use crate::tree::{Peer, TREE};
 use resus_core::api::Submission;
 use tokio::time::{Instant, sleep};
 
-async fn started(folder: &std::path::Path) -> System {
+async fn started(folder: &Path) -> System {
     let state = StateDir::open(&folder.join("state")).unwrap();
     let lock = state.lock("test").unwrap();
     let runtime_dir = folder.join("run");
