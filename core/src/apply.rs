@@ -307,7 +307,11 @@ fn climb(run: &mut Run, rung: Phase, at: Moment) {
     let grace_ends = run.stop.as_ref().map_or(at.mono_ms, |stop| stop.grace_ends_mono_ms);
     run.phase = rung;
     run.deadline_mono_ms = match rung {
-        Phase::Asked => Some(at.mono_ms.saturating_add(policy.ask_wait_ms).min(grace_ends)),
+        // At most half of what is left: SIGTERM must leave time to save, too.
+        Phase::Asked => {
+            let half_ms = grace_ends.saturating_sub(at.mono_ms) / 2;
+            Some(at.mono_ms.saturating_add(policy.ask_wait_ms.min(half_ms)))
+        }
         Phase::Terminated => Some(grace_ends),
         Phase::Killed => Some(at.mono_ms.saturating_add(policy.kill_wait_ms)),
         Phase::Choosing

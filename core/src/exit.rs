@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a `resus` command ends. The numbers never change meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "u8", try_from = "u8")]
 pub enum ExitCode {
     /// Everything asked for was done.
     Ok = 0,
@@ -29,6 +30,24 @@ pub enum ExitCode {
     RunLost = 22,
     /// Interrupted by the user.
     Interrupted = 130,
+}
+
+impl From<ExitCode> for u8 {
+    fn from(exit: ExitCode) -> u8 {
+        exit.code()
+    }
+}
+
+/// A number that is no exit code of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is no exit code of resus")]
+pub struct NoExitCode(u8);
+
+impl TryFrom<u8> for ExitCode {
+    type Error = NoExitCode;
+    fn try_from(code: u8) -> Result<Self, NoExitCode> {
+        Self::ALL.into_iter().find(|exit| exit.code() == code).ok_or(NoExitCode(code))
+    }
 }
 
 impl ExitCode {

@@ -112,9 +112,15 @@ pub struct Complete {
 }
 
 impl Run {
-    /// Retries made so far, without those of the user: what `ps` shows.
+    /// Failures since the last healthy progress.
     #[must_use]
     pub fn failures(&self) -> u32 {
         self.retry.failures
+    }
+
+    /// Retries since then: the failure that ended a run was not retried.
+    #[must_use]
+    pub fn retries(&self) -> u32 {
+        self.retry.failures.saturating_sub(u32::from(self.phase == Phase::Failed))
     }
 }

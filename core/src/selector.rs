@@ -1,4 +1,4 @@
-//! How people name a run: any unique part of its id, or `NAME@latest`, or `@latest`.
+//! How people name a run: any unique part of its id of four characters or more, or `NAME@latest`, or `@latest`.
 
 use crate::ids::RunId;
 
@@ -22,22 +22,28 @@ pub struct Named<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectError {
     /// No run fits.
-    #[error("no run is called {text:?}")]
+    #[error("no run is called {text:?}{}", if text.len() < PART_MIN { "; parts of an id have four characters or more" } else { "" })]
     NotFound {
         /// What was asked for.
         text: String,
     },
     /// Several runs fit.
-    #[error("{text:?} could be {}", candidates.join(", "))]
+    #[error("{text:?} could be {}{}", candidates.join(", "), more(*others))]
     Ambiguous {
         /// What was asked for.
         text: String,
-        /// Ids of some that fit.
+        /// Some that fit, newest first.
         candidates: Vec<String>,
+        /// How many more fit.
+        others: usize,
     },
 }
 
-/// Finds the run that `text` names: the whole id, a unique prefix or suffix of at least four
+fn more(others: usize) -> String {
+    if others == 0 { String::new() } else { format!(" and {others} more") }
+}
+
+/// Finds the run that `text` names: the whole id, a unique part of it of at least four
 /// characters, `NAME@latest`, `@latest`, or a name that only one run has.
 ///
 /// # Errors
@@ -55,9 +61,7 @@ pub fn select<'a>(text: &str, runs: &[Named<'a>]) -> Result<&'a RunId, SelectErr
             .ok_or_else(|| SelectError::NotFound { text: text.to_owned() });
     }
     let part = text.len() >= PART_MIN;
-    let fits = |run: &&Named<'_>| {
-        run.name == text || (part && (run.id.as_str().starts_with(text) || run.id.as_str().ends_with(text)))
-    };
+    let fits = |run: &&Named<'_>| run.name == text || (part && run.id.as_str().contains(text));
     let found: Vec<_> = runs.iter().filter(fits).collect();
     match found.as_slice() {
         [] => Err(SelectError::NotFound { text: text.to_owned() }),
@@ -70,7 +74,8 @@ pub fn select<'a>(text: &str, runs: &[Named<'a>]) -> Result<&'a RunId, SelectErr
                 .take(LISTED_MAX)
                 .map(|run| format!("{} ({})", run.id.short(), run.name))
                 .collect();
-            Err(SelectError::Ambiguous { text: text.to_owned(), candidates })
+            let others = many.len().saturating_sub(LISTED_MAX);
+            Err(SelectError::Ambiguous { text: text.to_owned(), candidates, others })
         }
     }
 }
@@ -98,6 +103,7 @@ mod tests {
             ("0193-bbbb-2222", "0193-bbbb-2222"),
             ("0194", "0194-cccc-1111"),
             ("2222", "0193-bbbb-2222"),
+            ("cccc", "0194-cccc-1111"),
             ("resnet", "0194-cccc-1111"),
             ("othello@latest", "0193-bbbb-2222"),
             ("@latest", "0194-cccc-1111"),
@@ -111,7 +117,9 @@ mod tests {
         assert!(matches!(found("nobody"), Err(SelectError::NotFound { .. })));
         assert!(matches!(found("222"), Err(SelectError::NotFound { .. })));
         assert!(matches!(found("nobody@latest"), Err(SelectError::NotFound { .. })));
-        let Err(SelectError::Ambiguous { candidates, .. }) = found("othello") else { panic!("ambiguous") };
+        let Err(SelectError::Ambiguous { candidates, others: 0, .. }) = found("othello") else {
+            panic!("ambiguous")
+        };
         assert_eq!(candidates, ["bbb-2222 (othello)", "aaa-1111 (othello)"]);
         assert!(matches!(found("0193"), Err(SelectError::Ambiguous { .. })));
     }

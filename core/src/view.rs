@@ -33,6 +33,8 @@ pub struct RunView {
     pub seq: u64,
     /// Failures since the last healthy progress, each of which led to a retry or the end.
     pub failures: u32,
+    /// Retries since the last healthy progress.
+    pub retries: u32,
     /// Retries allowed in the window.
     pub retries_max: u32,
     /// Process id of the worker, while it lives.
@@ -52,8 +54,10 @@ pub struct RunView {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,
-    /// Since acceptance, until the end or now.
+    /// Since acceptance.
     pub age_s: f64,
+    /// From acceptance to the end, or until now.
+    pub duration_s: f64,
     /// When the retry is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_in_s: Option<f64>,
@@ -108,7 +112,6 @@ impl RunView {
     /// The view of `run` with its telemetry at `now`.
     #[must_use]
     pub fn of(run: &Run, slot: &Slot, node: &str, now: Moment) -> Self {
-        let end = run.ended_at.unwrap_or(now);
         let left_s = |due: u64| due.saturating_sub(now.mono_ms) as f64 / 1000.0;
         let complete = run.heard.complete.as_ref();
         let metrics = match complete {
@@ -125,6 +128,7 @@ impl RunView {
             attempt: run.attempt.0,
             seq: run.seq,
             failures: run.failures(),
+            retries: run.retries(),
             retries_max: run.spec.policy.retry.max,
             pid: run.worker.as_ref().map(|w| w.pid),
             progress: progress(run, slot, now),
@@ -133,7 +137,8 @@ impl RunView {
             message: message(run, slot, now),
             accepted_at: rfc3339(run.accepted_at.unix_ms),
             ended_at: run.ended_at.map(|at| rfc3339(at.unix_ms)),
-            age_s: end.unix_ms.saturating_sub(run.accepted_at.unix_ms) as f64 / 1000.0,
+            age_s: since(run.accepted_at, now),
+            duration_s: since(run.accepted_at, run.ended_at.unwrap_or(now)),
             retry_in_s: run.deadline_mono_ms.filter(|_| run.phase == Phase::Waiting).map(left_s),
             grace_left_s: run.deadline_mono_ms.filter(|_| run.phase.is_stopping()).map(left_s),
             last_failure: run.last_failure.clone(),
@@ -144,6 +149,11 @@ impl RunView {
             argv: run.spec.argv.clone(),
         }
     }
+}
+
+/// By the wall clock, which goes on across a reboot.
+fn since(earlier: Moment, later: Moment) -> f64 {
+    later.unix_ms.saturating_sub(earlier.unix_ms) as f64 / 1000.0
 }
 
 fn progress(run: &Run, slot: &Slot, now: Moment) -> ProgressView {

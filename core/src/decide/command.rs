@@ -9,8 +9,8 @@ use crate::run::Run;
 
 pub(super) fn decide(run: &Run, verb: Verb, by: &str) -> Result<Decision, Refusal> {
     match verb {
-        Verb::Stop => stop(run, by),
-        Verb::Kill => kill(run, by),
+        Verb::Stop => Ok(stop(run, by)),
+        Verb::Kill => Ok(kill(run, by)),
         Verb::Retry => retry(run, by),
     }
 }
@@ -19,9 +19,9 @@ fn refuse(run: &Run, verb: Verb, legal: &'static [Verb]) -> Result<Decision, Ref
     Err(Refusal { verb, phase: run.phase, legal })
 }
 
-fn stop(run: &Run, by: &str) -> Result<Decision, Refusal> {
+fn stop(run: &Run, by: &str) -> Decision {
     let attempt = run.attempt;
-    Ok(match run.phase {
+    match run.phase {
         Phase::Choosing | Phase::Waiting => cancel_at_once(),
         // Whether the worker exists yet is not known, so it can't be asked; SIGTERM finds it
         // when it does.
@@ -30,15 +30,13 @@ fn stop(run: &Run, by: &str) -> Result<Decision, Refusal> {
             begin(by, Phase::Asked, Effect::Ask { attempt })
         }
         Phase::Asked | Phase::Terminated | Phase::Killed => already_stopping(run, by),
-        Phase::Cancelled => Decision::nothing(Why::AlreadyEnded),
-        Phase::Done => return refuse(run, Verb::Stop, &[]),
-        Phase::Failed => return refuse(run, Verb::Stop, &[Verb::Retry]),
-    })
+        Phase::Done | Phase::Failed | Phase::Cancelled => Decision::nothing(Why::AlreadyEnded),
+    }
 }
 
-fn kill(run: &Run, by: &str) -> Result<Decision, Refusal> {
+fn kill(run: &Run, by: &str) -> Decision {
     let attempt = run.attempt;
-    Ok(match run.phase {
+    match run.phase {
         Phase::Choosing | Phase::Waiting => cancel_at_once(),
         Phase::Spawning | Phase::Starting | Phase::Running | Phase::CoolingDown => {
             begin(by, Phase::Killed, Effect::Kill { attempt })
@@ -52,10 +50,8 @@ fn kill(run: &Run, by: &str) -> Result<Decision, Refusal> {
             ),
         },
         Phase::Killed => already_stopping(run, by),
-        Phase::Cancelled => Decision::nothing(Why::AlreadyEnded),
-        Phase::Done => return refuse(run, Verb::Kill, &[]),
-        Phase::Failed => return refuse(run, Verb::Kill, &[Verb::Retry]),
-    })
+        Phase::Done | Phase::Failed | Phase::Cancelled => Decision::nothing(Why::AlreadyEnded),
+    }
 }
 
 fn retry(run: &Run, by: &str) -> Result<Decision, Refusal> {

@@ -16,7 +16,9 @@ use crate::spec::Contract;
 pub(super) fn exited(run: &Run, exit: &Exit, reached: Option<&Reached>, now: Moment) -> Decision {
     let meaning = judge(run, exit, reached, now);
     let mut decision = match (&meaning, run.wanted, run.stop.as_ref().map(|stop| stop.cause)) {
-        // The worker finished while it was being stopped: its work counts.
+        // The worker finished while it was being stopped: its work counts, if it says so
+        // itself. Code 0 alone is how most programs leave when they are asked to.
+        (Meaning::Complete, Wanted::Cancelled, _) if !said_success(run) => cancelled(),
         (Meaning::Complete, _, _) => done(run),
         (Meaning::Stopped | Meaning::Failed { .. }, Wanted::Cancelled, _) => cancelled(),
         (Meaning::Stopped | Meaning::Failed { .. }, Wanted::Finished, Some(StopCause::StartupTimeout)) => {
