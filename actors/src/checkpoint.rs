@@ -200,9 +200,9 @@ fn prune(folder: &Path, verified: &[CheckpointRef], keep: u32) -> Option<Fact> {
 }
 
 fn named(path: &Path) -> CheckpointRef {
-    let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     CheckpointRef {
-        checkpoint_id: file_name,
+        checkpoint_id: stem,
         path: path.to_string_lossy().into_owned(),
         step: None,
         size_bytes: None,

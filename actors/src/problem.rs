@@ -27,11 +27,13 @@ pub(crate) fn problem(
 }
 
 pub(crate) fn of_selector(error: &SelectError) -> Problem {
-    let (kind, hint) = match error {
-        SelectError::NotFound { .. } => ("not-found", "list the runs with: resus ps -a"),
-        SelectError::Ambiguous { .. } => ("ambiguous", "give more characters of the id, or NAME@latest"),
+    let (kind, title, hint) = match error {
+        SelectError::NotFound { .. } => ("not-found", "No such run", "list the runs with: resus ps -a"),
+        SelectError::Ambiguous { .. } => {
+            ("ambiguous", "More than one run", "give more characters of the id, or NAME@latest")
+        }
     };
-    problem(kind, 404, "No such run", error, Some(hint.to_owned()), ExitCode::NotFound)
+    problem(kind, 404, title, error, Some(hint.to_owned()), ExitCode::NotFound)
 }
 
 pub(crate) fn of_command(error: &CommandError) -> Problem {

@@ -272,11 +272,11 @@ fn log(recorded: &[Recorded]) {
     for Recorded { record, envelope } in recorded {
         let event = record.event.name();
         if matches!(record.event, Event::Said { .. }) {
-            tracing::debug!(run_id = %record.run_id, seq = record.seq, event, "recorded");
+            tracing::debug!(run_id = %record.run_id, seq = record.seq, event, "decided");
         } else {
             tracing::info!(
                 run_id = %record.run_id, seq = record.seq, attempt = record.attempt.0, event,
-                why = %record.why, pulse = %envelope.payload, "recorded"
+                why = %record.why, pulse = %envelope.payload, "decided"
             );
         }
     }

@@ -36,6 +36,14 @@ pub enum StateError {
         /// The path.
         path: PathBuf,
     },
+    /// Others can write to the folder, and it is no state folder yet.
+    #[error("others can write to {} (mode {mode:o})", path.display())]
+    Exposed {
+        /// The path.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// The folder, or the link that leads to it, belongs to another user.
     #[error("{} belongs to user {owner}, not to user {us}", path.display())]
     NotOurs {
@@ -70,6 +78,9 @@ impl StateError {
                 Some("set XDG_STATE_HOME to an absolute path, or name a state folder")
             }
             Self::NotAFolder { .. } => Some("move it away, or name another state folder"),
+            Self::Exposed { .. } => {
+                Some("name a folder that does not exist yet, or close this one with: chmod 700")
+            }
             Self::NotOurs { .. } => Some("run as its owner, or name a state folder of your own"),
             Self::BadRunId(_) | Self::Io { .. } => None,
         }
@@ -85,8 +96,9 @@ impl StateDir {
         default_path(env::var_os("XDG_STATE_HOME"), env::var_os("HOME"))
     }
 
-    /// Opens the folder, creating it for its owner only. A folder of ours that others may enter
-    /// is closed to them (see [`StateDir::tightened_from`]). A link is followed once, here, if
+    /// Opens the folder, creating it for its owner only. A state folder that others may enter is
+    /// closed to them (see [`StateDir::tightened_from`]); a folder that holds other things keeps
+    /// its permissions, and is refused if others can write to it. A link is followed once, here, if
     /// link and folder are both ours; later changes of the link change nothing.
     ///
     /// # Errors

@@ -101,11 +101,13 @@ fn stop_saves_a_checkpoint_and_ends_as_cancelled() {
             || home.until(&id, "the checkpoint", |r| r["checkpoint"].is_object()).is_object()
     );
     home.resus(&["wait", &id]).expect_code(21);
-    // Asking again changes nothing and is no error; a run that is done can't be stopped.
+    // Asking again changes nothing and is no error, however the run ended; a run that is
+    // done can't be retried.
     home.resus(&["stop", &id]).expect_code(0);
     let done = home.submit(&["--", "true"]);
     home.resus(&["wait", &done]).expect_code(0);
-    home.resus(&["stop", &done]).expect_code(11);
+    home.resus(&["stop", &done]).expect_code(0);
+    home.resus(&["retry", &done]).expect_code(11);
 }
 
 #[test]
@@ -149,7 +151,7 @@ fn the_newest_checkpoint_is_refused_when_it_is_damaged_and_the_older_one_is_used
     assert_eq!(corrupt.len(), 1, "{events:?}");
     assert!(corrupt[0]["payload"]["reason"].as_str().unwrap().contains("checksum"), "{corrupt:?}");
     let retried = events.iter().find(|e| e["payload"]["action"] == "retried").unwrap();
-    assert_eq!(retried["payload"]["from_checkpoint"], "step-000005.prsm");
+    assert_eq!(retried["payload"]["from_checkpoint"], "step-000005");
 }
 
 #[test]
@@ -178,4 +180,14 @@ fn a_worker_stopped_from_outside_comes_back() {
     home.resus(&["wait", &id]).expect_code(0);
     let run = home.view(&id);
     assert_eq!((&run["attempt"], &run["last_failure"]["code"]), (&2.into(), &"PREEMPTED".into()));
+}
+
+#[test]
+fn a_program_that_leaves_with_zero_when_asked_to_was_stopped_not_finished() {
+    let home = Home::new();
+    let id = home.submit(&["--", "sh", "-c", "trap 'exit 0' TERM; echo up; while :; do sleep 0.05; done"]);
+    home.wait_for("its first output", || home.resus(&["logs", &id]).stdout.contains("up").then_some(()));
+    home.resus(&["stop", &id]).expect_code(0);
+    assert_eq!(home.until(&id, "the end", |run| run["ended_at"].is_string())["phase"], "cancelled");
+    home.resus(&["wait", &id]).expect_code(21);
 }

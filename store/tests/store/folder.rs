@@ -54,16 +54,33 @@ fn everything_is_private_whatever_the_umask() {
 }
 
 #[test]
-fn a_folder_open_to_others_is_closed_to_them() {
+fn a_state_folder_open_to_others_is_closed_to_them() {
     let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("state");
-    assert_eq!(StateDir::open(&path).expect("made").tightened_from(), None);
+    let state = StateDir::open(&path).expect("made");
+    assert_eq!(state.tightened_from(), None);
+    drop(state.lock("test").expect("a lock"));
     for wide in [0o777, 0o755, 0o720, 0o701, 0o1777] {
         fs::set_permissions(&path, fs::Permissions::from_mode(wide)).expect("chmod");
         assert_eq!(StateDir::open(&path).expect("opened").tightened_from(), Some(wide));
         assert_eq!(mode(&path), 0o700);
     }
     assert_eq!(StateDir::open(&path).expect("opened").tightened_from(), None);
+}
+
+#[test]
+fn a_folder_that_serves_others_is_never_changed() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let path = folder.path().join("shared");
+    fs::create_dir(&path).expect("a folder");
+    for (wide, usable) in [(0o1777, false), (0o777, false), (0o775, false), (0o755, true)] {
+        fs::write(path.join("of somebody else"), "x").expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(wide)).expect("chmod");
+        let opened = StateDir::open(&path);
+        assert_eq!(opened.is_ok(), usable, "{wide:o}: {opened:?}");
+        assert!(opened.is_ok() || opened.is_err_and(|refused| refused.hint().is_some()));
+        assert_eq!(mode(&path), wide);
+    }
 }
 
 #[test]
