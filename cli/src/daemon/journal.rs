@@ -94,7 +94,9 @@ pub(crate) struct Line<'j>(&'j Journal);
 
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.line(bytes)?;
+        // A log that can't be written must not end what it is the log of. The one who called
+        // could do no more than say so on standard error, which is this same log.
+        let _lost = self.0.line(bytes);
         Ok(bytes.len())
     }
 
@@ -122,6 +124,12 @@ mod tests {
 
     fn lines(path: &Path) -> Vec<String> {
         fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_full_disk_costs_lines_of_the_log_and_nothing_else() {
+        let journal = Journal::open(PathBuf::from("/dev/full"), 1 << 20, 0).unwrap();
+        write(&journal, "a line\n");
     }
 
     #[test]

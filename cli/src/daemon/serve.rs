@@ -175,7 +175,7 @@ fn log_to(state: &StateDir, settings: &Settings) -> Result<(), CliError> {
     let path = state.daemon_log();
     let journal = Journal::open(path.clone(), settings.log_bytes_max, settings.log_keep)
         .map_err(|source| CliError::Io { what: "open", path, source })?;
-    let subscriber = tracing_subscriber::fmt().json().with_writer(journal).finish();
+    let subscriber = tracing_subscriber::fmt().json().log_internal_errors(false).with_writer(journal).finish();
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         // Only a second call in one process fails, and then the first one's log goes on.
         tracing::warn!("the log is set up already");
