@@ -1,5 +1,7 @@
 //! Folding an event into a run: the only place where a run changes, live and at replay.
 
+mod legal;
+
 use crate::event::{Event, Record, StopCause};
 use crate::ids::Attempt;
 use crate::input::CheckpointRef;
@@ -19,6 +21,19 @@ const CANDIDATES_MAX: usize = 16;
 /// Most verified checkpoints remembered per run. Retention keeps far fewer; should it fail to
 /// delete, the oldest are forgotten here and stay on the disk.
 const VERIFIED_MAX: usize = 1000;
+
+/// Looking for a checkpoint takes so long at most, before it is asked for again: reading back
+/// the largest checkpoints takes minutes.
+const CHOOSE_WAIT_MS: u64 = 600_000;
+
+/// A shim starts a worker within this, or is asked what became of it.
+const SPAWN_WAIT_MS: u64 = 60_000;
+
+/// What a worker wrote while no daemon was there is read within this.
+const CATCH_UP_MS: u64 = 30_000;
+
+/// A worker that survives SIGKILL gets another one, and is told of, this often.
+const UNKILLABLE_REPEAT_MS: u64 = 60_000;
 
 /// A record that does not fit the run it is for: the ledger is damaged or a decision is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,7 +131,7 @@ pub fn apply(run: &mut Run, record: &Record) -> Result<(), ApplyError> {
     if record.attempt != expected {
         return Err(ApplyError::WrongAttempt { seq: record.seq, found: record.attempt, expected });
     }
-    if !is_legal(run, &record.event) {
+    if !legal::is_legal(run, &record.event) {
         return Err(ApplyError::Illegal { seq: record.seq, event: record.event.name(), phase: run.phase });
     }
     let phase_before = run.phase;
@@ -129,65 +144,22 @@ pub fn apply(run: &mut Run, record: &Record) -> Result<(), ApplyError> {
     Ok(())
 }
 
-/// Whether the event is possible where the run is.
-fn is_legal(run: &Run, event: &Event) -> bool {
-    use Phase::{Asked, Choosing, CoolingDown, Running, Spawning, Starting, Terminated, Waiting};
-    let phase = run.phase;
-    match event {
-        Event::Accepted { .. } => false,
-        Event::AttemptBegun { .. } => {
-            matches!(phase, Waiting | Phase::Failed | Phase::Cancelled)
-                || (phase == Choosing && run.attempt == Attempt(0))
-        }
-        Event::SpawnOrdered { .. } => phase == Choosing && run.attempt > Attempt(0),
-        Event::WorkerStarted(_) => run.worker.is_none() && (phase == Spawning || phase.is_stopping()),
-        Event::WorkerReady { .. } => phase == Starting,
-        Event::WorkerSpoke => phase == Running && !run.heard.spoke,
-        Event::CoolingBegun => phase == Running,
-        Event::Said { upto, .. } => phase.has_worker() && *upto > run.upto,
-        Event::StopBegun { rung, .. } => {
-            rung.is_stopping() && phase.has_worker() && (!phase.is_stopping() || *rung >= phase)
-        }
-        Event::Escalated { rung } => {
-            rung.is_stopping() && matches!(phase, Asked | Terminated) && *rung > phase
-        }
-        Event::StillAlive => phase == Phase::Killed,
-        Event::WorkerExited { .. } => phase.has_worker(),
-        // Choosing, Spawning: it could not be started; otherwise the worker has just exited.
-        Event::Failed(_) | Event::RetryScheduled { .. } => {
-            (phase.has_worker() || phase == Choosing) && run.worker.is_none()
-        }
-        Event::Ended { phase: end, .. } => {
-            let may = match phase {
-                Waiting => *end == Phase::Cancelled,
-                Choosing => *end != Phase::Done,
-                Spawning | Starting | Running | CoolingDown | Asked | Terminated | Phase::Killed => {
-                    run.worker.is_none()
-                }
-                Phase::Done | Phase::Failed | Phase::Cancelled => false,
-            };
-            end.is_terminal() && may
-        }
-        Event::Rebooted { .. } => !phase.is_terminal(),
-        Event::CheckpointRefused(_) | Event::CheckpointVerified(_) | Event::CheckpointPruned { .. } => true,
-    }
-}
-
 fn fold(run: &mut Run, event: &Event, at: Moment) {
     let policy = &run.spec.policy;
     match event {
         Event::Accepted { .. } => {}
-        Event::AttemptBegun { requested_by } => begin_attempt(run, requested_by.is_some()),
-        Event::CheckpointRefused(refusal) => {
-            let id = &refusal.checkpoint.checkpoint_id;
-            run.candidates.retain(|c| c.checkpoint_id != *id);
-            run.verified.retain(|c| c.path != refusal.checkpoint.path);
-            if run.checkpoint.as_ref().is_some_and(|c| c.checkpoint_id == *id) {
-                run.checkpoint = None;
+        Event::AttemptBegun { requested_by, boot_id } => {
+            begin_attempt(run, requested_by.is_some(), at);
+            if let Some(boot_id) = boot_id {
+                run.boot_id.clone_from(boot_id);
             }
+        }
+        Event::CheckpointRefused(refusal) => {
+            forget(run, &refusal.checkpoint.path);
         }
         Event::SpawnOrdered { from, .. } => {
             run.phase = Phase::Spawning;
+            run.deadline_mono_ms = Some(at.mono_ms.saturating_add(SPAWN_WAIT_MS));
             run.resumed_from.clone_from(from);
             run.reached = None;
             if let Some(checkpoint) = from {
@@ -218,17 +190,23 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         Event::Said { word, upto, .. } => {
             run.upto = *upto;
             hear(run, word);
+            // A worker that talks while it loads is not silent.
+            if run.phase == Phase::Starting && run.deadline_mono_ms.is_some() {
+                run.deadline_mono_ms = Some(at.mono_ms.saturating_add(run.spec.policy.startup_timeout_ms));
+            }
         }
         Event::CheckpointVerified(checkpoint) => {
-            run.candidates.retain(|c| c.checkpoint_id != checkpoint.checkpoint_id);
+            run.candidates.retain(|c| c.path != checkpoint.path);
             remember(run, checkpoint);
         }
-        Event::CheckpointPruned { path } => run.verified.retain(|c| c.path != *path),
+        Event::CheckpointPruned { path } => forget(run, path),
         Event::StopBegun { cause, requested_by, rung } => {
             begin_stop(run, *cause, requested_by.clone(), *rung, at);
         }
         Event::Escalated { rung } => climb(run, *rung, at),
-        Event::StillAlive => run.deadline_mono_ms = None,
+        Event::StillAlive => run.deadline_mono_ms = Some(at.mono_ms.saturating_add(UNKILLABLE_REPEAT_MS)),
+        Event::Adopted => catch_up(run, at),
+        Event::OrderRepeated => run.deadline_mono_ms = order_deadline(run.phase, at),
         Event::WorkerExited { exit, reached } => {
             run.worker = None;
             run.deadline_mono_ms = None;
@@ -269,14 +247,14 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
 
 /// Clears everything that was known of the worker before: what an old worker said must
 /// never be held against a new one.
-fn begin_attempt(run: &mut Run, by_user: bool) {
+fn begin_attempt(run: &mut Run, by_user: bool, at: Moment) {
     if by_user {
         run.retry.wipe();
     }
     run.attempt = run.attempt.next();
     run.phase = Phase::Choosing;
     run.wanted = Wanted::Finished;
-    run.deadline_mono_ms = None;
+    run.deadline_mono_ms = order_deadline(Phase::Choosing, at);
     run.worker = None;
     run.started_at = None;
     run.ended_at = None;
@@ -326,6 +304,30 @@ fn climb(run: &mut Run, rung: Phase, at: Moment) {
     };
 }
 
+/// When an order that was not answered is given again.
+fn order_deadline(phase: Phase, at: Moment) -> Option<u64> {
+    let wait_ms = if phase == Phase::Choosing { CHOOSE_WAIT_MS } else { SPAWN_WAIT_MS };
+    Some(at.mono_ms.saturating_add(wait_ms))
+}
+
+/// A new daemon watches the worker: what the worker said while nobody listened is heard first,
+/// before a limit on its silence can count.
+fn catch_up(run: &mut Run, at: Moment) {
+    if matches!(run.phase, Phase::Starting | Phase::CoolingDown) {
+        let earliest = at.mono_ms.saturating_add(CATCH_UP_MS);
+        run.deadline_mono_ms = run.deadline_mono_ms.map(|due| due.max(earliest));
+    }
+}
+
+/// A checkpoint that is damaged or gone.
+fn forget(run: &mut Run, path: &str) {
+    run.candidates.retain(|c| c.path != path);
+    run.verified.retain(|c| c.path != path);
+    if run.checkpoint.as_ref().is_some_and(|c| c.path == path) {
+        run.checkpoint = run.verified.last().cloned();
+    }
+}
+
 /// A checkpoint that was read back a moment ago: the newest of the catalogue.
 fn remember(run: &mut Run, checkpoint: &CheckpointRef) {
     run.verified.retain(|c| c.path != checkpoint.path);
@@ -344,9 +346,8 @@ fn rebased_deadline(run: &Run, at: Moment) -> Option<u64> {
         Phase::Asked | Phase::Terminated | Phase::Killed => {
             Some(at.mono_ms.saturating_add(run.spec.policy.kill_wait_ms))
         }
-        Phase::Choosing
-        | Phase::Spawning
-        | Phase::Starting
+        Phase::Choosing | Phase::Spawning => order_deadline(run.phase, at),
+        Phase::Starting
         | Phase::Running
         | Phase::CoolingDown
         | Phase::Done
@@ -357,6 +358,15 @@ fn rebased_deadline(run: &Run, at: Moment) -> Option<u64> {
 
 fn hear(run: &mut Run, word: &Word) {
     run.heard.spoke = true;
+    run.heard.error_was_last = match word {
+        Word::Error(_) => true,
+        Word::RunComplete { .. } => run.heard.error_was_last,
+        Word::Status { .. }
+        | Word::StageChange { .. }
+        | Word::TargetStart { .. }
+        | Word::TargetComplete { .. }
+        | Word::CheckpointSaved(_) => false,
+    };
     match word {
         Word::Status { message, .. } => run.heard.message.clone_from(message),
         Word::Error(error) => run.heard.error = Some(error.clone()),
@@ -371,7 +381,7 @@ fn hear(run: &mut Run, word: &Word) {
             });
         }
         Word::CheckpointSaved(checkpoint) => {
-            run.candidates.retain(|c| c.checkpoint_id != checkpoint.checkpoint_id);
+            run.candidates.retain(|c| c.path != checkpoint.path);
             run.candidates.push(checkpoint.clone());
             if run.candidates.len() > CANDIDATES_MAX {
                 run.candidates.remove(0);

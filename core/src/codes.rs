@@ -63,7 +63,7 @@ pub const CLASSES: &[Class] = &[
     class(
         "NAN_LOSS",
         Rule::AtMost(2),
-        "The loss became NaN or infinite. The run goes back to an earlier checkpoint.",
+        "The loss became NaN or infinite. The run goes back to its newest checkpoint.",
     ),
     class("LOSS_DIVERGED", Rule::Never, "The loss grows without bound. Lower the learning rate."),
     class("HUNG", Rule::Budget, "The worker lived but got nowhere."),

@@ -62,5 +62,6 @@ pub fn decide(run: &Run, input: &Input, now: Moment) -> Result<Decision, Refusal
         Input::Observed { attempt, fact } => Ok(observed::decide(run, *attempt, fact, now)),
         Input::DeadlinePassed { attempt } => Ok(deadline::decide(run, *attempt, now)),
         Input::TakenOver { boot_id } => Ok(takeover::decide(run, boot_id)),
+        Input::CheckpointsForgotten => Ok(takeover::checkpoints(run)),
     }
 }

@@ -32,6 +32,9 @@ pub enum Event {
         /// Set when a user's retry reopened the run or cut a wait short.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         requested_by: Option<String>,
+        /// Boot in which its monotonic times count.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        boot_id: Option<String>,
     },
     /// A checkpoint was looked at for a resume and may not be used.
     CheckpointRefused(CheckpointRefusal),
@@ -114,6 +117,10 @@ pub enum Event {
         /// Why.
         why: Why,
     },
+    /// Another daemon watches the attempt now.
+    Adopted,
+    /// An order was not answered in time and is given again.
+    OrderRepeated,
     /// The machine has been restarted: nothing that ran before is alive.
     Rebooted {
         /// Identity of the new boot.
@@ -150,6 +157,8 @@ impl Event {
             Self::Failed(_) => "failed",
             Self::RetryScheduled { .. } => "retry_scheduled",
             Self::Ended { .. } => "ended",
+            Self::Adopted => "adopted",
+            Self::OrderRepeated => "order_repeated",
             Self::Rebooted { .. } => "rebooted",
         }
     }
@@ -234,6 +243,8 @@ pub enum Why {
     TakenOver,
     /// The machine was restarted.
     Rebooted,
+    /// An order was not answered in time.
+    NoAnswer,
     /// The shim never got the order to spawn.
     OrderRepeated,
     /// A fact about an attempt that is over.

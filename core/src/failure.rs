@@ -3,7 +3,7 @@
 use crate::codes::Code;
 use crate::input::{Exit, Reached};
 use crate::moment::Moment;
-use crate::pulse::word::Outcome;
+use crate::pulse::word::{Outcome, WorkerError};
 use crate::run::Run;
 use crate::spec::Contract;
 
@@ -20,15 +20,37 @@ pub enum Meaning {
     /// The worker stopped because it was asked to.
     Stopped,
     /// It failed.
-    Failed {
-        /// Class of the failure.
-        code: Code,
-        /// For people.
-        message: String,
-        /// The worker's own opinion on another attempt.
-        retryable: Option<bool>,
-    },
+    Failed(Fault),
 }
+
+/// A failure before retries are weighed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    /// Its class.
+    pub code: Code,
+    /// For people.
+    pub message: String,
+    /// The worker's own opinion on another attempt.
+    pub retryable: Option<bool>,
+    /// The class is the worker's own word, not our finding.
+    pub by_worker: bool,
+}
+
+impl Fault {
+    /// A failure that we found ourselves.
+    #[must_use]
+    pub fn ours(code: &str, message: String) -> Self {
+        Self { code: Code::new(code), message, retryable: None, by_worker: false }
+    }
+
+    /// A failure that the worker named.
+    fn by_worker(error: &WorkerError, message: String) -> Self {
+        Self { code: error.error_code.clone(), message, retryable: error.is_retryable, by_worker: true }
+    }
+}
+
+/// For people, when the worker gave no error with its word.
+pub const SAID_FAILED: &str = "the worker said that the training failed";
 
 /// Judges how a worker ended by its exit and by what it had said.
 ///
@@ -42,75 +64,88 @@ pub fn judge(run: &Run, exit: &Exit, reached: Option<&Reached>, now: Moment) -> 
         (Some(0), _) => match said {
             Some(Outcome::Success | Outcome::Skipped) => Meaning::Complete,
             Some(Outcome::Cancelled) => Meaning::Stopped,
-            Some(Outcome::Failed) => failed_by_word(run, "the worker said that the training failed"),
+            Some(Outcome::Failed) => Meaning::Failed(failed_by_word(run, SAID_FAILED)),
             None if run.spec.contract == Contract::Opaque && !run.heard.spoke => Meaning::Complete,
             None => failed("EXIT_WITHOUT_DONE", "exit code 0, but the worker never said run_complete"),
         },
-        (Some(code), _) => by_code(run, code, reached, now),
-        (None, Some(signal)) => by_signal(run, signal, now),
+        (Some(code), _) => by_code(run, exit, code, reached, now),
+        (None, Some(signal)) => by_signal(run, exit, signal, now),
         (None, None) => match said {
             Some(Outcome::Success | Outcome::Skipped) => Meaning::Complete,
             Some(Outcome::Cancelled) => Meaning::Stopped,
-            Some(Outcome::Failed) => failed_by_word(run, "the worker said that the training failed"),
+            Some(Outcome::Failed) => Meaning::Failed(failed_by_word(run, SAID_FAILED)),
             None if run.lost_to_reboot => failed("NODE_LOST", "the machine was restarted under the worker"),
             None => failed("TRAINING_LOST", "the worker is gone and nobody saw how it ended"),
         },
     }
 }
 
-fn by_code(run: &Run, code: i32, reached: Option<&Reached>, now: Moment) -> Meaning {
+fn by_code(run: &Run, exit: &Exit, code: i32, reached: Option<&Reached>, now: Moment) -> Meaning {
     let said = run.heard.complete.as_ref().map(|c| c.outcome);
-    match (code, &run.heard.error) {
-        (EXIT_PERMANENT, Some(error)) => Meaning::Failed {
-            code: error.error_code.clone(),
-            message: error.message.clone(),
-            retryable: Some(false),
-        },
+    match (code, last_error(run)) {
+        (EXIT_PERMANENT, Some(error)) => {
+            let fault = Fault::by_worker(error, error.message.clone());
+            Meaning::Failed(Fault { retryable: Some(false), ..fault })
+        }
         (EXIT_PERMANENT, None) => failed("EXIT_PERMANENT", "exit code 125: permanent, do not retry"),
         (EXIT_RETRY, _) => failed("EXIT_NONZERO", "exit code 75: the worker asks to be tried again"),
         (126, _) => failed("COMMAND_NOT_EXECUTABLE", "exit code 126: the command can't be executed"),
         (127, _) => failed("COMMAND_NOT_FOUND", "exit code 127: the command was not found"),
-        (_, Some(_)) => failed_by_word(run, &format!("exit code {code}")),
+        (_, Some(error)) => Meaning::Failed(Fault::by_worker(error, error.message.clone())),
         (_, None) if said == Some(Outcome::Success) => {
             failed("EXIT_NONZERO", &format!("the worker said that it succeeded, but its exit code is {code}"))
         }
-        (_, None) if never_got_going(run, reached, now) => {
+        (_, None) if never_got_going(run, exit, reached, now) => {
             failed("STARTUP_FAILED", &format!("exit code {code} right after the start"))
         }
         (_, None) => failed("EXIT_NONZERO", &format!("exit code {code}")),
     }
 }
 
-fn by_signal(run: &Run, signal: i32, now: Moment) -> Meaning {
+fn by_signal(run: &Run, exit: &Exit, signal: i32, now: Moment) -> Meaning {
     let name = signal_name(signal);
     if let Some(error) = run.heard.error.as_ref().filter(|error| error.fatal) {
-        let message = format!("{} ({name})", error.message);
-        return Meaning::Failed { code: error.error_code.clone(), message, retryable: error.is_retryable };
+        return Meaning::Failed(Fault::by_worker(error, format!("{} ({name})", error.message)));
     }
-    let lived_ms = run.started_at.map_or(0, |at| now.ms_since(at));
-    failed("WORKER_CRASHED", &format!("ended by {name} after {:.1} s", lived_ms as f64 / 1000.0))
+    let lived_s = lived_ms(run, exit, now) as f64 / 1000.0;
+    failed("WORKER_CRASHED", &format!("ended by {name} after {lived_s:.1} s"))
 }
 
 /// An error code soon after the start, before any sign of progress: a typing error rather
 /// than an accident.
-fn never_got_going(run: &Run, reached: Option<&Reached>, now: Moment) -> bool {
-    let young = run.started_at.is_some_and(|at| now.ms_since(at) < run.spec.policy.retry.startup_window_ms);
+fn never_got_going(run: &Run, exit: &Exit, reached: Option<&Reached>, now: Moment) -> bool {
+    let young = lived_ms(run, exit, now) < run.spec.policy.retry.startup_window_ms;
     young && reached.is_none() && run.checkpoint.is_none()
 }
 
 fn failed(code: &str, message: &str) -> Meaning {
-    Meaning::Failed { code: Code::new(code), message: message.to_owned(), retryable: None }
+    Meaning::Failed(Fault::ours(code, message.to_owned()))
 }
 
-/// The worker's last error names the class; without one its word alone does not.
-fn failed_by_word(run: &Run, fallback: &str) -> Meaning {
-    match &run.heard.error {
-        Some(error) => Meaning::Failed {
-            code: error.error_code.clone(),
-            message: error.message.clone(),
-            retryable: error.is_retryable,
-        },
-        None => failed("EXIT_NONZERO", fallback),
+/// How long the worker lived: until its recorded end, if somebody recorded it (a daemon that was
+/// away hears of it late), else until now.
+#[must_use]
+pub fn lived_ms(run: &Run, exit: &Exit, now: Moment) -> u64 {
+    let Some(started) = run.started_at else { return 0 };
+    match exit.unix_ms {
+        Some(ended_ms) => ended_ms.saturating_sub(started.unix_ms),
+        None if run.lost_to_reboot => now.unix_ms.saturating_sub(started.unix_ms),
+        None => now.ms_since(started),
+    }
+}
+
+/// The error that ended the worker: a fatal one, or one after which it said nothing more. An
+/// error that it survived by two days has nothing to do with its end.
+fn last_error(run: &Run) -> Option<&WorkerError> {
+    run.heard.error.as_ref().filter(|error| error.fatal || run.heard.error_was_last)
+}
+
+/// What the worker says is wrong: its last error names the class.
+#[must_use]
+pub fn failed_by_word(run: &Run, otherwise: &str) -> Fault {
+    match last_error(run) {
+        Some(error) => Fault::by_worker(error, error.message.clone()),
+        None => Fault::ours("EXIT_NONZERO", otherwise.to_owned()),
     }
 }
 

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone)]
 pub struct Fleet {
     node: Slug,
+    boot_id: String,
     runs: BTreeMap<RunId, Run>,
     by_command: BTreeMap<CommandId, RunId>,
     quarantined: BTreeMap<RunId, String>,
@@ -80,10 +81,16 @@ fn list(faults: &[SpecError]) -> String {
 }
 
 impl Fleet {
-    /// An empty fleet on the node of this name.
+    /// An empty fleet on the node of this name, in this boot of the machine.
     #[must_use]
-    pub fn new(node: Slug) -> Self {
-        Self { node, runs: BTreeMap::new(), by_command: BTreeMap::new(), quarantined: BTreeMap::new() }
+    pub fn new(node: Slug, boot_id: String) -> Self {
+        Self {
+            node,
+            boot_id,
+            runs: BTreeMap::new(),
+            by_command: BTreeMap::new(),
+            quarantined: BTreeMap::new(),
+        }
     }
 
     /// All runs, by id.
@@ -147,7 +154,6 @@ impl Fleet {
         run_id: RunId,
         spec: Spec,
         command_id: Option<CommandId>,
-        boot_id: &str,
         now: Moment,
     ) -> Result<(RunId, Step), FleetError> {
         if let Some(known) = command_id.as_ref().and_then(|id| self.by_command.get(id)) {
@@ -155,8 +161,8 @@ impl Fleet {
             return Ok((known.clone(), step));
         }
         spec.validate().map_err(FleetError::Invalid)?;
-        let accepted = Event::Accepted { spec: Box::new(spec), command_id, boot_id: boot_id.to_owned() };
-        let events = vec![accepted, Event::AttemptBegun { requested_by: None }];
+        let accepted = Event::Accepted { spec: Box::new(spec), command_id, boot_id: self.boot_id.clone() };
+        let events = vec![accepted, Event::AttemptBegun { requested_by: None, boot_id: None }];
         let recorded = self.record(&run_id, events, Why::NewRun, now)?;
         let effects = vec![Effect::PickCheckpoint { attempt: Attempt(1) }];
         Ok((run_id, Step { recorded, effects, why: Why::NewRun }))
@@ -186,7 +192,11 @@ impl Fleet {
     ) -> Result<Vec<Recorded>, FleetError> {
         let mut after = self.runs.get(run_id).cloned();
         let mut recorded = Vec::with_capacity(events.len());
-        for event in events {
+        for mut event in events {
+            // The decider knows no machine: which boot an attempt's times count in is stamped here.
+            if let Event::AttemptBegun { boot_id, .. } = &mut event {
+                *boot_id = Some(self.boot_id.clone());
+            }
             let before = after.as_ref().map_or(Status::Idle, |run| run.status);
             let (seq, attempt) = after.as_ref().map_or((1, Attempt(0)), |run| {
                 let begins = matches!(event, Event::AttemptBegun { .. });

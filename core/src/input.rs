@@ -23,7 +23,7 @@ pub enum Input {
         /// The fact.
         fact: Fact,
     },
-    /// The run's deadline (see [`crate::run::Run::deadline`]) has passed.
+    /// The run's deadline (see [`crate::run::Run::deadline_mono_ms`]) has passed.
     DeadlinePassed {
         /// The attempt that the deadline was set for.
         attempt: Attempt,
@@ -33,6 +33,8 @@ pub enum Input {
         /// Identity of the machine's present boot.
         boot_id: String,
     },
+    /// The one who looks after checkpoint files has forgotten what it was asked.
+    CheckpointsForgotten,
 }
 
 /// What a user can ask of a run.
@@ -148,25 +150,36 @@ pub struct Exit {
     /// Descendants that outlived the worker and had to be killed.
     #[serde(default)]
     pub strays_killed: u32,
+    /// When it ended by the wall clock, where somebody saw it, Unix ms. (A daemon that was away
+    /// hears of it later.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unix_ms: Option<u64>,
 }
 
 impl Exit {
     /// Ended with `code`.
     #[must_use]
     pub fn with_code(code: i32) -> Self {
-        Self { code: Some(code), signal: None, cpu_ms: 0, max_rss_bytes: 0, strays_killed: 0 }
+        Self { code: Some(code), signal: None, cpu_ms: 0, max_rss_bytes: 0, strays_killed: 0, unix_ms: None }
     }
 
     /// Ended by signal number `signal`.
     #[must_use]
     pub fn by_signal(signal: i32) -> Self {
-        Self { code: None, signal: Some(signal), cpu_ms: 0, max_rss_bytes: 0, strays_killed: 0 }
+        Self {
+            code: None,
+            signal: Some(signal),
+            cpu_ms: 0,
+            max_rss_bytes: 0,
+            strays_killed: 0,
+            unix_ms: None,
+        }
     }
 
     /// Nobody saw how it ended.
     #[must_use]
     pub fn unknown() -> Self {
-        Self { code: None, signal: None, cpu_ms: 0, max_rss_bytes: 0, strays_killed: 0 }
+        Self { code: None, signal: None, cpu_ms: 0, max_rss_bytes: 0, strays_killed: 0, unix_ms: None }
     }
 }
 

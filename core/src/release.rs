@@ -7,54 +7,65 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub struct Held<T> {
     issued: u64,
-    committed: u64,
-    queue: VecDeque<(u64, T)>,
+    settled: u64,
+    queue: VecDeque<Waiting<T>>,
+}
+
+#[derive(Debug)]
+struct Waiting<T> {
+    ticket: u64,
+    /// It is what the batch leads to; otherwise it only must not overtake the batch.
+    own: bool,
+    consequences: T,
 }
 
 impl<T> Held<T> {
     /// Tickets begin just above `base`; two holders with different bases never mix them up.
     #[must_use]
     pub fn new(base: u64) -> Self {
-        Self { issued: base, committed: base, queue: VecDeque::new() }
+        Self { issued: base, settled: base, queue: VecDeque::new() }
     }
 
     /// Takes the consequences of a new batch and returns the batch's ticket.
     pub fn hold(&mut self, consequences: T) -> u64 {
         self.issued = self.issued.saturating_add(1);
-        self.queue.push_back((self.issued, consequences));
+        self.queue.push_back(Waiting { ticket: self.issued, own: true, consequences });
         self.issued
     }
 
     /// Takes consequences that wrote nothing. They still must not overtake what was decided
-    /// before: handed back at once if everything before is on disk, else held.
+    /// before: handed back at once if everything before is settled, else held.
     pub fn hold_behind(&mut self, consequences: T) -> Option<T> {
-        if self.committed >= self.issued {
+        if self.settled >= self.issued {
             return Some(consequences);
         }
-        self.queue.push_back((self.issued, consequences));
+        self.queue.push_back(Waiting { ticket: self.issued, own: false, consequences });
         None
     }
 
     /// Every batch up to `ticket` is on disk: returns their consequences in order. Tickets of
     /// another holder (below the base) release nothing.
     pub fn release(&mut self, ticket: u64) -> Vec<T> {
-        self.committed = self.committed.max(ticket.min(self.issued));
+        self.settled = self.settled.max(ticket.min(self.issued));
         let mut released = Vec::new();
-        while self.queue.front().is_some_and(|(held, _)| *held <= self.committed) {
-            released.extend(self.queue.pop_front().map(|(_, consequences)| consequences));
+        while self.queue.front().is_some_and(|waiting| waiting.ticket <= self.settled) {
+            released.extend(self.queue.pop_front().map(|waiting| waiting.consequences));
         }
         released
     }
 
-    /// Batch `ticket` will never be on disk: returns its consequences, which must not happen.
-    pub fn discard(&mut self, ticket: u64) -> Vec<T> {
-        let (gone, kept) = std::mem::take(&mut self.queue).into_iter().partition(|(held, _)| *held == ticket);
-        self.queue = kept;
-        let gone: VecDeque<(u64, T)> = gone;
-        gone.into_iter().map(|(_, consequences)| consequences).collect()
+    /// Batch `ticket` will never be on disk; the store tells so in the order of the batches.
+    /// Returns its own consequences, which must not happen, and after them those that may go
+    /// now: what was only held behind it.
+    pub fn discard(&mut self, ticket: u64) -> (Vec<T>, Vec<T>) {
+        let mut gone = Vec::new();
+        if let Some(place) = self.queue.iter().position(|waiting| waiting.own && waiting.ticket == ticket) {
+            gone.extend(self.queue.remove(place).map(|waiting| waiting.consequences));
+        }
+        (gone, self.release(ticket))
     }
 
-    /// Batches whose commit has not been heard of.
+    /// Batches and what waits behind them.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.queue.len()
@@ -88,8 +99,12 @@ mod tests {
     fn a_batch_that_failed_takes_only_its_own_along() {
         let mut held = Held::new(0);
         let first = held.hold("a");
+        assert_eq!(held.hold_behind("behind"), None);
         let second = held.hold("b");
-        assert_eq!(held.discard(first), ["a"]);
+        assert_eq!(held.discard(first), (vec!["a"], vec!["behind"]));
         assert_eq!(held.release(second), ["b"]);
+        let last = held.hold("c");
+        assert_eq!(held.discard(last), (vec!["c"], vec![]));
+        assert_eq!(held.hold_behind("at once"), Some("at once"), "nothing is waited for any more");
     }
 }

@@ -39,13 +39,15 @@ impl RetryState {
     /// Judges a failure at `now_mono_ms`. `self` does not yet contain it.
     ///
     /// `retryable` is the worker's own word where it gave one; it overrides the class, but
-    /// not the budget.
+    /// not the budget. `ours` says that Resus itself gave the failure its class: nobody but us
+    /// can say that a failure is nobody's fault.
     #[must_use]
     pub fn judge(
         &self,
         policy: &RetryPolicy,
         code: &Code,
         retryable: Option<bool>,
+        ours: bool,
         now_mono_ms: u64,
         delay_ms: u64,
     ) -> Verdict {
@@ -56,11 +58,11 @@ impl RetryState {
         };
         match rule {
             Rule::Never => return Verdict::NotRetryable,
-            Rule::Free => return Verdict::Retry { delay_ms, counted: false },
+            Rule::Free if ours => return Verdict::Retry { delay_ms, counted: false },
             Rule::AtMost(most) if self.by_code.get(code).copied().unwrap_or(0) >= most => {
                 return Verdict::ClassSpent;
             }
-            Rule::AtMost(_) | Rule::Budget => {}
+            Rule::AtMost(_) | Rule::Budget | Rule::Free => {}
         }
         if self.spent_within(policy, now_mono_ms) >= policy.max {
             return Verdict::BudgetSpent;
@@ -179,14 +181,18 @@ mod tests {
         let mut state = RetryState::default();
         state.note_retry(&policy, 100);
         state.note_retry(&policy, 200);
-        assert_eq!(state.judge(&policy, &crashed, None, 300, 5), Verdict::BudgetSpent);
+        assert_eq!(state.judge(&policy, &crashed, None, true, 300, 5), Verdict::BudgetSpent);
         assert_eq!(
-            state.judge(&policy, &crashed, None, 1_150, 5),
+            state.judge(&policy, &crashed, None, true, 1_150, 5),
             Verdict::Retry { delay_ms: 5, counted: true }
         );
+        let preempted = Code::new("PREEMPTED");
+        let free = Verdict::Retry { delay_ms: 5, counted: false };
+        assert_eq!(state.judge(&policy, &preempted, None, true, 300, 5), free);
         assert_eq!(
-            state.judge(&policy, &Code::new("PREEMPTED"), None, 300, 5),
-            Verdict::Retry { delay_ms: 5, counted: false }
+            state.judge(&policy, &preempted, None, false, 300, 5),
+            Verdict::BudgetSpent,
+            "its own word"
         );
     }
 
@@ -195,14 +201,14 @@ mod tests {
         let policy = RetryPolicy::default();
         let startup = Code::new("STARTUP_FAILED");
         let mut state = RetryState::default();
-        assert!(matches!(state.judge(&policy, &startup, None, 0, 0), Verdict::Retry { .. }));
+        assert!(matches!(state.judge(&policy, &startup, None, true, 0, 0), Verdict::Retry { .. }));
         state.note_failure(&startup, false);
-        assert_eq!(state.judge(&policy, &startup, None, 0, 0), Verdict::ClassSpent);
+        assert_eq!(state.judge(&policy, &startup, None, true, 0, 0), Verdict::ClassSpent);
         let config = Code::new("CONFIG_INVALID");
-        assert_eq!(state.judge(&policy, &config, None, 0, 0), Verdict::NotRetryable);
-        assert!(matches!(state.judge(&policy, &config, Some(true), 0, 0), Verdict::Retry { .. }));
+        assert_eq!(state.judge(&policy, &config, None, true, 0, 0), Verdict::NotRetryable);
+        assert!(matches!(state.judge(&policy, &config, Some(true), true, 0, 0), Verdict::Retry { .. }));
         assert_eq!(
-            state.judge(&policy, &Code::new("EXIT_NONZERO"), Some(false), 0, 0),
+            state.judge(&policy, &Code::new("EXIT_NONZERO"), Some(false), true, 0, 0),
             Verdict::NotRetryable
         );
     }

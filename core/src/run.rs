@@ -92,6 +92,8 @@ pub struct Heard {
     pub complete: Option<Complete>,
     /// Its last error.
     pub error: Option<WorkerError>,
+    /// It has said nothing for the ledger since that error, but that it is finished.
+    pub error_was_last: bool,
     /// Stage of the work.
     pub stage: Option<String>,
     /// Its last message.

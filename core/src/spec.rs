@@ -4,9 +4,9 @@ use crate::ids::Slug;
 use crate::policy::Policy;
 use serde::{Deserialize, Serialize};
 
-/// Longest command line and environment together, in bytes. The ledger takes rows of 1 MiB;
-/// a quarter of it leaves room for characters that JSON writes as escapes.
-pub const COMMAND_BYTES_MAX: usize = 256 << 10;
+/// Longest request, in bytes as the ledger writes it (JSON; a control character takes six).
+/// The ledger takes rows of 1 MiB; a quarter is left for what else is in the row.
+pub const COMMAND_BYTES_MAX: usize = 768 << 10;
 
 /// Everything needed to run a workload, now and at every retry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,8 +127,7 @@ impl Spec {
         if !self.cwd.starts_with('/') || self.cwd.contains('\0') {
             faults.push(SpecError::Cwd { cwd: self.cwd.clone() });
         }
-        let bytes = self.argv.iter().map(|a| a.len() + 1).sum::<usize>()
-            + self.env.iter().map(|(k, v)| k.len() + v.len() + 2).sum::<usize>();
+        let bytes = serde_json::to_string(self).map_or(usize::MAX, |json| json.len());
         if bytes > COMMAND_BYTES_MAX {
             faults.push(SpecError::TooLarge { bytes });
         }
@@ -157,5 +156,31 @@ impl Spec {
             .into_iter()
             .filter(|(_, value, min, max)| value < min || value > max)
             .map(|(key, value, min, max)| SpecError::Range { key, value, min, max })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(env: Vec<(String, String)>) -> Spec {
+        Spec {
+            workload: Slug::nearest("w", "w"),
+            name: Slug::nearest("w", "w"),
+            argv: vec!["train".into()],
+            cwd: "/".into(),
+            env,
+            contract: Contract::Opaque,
+            policy: Policy::default(),
+            flow: None,
+        }
+    }
+
+    #[test]
+    fn what_the_ledger_could_not_hold_is_refused_at_once() {
+        let escapes = "\u{1}".repeat(200 << 10);
+        let faults = spec(vec![("A".into(), escapes)]).validate().unwrap_err();
+        assert!(matches!(faults[..], [SpecError::TooLarge { .. }]), "{faults:?}");
+        assert_eq!(spec(vec![("A".into(), "x".repeat(200 << 10))]).validate(), Ok(()));
     }
 }

@@ -49,7 +49,8 @@ fn kill(run: &Run, by: &str) -> Decision {
                 vec![Effect::Kill { attempt }],
             ),
         },
-        Phase::Killed => already_stopping(run, by),
+        // The signal may have been lost on its way: it does no harm twice.
+        Phase::Killed => Decision { effects: vec![Effect::Kill { attempt }], ..already_stopping(run, by) },
         Phase::Done | Phase::Failed | Phase::Cancelled => Decision::nothing(Why::AlreadyEnded),
     }
 }
@@ -58,7 +59,7 @@ fn retry(run: &Run, by: &str) -> Result<Decision, Refusal> {
     match run.phase {
         Phase::Waiting | Phase::Failed | Phase::Cancelled => Ok(Decision::new(
             Why::Requested,
-            vec![Event::AttemptBegun { requested_by: Some(by.to_owned()) }],
+            vec![Event::AttemptBegun { requested_by: Some(by.to_owned()), boot_id: None }],
             vec![Effect::PickCheckpoint { attempt: run.attempt.next() }],
         )),
         Phase::Done => refuse(run, Verb::Retry, &[]),

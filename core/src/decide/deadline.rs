@@ -21,7 +21,7 @@ pub(super) fn decide(run: &Run, attempt: Attempt, now: Moment) -> Decision {
     match run.phase {
         Phase::Waiting => Decision::new(
             Why::BackoffOver,
-            vec![Event::AttemptBegun { requested_by: None }],
+            vec![Event::AttemptBegun { requested_by: None, boot_id: None }],
             vec![Effect::PickCheckpoint { attempt: attempt.next() }],
         ),
         // A worker that never said a word has nothing to save: no grace.
@@ -47,11 +47,17 @@ pub(super) fn decide(run: &Run, attempt: Attempt, now: Moment) -> Decision {
         Phase::Killed => {
             Decision::new(Why::Unkillable, vec![Event::StillAlive], vec![Effect::Kill { attempt }])
         }
-        Phase::Choosing
-        | Phase::Spawning
-        | Phase::Running
-        | Phase::Done
-        | Phase::Failed
-        | Phase::Cancelled => Decision::nothing(Why::NothingToDo),
+        // No answer: asked again. The effects are idempotent, and each answer ends the wait.
+        Phase::Choosing => {
+            Decision::new(Why::NoAnswer, vec![Event::OrderRepeated], vec![Effect::PickCheckpoint { attempt }])
+        }
+        Phase::Spawning => Decision::new(
+            Why::NoAnswer,
+            vec![Event::OrderRepeated],
+            vec![Effect::Attach { attempt, upto: run.upto }],
+        ),
+        Phase::Running | Phase::Done | Phase::Failed | Phase::Cancelled => {
+            Decision::nothing(Why::NothingToDo)
+        }
     }
 }

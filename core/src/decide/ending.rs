@@ -4,7 +4,7 @@ use super::Decision;
 use crate::codes::Code;
 use crate::effect::Effect;
 use crate::event::{Event, Failure, StopCause, Why};
-use crate::failure::{Meaning, judge};
+use crate::failure::{Fault, Meaning, SAID_FAILED, failed_by_word, judge, lived_ms};
 use crate::input::{Exit, Reached};
 use crate::moment::Moment;
 use crate::phase::{Phase, Wanted};
@@ -20,26 +20,29 @@ pub(super) fn exited(run: &Run, exit: &Exit, reached: Option<&Reached>, now: Mom
         // itself. Code 0 alone is how most programs leave when they are asked to.
         (Meaning::Complete, Wanted::Cancelled, _) if !said_success(run) => cancelled(),
         (Meaning::Complete, _, _) => done(run),
-        (Meaning::Stopped | Meaning::Failed { .. }, Wanted::Cancelled, _) => cancelled(),
-        (Meaning::Stopped | Meaning::Failed { .. }, Wanted::Finished, Some(StopCause::StartupTimeout)) => {
+        (Meaning::Stopped | Meaning::Failed(_), Wanted::Cancelled, _) => cancelled(),
+        (Meaning::Stopped | Meaning::Failed(_), Wanted::Finished, Some(StopCause::StartupTimeout)) => {
             let after_s = run.spec.policy.startup_timeout_ms / 1000;
-            let message = format!("the worker said nothing for {after_s} s after its start and was killed");
-            failed(run, &Code::new("STARTUP_FAILED"), message, None, reached, now)
+            let message =
+                format!("the worker said nothing for {after_s} s while it was starting and was killed");
+            failed(run, &Fault::ours("STARTUP_FAILED", message), exit, reached, now)
         }
-        (Meaning::Stopped | Meaning::Failed { .. }, Wanted::Finished, Some(StopCause::CooldownTimeout))
+        (Meaning::Stopped | Meaning::Failed(_), Wanted::Finished, Some(StopCause::CooldownTimeout))
             if said_success(run) =>
         {
             done(run)
+        }
+        // Our own signal ended it: what it had said counts, not the signal.
+        (Meaning::Failed(_), Wanted::Finished, Some(StopCause::CooldownTimeout)) => {
+            failed(run, &failed_by_word(run, SAID_FAILED), exit, reached, now)
         }
         // It was told to leave by somebody else than us, e.g. a SIGTERM from outside, and
         // did so in good order. The user still wants the run to finish.
         (Meaning::Stopped, Wanted::Finished, _) => {
             let message = "the worker was asked to stop, but not by Resus".to_owned();
-            failed(run, &Code::new("PREEMPTED"), message, None, reached, now)
+            failed(run, &Fault::ours("PREEMPTED", message), exit, reached, now)
         }
-        (Meaning::Failed { code, message, retryable }, Wanted::Finished, _) => {
-            failed(run, code, message.clone(), *retryable, reached, now)
-        }
+        (Meaning::Failed(fault), Wanted::Finished, _) => failed(run, fault, exit, reached, now),
     };
     decision.events.insert(0, Event::WorkerExited { exit: *exit, reached: reached.copied() });
     decision
@@ -49,7 +52,10 @@ pub(super) fn exited(run: &Run, exit: &Exit, reached: Option<&Reached>, now: Mom
 pub(super) fn spawn_refused(run: &Run, code: &Code, message: &str, now: Moment) -> Decision {
     match run.wanted {
         Wanted::Cancelled => cancelled(),
-        Wanted::Finished => failed(run, code, message.to_owned(), None, None, now),
+        Wanted::Finished => {
+            let fault = Fault::ours(code.as_str(), message.to_owned());
+            failed(run, &fault, &Exit::unknown(), None, now)
+        }
     }
 }
 
@@ -72,28 +78,24 @@ pub(super) fn cancelled() -> Decision {
     Decision::new(why, vec![Event::Ended { phase: Phase::Cancelled, why }], vec![Effect::Dismiss])
 }
 
-fn failed(
-    run: &Run,
-    code: &Code,
-    message: String,
-    worker_says_retryable: Option<bool>,
-    reached: Option<&Reached>,
-    now: Moment,
-) -> Decision {
+fn failed(run: &Run, fault: &Fault, exit: &Exit, reached: Option<&Reached>, now: Moment) -> Decision {
+    let Fault { code, message, retryable, by_worker } = fault;
     let policy = &run.spec.policy.retry;
-    let lived_ms = run.started_at.map_or(0, |at| now.ms_since(at));
-    let was_healthy = reached.is_some() && lived_ms >= policy.healthy_after_ms;
+    let was_healthy = reached.is_some() && lived_ms(run, exit, now) >= policy.healthy_after_ms;
     let mut slate = run.retry.clone();
     if was_healthy {
         slate.wipe();
     }
+    // An end that is nobody's fault is free of the budget, if the attempt got anywhere: one that
+    // never does would be retried for ever.
+    let ours = !by_worker && (reached.is_some() || code.as_str() != "PREEMPTED");
     let delay_ms = backoff_ms(policy, &run.id, run.attempt, slate.failures.saturating_add(1));
-    let verdict = slate.judge(policy, code, worker_says_retryable, now.mono_ms, delay_ms);
+    let verdict = slate.judge(policy, code, *retryable, ours, now.mono_ms, delay_ms);
     let failure = |retried| {
         Event::Failed(Failure {
             code: code.clone(),
             message: message.clone(),
-            worker_says_retryable,
+            worker_says_retryable: *retryable,
             retried,
             was_healthy,
         })
@@ -107,7 +109,7 @@ fn failed(
             let mut events = vec![failure(true), Event::RetryScheduled { delay_ms, counted }];
             let mut effects = Vec::new();
             if delay_ms == 0 {
-                events.push(Event::AttemptBegun { requested_by: None });
+                events.push(Event::AttemptBegun { requested_by: None, boot_id: None });
                 effects.push(Effect::PickCheckpoint { attempt: run.attempt.next() });
             }
             Decision::new(Why::FailureRetried, events, effects)

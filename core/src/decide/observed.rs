@@ -223,7 +223,7 @@ fn exited(run: &Run, exit: &Exit, reached: Option<&Reached>, now: Moment) -> Dec
 }
 
 fn checked(run: &Run, checkpoint: &CheckpointRef, refusal: Option<&str>) -> Decision {
-    if !run.candidates.iter().any(|c| c.checkpoint_id == checkpoint.checkpoint_id) {
+    if !run.candidates.iter().any(|c| c.path == checkpoint.path) {
         return Decision::nothing(Why::NothingToDo);
     }
     let (event, effects) = match refusal {

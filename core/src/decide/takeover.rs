@@ -4,29 +4,47 @@
 use super::Decision;
 use crate::effect::Effect;
 use crate::event::{Event, Why};
+use crate::input::CheckpointRef;
 use crate::phase::Phase;
 use crate::run::Run;
 
+/// All that may have been lost: the link to the worker, a request to the checkpoint files.
+/// SIGTERM is not sent again: many programs take a second one as an order to leave at once. The
+/// next rung of the ladder finds a worker that the first one did not reach.
 pub(super) fn decide(run: &Run, boot_id: &str) -> Decision {
     let attempt = run.attempt;
     let mut effects = Vec::new();
     let attach = Effect::Attach { attempt, upto: run.upto };
     match run.phase {
-        Phase::Choosing => effects.push(Effect::PickCheckpoint { attempt }),
-        Phase::Spawning | Phase::Starting | Phase::Running | Phase::CoolingDown => effects.push(attach),
+        Phase::Spawning | Phase::Starting | Phase::Running | Phase::CoolingDown | Phase::Terminated => {
+            effects.push(attach);
+        }
         Phase::Asked => effects.extend([attach, Effect::Ask { attempt }]),
-        Phase::Terminated => effects.extend([attach, Effect::Terminate { attempt }]),
         Phase::Killed => effects.extend([attach, Effect::Kill { attempt }]),
-        Phase::Waiting => {}
+        Phase::Choosing | Phase::Waiting => {}
         Phase::Done | Phase::Failed | Phase::Cancelled => effects.push(Effect::Dismiss),
     }
-    effects.extend(
-        run.candidates
-            .iter()
-            .map(|checkpoint| Effect::VerifyCheckpoint { attempt, checkpoint: checkpoint.clone() }),
-    );
-    if run.phase.is_terminal() || run.boot_id == boot_id {
+    effects.extend(of_checkpoints(run));
+    if run.phase.is_terminal() {
         return Decision::new(Why::TakenOver, Vec::new(), effects);
     }
-    Decision::new(Why::Rebooted, vec![Event::Rebooted { boot_id: boot_id.to_owned() }], effects)
+    if run.boot_id != boot_id {
+        let rebooted = Event::Rebooted { boot_id: boot_id.to_owned() };
+        return Decision::new(Why::Rebooted, vec![rebooted], effects);
+    }
+    let events = if run.phase.has_worker() { vec![Event::Adopted] } else { Vec::new() };
+    Decision::new(Why::TakenOver, events, effects)
+}
+
+/// The requests to the checkpoint files were lost.
+pub(super) fn checkpoints(run: &Run) -> Decision {
+    Decision::new(Why::TakenOver, Vec::new(), of_checkpoints(run))
+}
+
+fn of_checkpoints(run: &Run) -> Vec<Effect> {
+    let attempt = run.attempt;
+    let pick = (run.phase == Phase::Choosing).then_some(Effect::PickCheckpoint { attempt });
+    let verify =
+        |checkpoint: &CheckpointRef| Effect::VerifyCheckpoint { attempt, checkpoint: checkpoint.clone() };
+    pick.into_iter().chain(run.candidates.iter().map(verify)).collect()
 }

@@ -229,9 +229,10 @@ fn checkpoint(payload: &Map<String, Value>) -> Result<Word, LineError> {
     let path = required("checkpoint", payload, "path", "an absolute path", |v| {
         v.as_str().filter(|p| p.starts_with('/') && !p.contains('\0')).map(str::to_owned)
     })?;
-    let file_name = path.rsplit('/').next().unwrap_or(&path).to_owned();
+    let file_name = path.rsplit('/').next().unwrap_or(&path);
+    let stem = file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem).to_owned();
     Ok(Word::CheckpointSaved(CheckpointRef {
-        checkpoint_id: name(payload, "checkpoint_id").unwrap_or(file_name),
+        checkpoint_id: name(payload, "checkpoint_id").unwrap_or(stem),
         path,
         step: number(payload, "step").or_else(|| number(payload, "epoch")),
         size_bytes: payload.get("size_bytes").and_then(Value::as_u64),

@@ -22,7 +22,7 @@ pub fn of(record: &Record, before: Status, run: &Run) -> (EventType, Source, Val
         Event::Accepted { .. } => {
             (StatusType, Source::User, status(before, run, "ACCEPTED", "accepted", Map::new()))
         }
-        Event::AttemptBegun { requested_by } => {
+        Event::AttemptBegun { requested_by, .. } => {
             let mut extra = Map::new();
             if let Some(by) = requested_by {
                 extra.insert("requested_by".to_owned(), by.as_str().into());
@@ -68,6 +68,8 @@ pub fn of(record: &Record, before: Status, run: &Run) -> (EventType, Source, Val
         | Event::Escalated { .. }
         | Event::StillAlive
         | Event::WorkerExited { .. }
+        | Event::Adopted
+        | Event::OrderRepeated
         | Event::Rebooted { .. } => supervisor(Worker, worker(&record.event, run)),
     }
 }
@@ -91,7 +93,10 @@ fn status(before: Status, run: &Run, reason: &str, message: &str, extra: Map<Str
 
 fn ended(record: &Record, before: Status, run: &Run) -> Value {
     let mut extra = Map::new();
-    extra.insert("duration_s".to_owned(), (record.at.ms_since(run.accepted_at) as f64 / 1000.0).into());
+    extra.insert(
+        "duration_s".to_owned(),
+        (record.at.unix_ms.saturating_sub(run.accepted_at.unix_ms) as f64 / 1000.0).into(),
+    );
     if let Some(exit) = run.last_exit {
         extra.insert("exit".to_owned(), json!({"code": exit.code, "signal": exit.signal}));
     }
@@ -192,6 +197,8 @@ fn worker(event: &Event, run: &Run) -> Value {
         Event::StillAlive => json!({"action": "unkillable"}),
         Event::WorkerExited { exit, .. } => json!({"action": "exited", "exit": exit}),
         Event::Rebooted { boot_id } => json!({"action": "rebooted", "boot_id": boot_id}),
+        Event::Adopted => json!({"action": "adopted", "pid": run.worker.as_ref().map(|w| w.pid)}),
+        Event::OrderRepeated => json!({"action": "ordered", "reason": "no answer"}),
         Event::WorkerSpoke => json!({"action": "ready", "reason": "speaks PULSE"}),
         Event::Accepted { .. }
         | Event::AttemptBegun { .. }

@@ -85,7 +85,7 @@ proptest! {
         let played = play(opaque, &moves, policy.clone());
 
         // The state is the fold of the ledger and nothing else.
-        let mut replayed = Fleet::new(Slug::new("n1").unwrap());
+        let mut replayed = Fleet::new(Slug::new("n1").unwrap(), BOOT.into());
         for recorded in &played.records {
             replayed.replay(&recorded.record);
         }
@@ -123,7 +123,7 @@ proptest! {
         for recorded in &played.records {
             let now = recorded.record.at.mono_ms;
             match &recorded.record.event {
-                Event::AttemptBegun { requested_by: Some(_) } => spent.clear(),
+                Event::AttemptBegun { requested_by: Some(_), .. } => spent.clear(),
                 Event::Failed(failure) if failure.was_healthy => spent.clear(),
                 Event::RetryScheduled { counted: true, .. } => {
                     spent.retain(|at| *at >= now.saturating_sub(window_ms));
@@ -160,8 +160,7 @@ fn the_same_command_twice_creates_one_run() {
     let (mut fleet, _) = accepted(spec(Contract::Pulse, policy()), at(0));
     let command = resus_core::ids::CommandId::new("cmd-1").unwrap();
     let other = resus_core::ids::RunId::new("run-2").unwrap();
-    let (id, step) =
-        fleet.submit(other, spec(Contract::Pulse, policy()), Some(command), BOOT, at(5)).unwrap();
+    let (id, step) = fleet.submit(other, spec(Contract::Pulse, policy()), Some(command), at(5)).unwrap();
     assert_eq!((id, step.recorded.len(), fleet.runs().count()), (run_id(), 0, 1));
 }
 
@@ -169,9 +168,8 @@ fn the_same_command_twice_creates_one_run() {
 fn a_record_that_does_not_fit_quarantines_its_run_alone() {
     let (mut fleet, step) = accepted(spec(Contract::Pulse, policy()), at(0));
     let other = resus_core::ids::RunId::new("run-2").unwrap();
-    let (_, second) =
-        fleet.submit(other.clone(), spec(Contract::Pulse, policy()), None, BOOT, at(5)).unwrap();
-    let mut replayed = Fleet::new(Slug::new("n1").unwrap());
+    let (_, second) = fleet.submit(other.clone(), spec(Contract::Pulse, policy()), None, at(5)).unwrap();
+    let mut replayed = Fleet::new(Slug::new("n1").unwrap(), BOOT.into());
     replayed.replay(&step.recorded[0].record);
     let mut torn = step.recorded[1].record.clone();
     torn.seq = 7;

@@ -46,9 +46,9 @@ pub fn at(mono_ms: u64) -> Moment {
 
 /// A fleet with one accepted run, and what its acceptance led to.
 pub fn accepted(spec: Spec, now: Moment) -> (Fleet, Step) {
-    let mut fleet = Fleet::new(Slug::new("n1").unwrap());
+    let mut fleet = Fleet::new(Slug::new("n1").unwrap(), BOOT.into());
     let command = CommandId::new("cmd-1").unwrap();
-    let (_, step) = fleet.submit(run_id(), spec, Some(command), BOOT, now).unwrap();
+    let (_, step) = fleet.submit(run_id(), spec, Some(command), now).unwrap();
     (fleet, step)
 }
 
@@ -94,6 +94,13 @@ pub fn word(kind: &str) -> Word {
             fatal: true,
             target: None,
         }),
+        "oom-survived" => Word::Error(WorkerError {
+            error_code: Code::new("CUDA_OOM"),
+            message: "out of memory, halving the batch".into(),
+            is_retryable: None,
+            fatal: false,
+            target: None,
+        }),
         "saved" => Word::CheckpointSaved(checkpoint(5.0)),
         other => panic!("no word {other:?}"),
     }
@@ -116,7 +123,7 @@ pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
     fact("never spawned", Fact::NeverSpawned);
     fact("ask undelivered", Fact::AskUndelivered);
     fact("sign of life", Fact::SignOfLife);
-    for kind in ["loading", "stage", "oom", "saved", "success", "cancelled", "failed"] {
+    for kind in ["loading", "stage", "oom", "oom-survived", "saved", "success", "cancelled", "failed"] {
         fact(&format!("said {kind}"), Fact::Said { word: word(kind), said_unix_ms: None, upto: upto + 1 });
     }
     let reached = Some(Reached { done: 8.0, total: None });
@@ -129,6 +136,7 @@ pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
     ] {
         fact(name, Fact::Exited { exit, reached });
     }
+    fact("left at once", Fact::Exited { exit: Exit::with_code(0), reached: None });
     fact("checkpoint good", Fact::CheckpointChecked { checkpoint: checkpoint(5.0), refusal: None });
     let torn = Some("torn".to_owned());
     fact("checkpoint bad", Fact::CheckpointChecked { checkpoint: checkpoint(5.0), refusal: torn });
