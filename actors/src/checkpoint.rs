@@ -6,7 +6,7 @@ use crate::doing::Summary;
 use crate::supervisor::{Observation, SupervisorMsg};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use resus_checkpoint::retention::{self, Entry};
-use resus_checkpoint::{newest_verified, verify};
+use resus_checkpoint::{Refusal, newest_verified, verify};
 use resus_core::ids::{Attempt, RunId};
 use resus_core::input::{CheckpointRef, CheckpointRefusal, Fact};
 use resus_store::StateDir;
@@ -112,8 +112,13 @@ fn start_next(
     let Some((attempt, job)) = files.waiting.pop_front() else { return Ok(()) };
     files.busy = true;
     let actor = myself.clone();
-    tokio::task::spawn_blocking(move || {
-        let fact = carry_out(&folder, &job);
+    let reading = tokio::task::spawn_blocking(move || carry_out(&folder, &job));
+    tokio::spawn(async move {
+        // A job that panicked is over as well: the next one of this run must get its turn.
+        let fact = reading.await.unwrap_or_else(|error| {
+            tracing::error!(%run_id, %error, "a job with checkpoint files failed");
+            None
+        });
         let _gone = actor.cast(CheckpointMsg::Done { run_id, attempt, fact });
     });
     Ok(())
@@ -167,6 +172,10 @@ fn check(folder: &Path, announced: &CheckpointRef) -> Fact {
                 digest: Some(format!("crc32:{:08x}", whole.header.crc)),
             };
             Fact::CheckpointChecked { checkpoint, refusal: None }
+        }
+        // The worker has removed it itself since: no damage, and nothing to keep.
+        Err(Refusal::Open(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            Fact::CheckpointsPruned { paths: vec![announced.path.clone()] }
         }
         Err(refusal) => {
             Fact::CheckpointChecked { checkpoint: announced.clone(), refusal: Some(told(&refusal)) }

@@ -35,6 +35,13 @@ pub const ATTACH_RETRY: Duration = Duration::from_secs(1);
 /// flight: the next piece is read when the words of this one are on disk.
 pub const EVENTS_READ_BYTES: usize = 64 * 1024;
 
+/// Words of one run that may wait for the disk at once. A worker that floods its event file is
+/// read more slowly, and commands to other runs still get through.
+pub const WORDS_IN_FLIGHT: usize = 64;
+
+/// A worker has ended and its event file can't be read: given up after this.
+pub const EVENTS_READ_DEADLINE: Duration = Duration::from_secs(60);
+
 /// A worker's event file is looked at this often even if no change is reported: file systems
 /// without change events exist.
 pub const RESCAN_INTERVAL: Duration = Duration::from_secs(1);

@@ -3,9 +3,12 @@
 use resus_core::api::OutputChunk;
 use resus_core::run::Run;
 use resus_store::StateDir;
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 /// Name of an attempt's output file, as the shim opens it.
 const OUTPUT_FILE: &str = "output.log";
@@ -21,8 +24,9 @@ pub(crate) enum OutputError {
     Run(#[from] resus_store::BadRunId),
 }
 
-/// Reads at most `max` bytes of an attempt's output from `offset` on. An offset at the end
-/// gives an empty piece; so does an attempt that has printed nothing yet.
+/// Reads at most `max` bytes of an attempt's output from `offset` on, or from the first byte
+/// that is still kept: see [`OutputChunk::offset`]. An offset at the end gives an empty piece;
+/// so does an attempt that has printed nothing yet.
 pub(crate) fn read(
     state: &StateDir,
     run: &Run,
@@ -38,8 +42,8 @@ pub(crate) fn read(
     // Asked before reading: whatever was printed before the end is then read.
     let complete = attempt < newest || run.phase.is_terminal() || !run.phase.has_worker();
     let path = state.attempt(run.id.as_str(), attempt)?.join(OUTPUT_FILE);
-    let (length, bytes) =
-        piece(&path, offset, max).map_err(|source| OutputError::Read { attempt, source })?;
+    let piece = piece(&path, offset, max).map_err(|source| OutputError::Read { attempt, source })?;
+    let Piece { offset, bytes, length } = piece;
     let next_offset = offset.saturating_add(bytes.len() as u64);
     let chunk = OutputChunk {
         attempt,
@@ -53,16 +57,102 @@ pub(crate) fn read(
     Ok((chunk, bytes))
 }
 
-fn piece(path: &std::path::Path, offset: u64, max: u32) -> io::Result<(u64, Vec<u8>)> {
+/// Bytes of a file, where they are, and how long the file is.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Piece {
+    offset: u64,
+    bytes: Vec<u8>,
+    length: u64,
+}
+
+fn piece(path: &Path, offset: u64, max: u32) -> io::Result<Piece> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, Vec::new())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Piece { offset, ..Piece::default() });
+        }
         Err(error) => return Err(error),
     };
     let length = file.metadata()?.len();
-    let wanted = length.saturating_sub(offset).min(u64::from(max));
+    let begin = kept_from(&file, offset, length)?;
+    let wanted = length.saturating_sub(begin).min(u64::from(max));
     let mut bytes = vec![0; usize::try_from(wanted).unwrap_or(0)];
-    let read = file.read_at(&mut bytes, offset)?;
+    let read = file.read_at(&mut bytes, begin)?;
     bytes.truncate(read);
-    Ok((length, bytes))
+    // What was freed while we read would be zeros. The rest was there then if it is now.
+    let kept = kept_from(&file, begin, length)?;
+    let lost = usize::try_from(kept - begin).unwrap_or(usize::MAX).min(bytes.len());
+    bytes.drain(..lost);
+    Ok(Piece { offset: kept, bytes, length })
+}
+
+/// The first offset from `offset` on whose bytes are kept. The shim frees what is too old by
+/// punching a hole at the beginning of the file; nothing else makes holes in it.
+fn kept_from(file: &File, offset: u64, length: u64) -> io::Result<u64> {
+    if offset >= length {
+        return Ok(offset);
+    }
+    match seek(file, SeekFrom::Data(offset)) {
+        Ok(data) => Ok(data),
+        // There is no data up to the end: nothing was kept.
+        Err(Errno::NXIO) => Ok(length),
+        // A file system that knows no holes has none.
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(offset),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{FallocateFlags, fallocate};
+
+    const BLOCK: u64 = 4096;
+
+    /// A file of eight blocks, `a` to `h`, with the first `freed` blocks punched out.
+    fn file_of_blocks(freed: u64) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text: Vec<u8> = (b'a'..=b'h').flat_map(|letter| vec![letter; 4096]).collect();
+        std::fs::write(file.path(), text).unwrap();
+        if freed > 0 {
+            let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            fallocate(file.as_file(), hole, 0, freed * BLOCK).unwrap();
+        }
+        file
+    }
+
+    #[test]
+    fn an_offset_in_the_freed_head_goes_on_at_the_first_kept_byte() {
+        let file = file_of_blocks(3);
+        for offset in [0, 1, 2 * BLOCK, 3 * BLOCK - 1, 3 * BLOCK] {
+            let piece = piece(file.path(), offset, 10).unwrap();
+            assert_eq!((piece.offset, piece.length), (3 * BLOCK, 8 * BLOCK), "from {offset}");
+            assert_eq!(piece.bytes, b"dddddddddd");
+        }
+    }
+
+    #[test]
+    fn a_whole_file_is_read_from_where_it_is_asked_for() {
+        let file = file_of_blocks(0);
+        let piece_at = |offset, max| piece(file.path(), offset, max).unwrap();
+        assert_eq!(piece_at(BLOCK - 1, 2).bytes, b"ab");
+        assert_eq!(piece_at(8 * BLOCK - 1, 9).bytes, b"h");
+        for offset in [8 * BLOCK, 9 * BLOCK] {
+            assert_eq!(piece_at(offset, 9), Piece { offset, bytes: Vec::new(), length: 8 * BLOCK });
+        }
+    }
+
+    #[test]
+    fn where_nothing_was_kept_there_is_nothing_to_read() {
+        let file = file_of_blocks(8);
+        let piece = piece(file.path(), BLOCK, 10).unwrap();
+        assert_eq!(piece, Piece { offset: 8 * BLOCK, bytes: Vec::new(), length: 8 * BLOCK });
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_yet_is_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let piece = piece(&folder.path().join(OUTPUT_FILE), 5, 10).unwrap();
+        assert_eq!(piece, Piece { offset: 5, bytes: Vec::new(), length: 0 });
+    }
 }

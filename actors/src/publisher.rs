@@ -12,6 +12,8 @@ use resus_core::pulse::v2::EventType;
 use resus_store::record::to_pulse;
 use resus_store::{Reader, Row, StateDir};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 pub(crate) enum PublisherMsg {
     /// There is something new in the ledger (or the bus may be back).
@@ -23,9 +25,10 @@ pub(crate) struct PublisherState {
     reader: Reader,
     bus: Local,
     namespace: Slug,
-    /// Everything up to here has been published. The in-process bus remembers nothing, so
-    /// after a restart it begins at the present.
-    cursor: u64,
+    /// Everything up to here has been published. Kept outside of the actor, so that one that is
+    /// restarted leaves nothing out; the in-process bus remembers nothing, so a new daemon
+    /// begins at the present.
+    published: Arc<AtomicU64>,
 }
 
 pub(crate) struct Publisher;
@@ -33,16 +36,23 @@ pub(crate) struct Publisher;
 impl Actor for Publisher {
     type Msg = PublisherMsg;
     type State = PublisherState;
-    type Arguments = (Arc<Directory>, Arc<StateDir>, Local);
+    type Arguments = (Arc<Directory>, Arc<StateDir>, Local, Arc<AtomicU64>);
 
     async fn pre_start(
         &self,
         _myself: ActorRef<PublisherMsg>,
-        (directory, dirs, bus): Self::Arguments,
+        (directory, dirs, bus, published): Self::Arguments,
     ) -> Result<PublisherState, ActorProcessingErr> {
         let reader = Reader::open(&dirs.ledger())?;
-        let cursor = reader.last_pos()?;
-        Ok(PublisherState { directory, reader, bus, namespace: Slug::nearest("default", "default"), cursor })
+        let present = reader.last_pos()?;
+        let _begun_already = published.compare_exchange(0, present, Relaxed, Relaxed);
+        Ok(PublisherState {
+            directory,
+            reader,
+            bus,
+            namespace: Slug::nearest("default", "default"),
+            published,
+        })
     }
 
     async fn handle(
@@ -53,7 +63,14 @@ impl Actor for Publisher {
     ) -> Result<(), ActorProcessingErr> {
         let directory = Arc::clone(&state.directory);
         let _busy = directory.publisher.doing.begin(message.summary());
-        let entries = state.reader.since(state.cursor, PUBLISH_BATCH)?;
+        let entries = match state.reader.since(state.published.load(Relaxed), PUBLISH_BATCH) {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::warn!(%error, "the ledger can't be read for publication; trying again");
+                try_later(&myself);
+                return Ok(());
+            }
+        };
         let more = entries.len() >= PUBLISH_BATCH as usize;
         for entry in entries {
             // A row that does not verify is not a fact and is never published.
@@ -62,20 +79,24 @@ impl Actor for Publisher {
                 && let Err(PublishError::Away(reason)) = state.bus.publish(message).await
             {
                 tracing::warn!(%reason, "the bus is away; events wait in the ledger");
-                let actor = myself.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep(PUBLISH_RETRY).await;
-                    let _gone = actor.cast(PublisherMsg::Advanced);
-                });
+                try_later(&myself);
                 return Ok(());
             }
-            state.cursor = entry.pos;
+            state.published.store(entry.pos, Relaxed);
         }
         if more {
             myself.cast(PublisherMsg::Advanced)?;
         }
         Ok(())
     }
+}
+
+fn try_later(myself: &ActorRef<PublisherMsg>) {
+    let actor = myself.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(PUBLISH_RETRY).await;
+        let _gone = actor.cast(PublisherMsg::Advanced);
+    });
 }
 
 fn outgoing(namespace: &Slug, row: &Row) -> Option<Message> {

@@ -11,7 +11,7 @@ use crate::limits::ACTOR_STOP_DEADLINE;
 use crate::monitor::Monitor;
 use crate::publisher::Publisher;
 use crate::store::Store;
-use crate::supervisor::{Supervisor, SupervisorArgs, SupervisorMsg};
+use crate::supervisor::{Forgotten, Supervisor, SupervisorArgs, SupervisorMsg};
 use crate::tree::{Peer, Row, Strategy, TREE};
 use crate::watchdog::Watchdog;
 use crate::worker::Surroundings;
@@ -23,6 +23,7 @@ use resus_core::ids::Slug;
 use resus_store::{LostHistory, StateDir};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
@@ -34,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) around: Arc<Surroundings>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) bus: Local,
+    /// Place in the ledger up to which events have been published; 0 = not begun.
+    pub(crate) published: Arc<AtomicU64>,
     pub(crate) node: Slug,
     pub(crate) boot_id: String,
     /// Only ever accepted at the first start, by an operator.
@@ -152,9 +155,20 @@ async fn restart(myself: &ActorRef<RootMsg>, state: &mut RootState, peer: Peer) 
     if let Err(error) = start(myself, state, peer).await {
         return died(myself, state, peer, &format!("it could not be started: {error}"));
     }
-    if peer != Peer::Supervisor {
-        state.plan.directory.supervisor.send(SupervisorMsg::Resync { run_id: None });
-    }
+    let forgotten = match peer {
+        Peer::Workers => Forgotten::Workers,
+        Peer::Checkpoint => Forgotten::Checkpoints,
+        Peer::Watchdog => Forgotten::Deadlines,
+        // Nobody asked these for anything that could have been lost, or the Supervisor starts
+        // anew with them.
+        Peer::Store
+        | Peer::Publisher
+        | Peer::ErrorTracker
+        | Peer::Monitor
+        | Peer::Supervisor
+        | Peer::Gateway => return,
+    };
+    state.plan.directory.supervisor.send(SupervisorMsg::Resync(forgotten));
 }
 
 async fn start(myself: &ActorRef<RootMsg>, state: &mut RootState, peer: Peer) -> Result<(), SpawnErr> {
@@ -172,7 +186,9 @@ async fn start(myself: &ActorRef<RootMsg>, state: &mut RootState, peer: Peer) ->
     }
     let cell = match peer {
         Peer::Store => spawn!(store, Store, (directory(), board(), dirs(), plan.lost)),
-        Peer::Publisher => spawn!(publisher, Publisher, (directory(), dirs(), plan.bus.clone())),
+        Peer::Publisher => {
+            spawn!(publisher, Publisher, (directory(), dirs(), plan.bus.clone(), Arc::clone(&plan.published)))
+        }
         Peer::Checkpoint => spawn!(checkpoint, Checkpoint, (directory(), dirs())),
         Peer::Watchdog => spawn!(watchdog, Watchdog, directory()),
         Peer::ErrorTracker => spawn!(error_tracker, ErrorTracker, directory()),

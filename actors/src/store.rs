@@ -42,6 +42,8 @@ pub(crate) struct StoreState {
     /// What the writer's queue had no room for. Bounded by the Supervisor, which refuses
     /// commands when too many decisions wait, and by readers that wait for their commits.
     overflow: VecDeque<Batch>,
+    /// A try to hand over what waits is planned.
+    flush_planned: bool,
     barriers: BTreeMap<u64, ReplayReply>,
     next_barrier: u64,
 }
@@ -68,6 +70,7 @@ impl Actor for Store {
             dirs,
             writer,
             overflow: VecDeque::new(),
+            flush_planned: false,
             barriers: BTreeMap::new(),
             next_barrier: BARRIER,
         })
@@ -86,7 +89,10 @@ impl Actor for Store {
                 state.overflow.push_back(Batch::of_rows(ticket, rows));
                 hand_over(&myself, state)
             }
-            StoreMsg::Flush => hand_over(&myself, state),
+            StoreMsg::Flush => {
+                state.flush_planned = false;
+                hand_over(&myself, state)
+            }
             StoreMsg::Replay { reply } => {
                 state.next_barrier += 1;
                 state.barriers.insert(state.next_barrier, reply);
@@ -118,6 +124,9 @@ fn hand_over(myself: &ActorRef<StoreMsg>, state: &mut StoreState) -> Result<(), 
             Ok(()) => {}
             Err(SubmitError::Full(batch)) => {
                 state.overflow.push_front(batch);
+                if std::mem::replace(&mut state.flush_planned, true) {
+                    return Ok(());
+                }
                 let actor = myself.clone();
                 tokio::spawn(async move {
                     tokio::time::sleep(FULL_RETRY).await;

@@ -7,7 +7,7 @@ use crate::gateway::GatewayMsg;
 use crate::monitor::MonitorMsg;
 use crate::publisher::PublisherMsg;
 use crate::store::StoreMsg;
-use crate::supervisor::SupervisorMsg;
+use crate::supervisor::{Forgotten, SupervisorMsg};
 use crate::watchdog::WatchdogMsg;
 use crate::worker::{Order, WorkerMsg};
 use crate::workers::WorkersMsg;
@@ -128,8 +128,10 @@ impl Summary for SupervisorMsg {
             }
             Self::Committed { ticket } => format!("ticket {ticket} is on disk"),
             Self::NotCommitted { ticket, .. } => format!("ticket {ticket} will not be on disk"),
-            Self::Resync { run_id: Some(run_id) } => format!("ask again for run {run_id}"),
-            Self::Resync { run_id: None } => "ask again for every run".to_owned(),
+            Self::Resync(Forgotten::Worker(run_id)) => format!("ask again for run {run_id}"),
+            Self::Resync(Forgotten::Workers) => "ask again for every worker".to_owned(),
+            Self::Resync(Forgotten::Checkpoints) => "ask again for every checkpoint".to_owned(),
+            Self::Resync(Forgotten::Deadlines) => "set every deadline again".to_owned(),
         }
     }
 }

@@ -92,10 +92,21 @@ pub(crate) enum SupervisorMsg {
         ticket: u64,
         reason: String,
     },
-    /// An actor was restarted: ask again for everything that is still due.
-    Resync {
-        run_id: Option<RunId>,
-    },
+    /// Something was forgotten: ask again for what is still due of it.
+    Resync(Forgotten),
+}
+
+/// What a restarted actor has forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Forgotten {
+    /// Everything about the worker of a run.
+    Worker(RunId),
+    /// Everything about every worker.
+    Workers,
+    /// What was asked of the checkpoint files.
+    Checkpoints,
+    /// Every deadline.
+    Deadlines,
 }
 
 /// What follows once a batch is on disk.
@@ -146,8 +157,8 @@ impl Actor for Supervisor {
         Ok(SupervisorState {
             directory: args.directory,
             board: args.board,
+            fleet: Fleet::new(args.node, args.boot_id.clone()),
             boot_id: args.boot_id,
-            fleet: Fleet::new(args.node),
             held: Held::new(args.life.saturating_mul(TICKETS_PER_LIFE)),
         })
     }
@@ -176,7 +187,7 @@ impl Actor for Supervisor {
                 }
             }
             SupervisorMsg::NotCommitted { ticket, reason } => not_committed(state, ticket, &reason),
-            SupervisorMsg::Resync { run_id } => replay::resync(state, run_id),
+            SupervisorMsg::Resync(forgotten) => replay::resync(state, forgotten),
         }
         Ok(())
     }
@@ -192,7 +203,7 @@ fn submit(
     if state.held.waiting() >= DECISIONS_WAITING_MAX {
         return drop(reply.send(Err(CommandError::Busy)));
     }
-    match state.fleet.submit(run_id, spec, command_id, &state.boot_id, clock::now()) {
+    match state.fleet.submit(run_id, spec, command_id, clock::now()) {
         Ok((run_id, step)) => {
             let accepted =
                 Accepted { run_id: run_id.clone(), changed: !step.recorded.is_empty(), why: step.why };
@@ -203,7 +214,8 @@ fn submit(
 }
 
 fn command(state: &mut SupervisorState, run_id: RunId, verb: Verb, by: String, reply: CommandReply) {
-    if state.held.waiting() >= DECISIONS_WAITING_MAX {
+    // A stop must always be heard.
+    if verb == Verb::Retry && state.held.waiting() >= DECISIONS_WAITING_MAX {
         return drop(reply.send(Err(CommandError::Busy)));
     }
     match state.fleet.step(&run_id, &Input::Command { verb, by }, clock::now()) {
@@ -250,6 +262,10 @@ fn failed(state: &mut SupervisorState, run_id: &RunId, error: &FleetError) {
 
 /// Persist, then act, then tell.
 fn follow(state: &mut SupervisorState, run_id: &RunId, step: Step, answer: Answer) {
+    let nobody_waits = matches!(answer, Answer::None | Answer::Observation(None));
+    if step.recorded.is_empty() && step.effects.is_empty() && nobody_waits {
+        return;
+    }
     let Some(run) = state.fleet.get(run_id) else { return };
     let consequence = Consequence { run: Arc::new(run.clone()), effects: step.effects, answer };
     if step.recorded.is_empty() {
@@ -334,10 +350,14 @@ fn carry_out(directory: &Directory, run_id: &RunId, spec: &Arc<Spec>, effect: Ef
 /// The ledger refused a batch for good, or was closed. What followed from it must not happen;
 /// the run can't go on from a state that is not on disk.
 fn not_committed(state: &mut SupervisorState, ticket: u64, reason: &str) {
-    for consequence in state.held.discard(ticket) {
+    let (gone, free) = state.held.discard(ticket);
+    for consequence in gone {
         replay::quarantine(state, consequence.run.id.as_str(), format!("it could not be recorded: {reason}"));
         if let Answer::Command(reply, _) = consequence.answer {
             drop(reply.send(Err(CommandError::NotRecorded(reason.to_owned()))));
         }
+    }
+    for consequence in free {
+        act(state, consequence);
     }
 }

@@ -204,6 +204,7 @@ fn plan(door: &Inner, around: Around) -> Plan {
         }),
         registry: Arc::clone(&door.registry),
         bus: door.bus.clone(),
+        published: Arc::default(),
         node: around.node_slug,
         boot_id: around.boot_id,
         lost: around.lost,

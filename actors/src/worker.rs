@@ -194,6 +194,7 @@ impl WorkerState {
             cpu_ms: exit.user_ms.saturating_add(exit.sys_ms),
             max_rss_bytes: exit.max_rss_bytes,
             strays_killed: exit.strays_killed,
+            unix_ms: (exit.code.is_some() || exit.signal.is_some()).then_some(exit.unix_ms),
         };
         self.observe(self.attempt, Fact::Exited { exit, reached });
     }

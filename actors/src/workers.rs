@@ -3,7 +3,7 @@
 
 use crate::directory::Directory;
 use crate::doing::{Doing, Summary};
-use crate::supervisor::SupervisorMsg;
+use crate::supervisor::{Forgotten, SupervisorMsg};
 use crate::worker::{Order, Surroundings, Worker, WorkerMsg};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use resus_core::ids::RunId;
@@ -81,7 +81,7 @@ impl Actor for Workers {
                     tracing::error!(%run_id, %error, doing, "a Worker actor failed; the worker itself goes on");
                     // The Supervisor asks for everything again that is due for this run; the
                     // order starts a new actor.
-                    state.directory.supervisor.send(SupervisorMsg::Resync { run_id: Some(run_id) });
+                    state.directory.supervisor.send(SupervisorMsg::Resync(Forgotten::Worker(run_id)));
                 }
             }
             SupervisionEvent::ActorTerminated(actor, _, _) => {

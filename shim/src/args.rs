@@ -1,7 +1,9 @@
 //! The shim's command line.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+
+use crate::output;
 
 /// What the daemon starts a shim with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub(crate) struct Args {
     pub(crate) control: PathBuf,
     /// Program and arguments that start a daemon.
     pub(crate) revive: Option<Vec<String>>,
+    /// Bytes of output that an attempt keeps; 0 = all.
+    pub(crate) output_cap: u64,
 }
 
 /// A command line that is not one of ours.
@@ -31,6 +35,8 @@ pub(crate) enum ArgsError {
     NotText(&'static str),
     #[error("--revive is not a JSON list of at least one string")]
     Revive,
+    #[error("--output-cap is not a number of bytes")]
+    OutputCap,
 }
 
 const RUN_ID: &str = "--run-id";
@@ -38,7 +44,8 @@ const RUN_DIR: &str = "--run-dir";
 const SOCKET: &str = "--socket";
 const CONTROL: &str = "--control";
 const REVIVE: &str = "--revive";
-const FLAGS: [&str; 5] = [RUN_ID, RUN_DIR, SOCKET, CONTROL, REVIVE];
+const OUTPUT_CAP: &str = "--output-cap";
+const FLAGS: [&str; 6] = [RUN_ID, RUN_DIR, SOCKET, CONTROL, REVIVE, OUTPUT_CAP];
 
 /// Reads `--flag value` pairs in any order.
 pub(crate) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Args, ArgsError> {
@@ -52,7 +59,7 @@ pub(crate) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Args, Ar
             return Err(ArgsError::Twice(FLAGS[index]));
         }
     }
-    let [run_id, run_dir, socket, control, revive] = values;
+    let [run_id, run_dir, socket, control, revive, output_cap] = values;
     let run_id = run_id.ok_or(ArgsError::Missing(RUN_ID))?;
     Ok(Args {
         run_id: run_id.into_string().map_err(|_| ArgsError::NotText(RUN_ID))?,
@@ -60,6 +67,7 @@ pub(crate) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Args, Ar
         socket: path(SOCKET, socket)?,
         control: path(CONTROL, control)?,
         revive: revive.map(command).transpose()?,
+        output_cap: output_cap.map_or(Ok(output::CAP_BYTES), |value| bytes(&value))?,
     })
 }
 
@@ -72,6 +80,10 @@ fn command(json: OsString) -> Result<Vec<String>, ArgsError> {
     let json = json.into_string().map_err(|_| ArgsError::NotText(REVIVE))?;
     let argv: Vec<String> = serde_json::from_str(&json).map_err(|_| ArgsError::Revive)?;
     if argv.is_empty() { Err(ArgsError::Revive) } else { Ok(argv) }
+}
+
+fn bytes(value: &OsStr) -> Result<u64, ArgsError> {
+    value.to_str().and_then(|text| text.parse().ok()).ok_or(ArgsError::OutputCap)
 }
 
 #[cfg(test)]
@@ -93,8 +105,17 @@ mod tests {
             socket: "/r/s".into(),
             control: "/r/c".into(),
             revive: Some(vec!["/bin/resus".into(), "daemon".into()]),
+            output_cap: output::CAP_BYTES,
         };
         assert_eq!(args, Ok(expected));
+    }
+
+    #[test]
+    fn the_cap_of_the_output_can_be_told() {
+        let capped = |cap| parse_words(&format!("--run-id r --run-dir /d --socket /s --control /c {cap}"));
+        for (cap, expected) in [("--output-cap 1000", 1000), ("--output-cap 0", 0), ("", output::CAP_BYTES)] {
+            assert_eq!(capped(cap).map(|args| args.output_cap), Ok(expected), "{cap:?}");
+        }
     }
 
     #[test]
@@ -107,6 +128,7 @@ mod tests {
             (format!("{whole} --revive"), ArgsError::NoValue(REVIVE)),
             (format!("{whole} --revive []"), ArgsError::Revive),
             (format!("{whole} --revive resus"), ArgsError::Revive),
+            (format!("{whole} --output-cap 1M"), ArgsError::OutputCap),
             (whole.replace("/s", "s"), ArgsError::Relative(SOCKET)),
             (whole.replace("--control /c", ""), ArgsError::Missing(CONTROL)),
         ];

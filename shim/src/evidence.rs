@@ -1,5 +1,5 @@
-//! What the shim leaves in an attempt's folder: `spawn.json` right after a worker was
-//! started, `exit.json` before anybody is told that it ended. Whoever comes later (another
+//! What the shim leaves in an attempt's folder: `spawn.json` before a worker's program
+//! begins, `exit.json` before anybody is told that it ended. Whoever comes later (another
 //! shim, a daemon without a shim) learns from these two what became of an attempt.
 
 use std::fs::{self, File, OpenOptions};
@@ -123,6 +123,12 @@ pub fn newest_attempt(run_dir: &Path) -> Result<Option<(u32, PathBuf)>, Evidence
 /// The attempt a folder belongs to, by its name.
 pub(crate) fn attempt_of(dir: &Path) -> Option<u32> {
     dir.file_name()?.to_str()?.parse().ok()
+}
+
+/// Takes the record of a start back: the program could not be executed after all.
+pub(crate) fn remove_spawn(dir: &Path) -> Result<(), EvidenceError> {
+    let path = dir.join(SPAWN_JSON);
+    fs::remove_file(&path).map_err(|source| EvidenceError::Io { action: "remove", path, source })
 }
 
 /// Records a start. Not synced: it only matters as long as the machine stays up, since no

@@ -18,6 +18,7 @@ mod args;
 mod lock;
 mod log;
 mod machine;
+mod output;
 mod peers;
 mod proc;
 mod recover;
@@ -53,8 +54,9 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_USAGE: u8 = 2;
 
 /// The whole life of a shim. `args` are those after the program's name and the word `shim`:
-/// `--run-id ID --run-dir DIR --socket PATH --control PATH [--revive JSON_ARGV]`, with
-/// absolute paths and existing folders.
+/// `--run-id ID --run-dir DIR --socket PATH --control PATH [--revive JSON_ARGV]
+/// [--output-cap BYTES]`, with absolute paths and existing folders. Of what an attempt prints
+/// the newest bytes are kept, 64 MiB by default; 0 = everything.
 ///
 /// To be called first thing in a process of one thread: it closes every descriptor above
 /// stderr and changes session, signals, umask, working folder and stdio.
@@ -84,7 +86,7 @@ fn live(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let settled = recover::settled(&args.run_dir)?;
     let about = About { build: BUILD.to_owned(), run_id: args.run_id, shim_pid, boot_id: boot_id.clone() };
     let machine = Machine::new(about, settled, args.revive.is_some(), 0);
-    let tree = Tree::new(args.run_dir, boot_id, shim_pid, footing.umask);
+    let tree = Tree::new(args.run_dir, boot_id, shim_pid, footing.umask, args.output_cap);
     let peers = Peers::new(footing.sockets);
     Server::new(machine, tree, peers, footing.signals, args.revive, Instant::now()).run()?;
     // The sockets go last, while nobody else can have bound them.

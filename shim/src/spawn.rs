@@ -1,4 +1,5 @@
-//! Starting one worker: checks, the run's lock, the process, the evidence.
+//! Starting one worker: checks, the run's lock, the process, the evidence, and only then the
+//! program. A worker without evidence could be started a second time by the next shim.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -23,6 +24,8 @@ pub(crate) struct Spawned {
     pub(crate) id: ProcessId,
     /// Becomes readable when the worker has ended.
     pub(crate) pidfd: OwnedFd,
+    /// What it prints to.
+    pub(crate) output: File,
 }
 
 /// Why there is no worker.
@@ -88,18 +91,23 @@ pub(crate) fn spawn(
     check_order(order)?;
     check_attempt_dir(run_dir, order)?;
     check_cwd(Path::new(&order.cwd))?;
-    // Declared before the command runs and dropped after it: only the worker keeps the lock.
+    // Held until the child is the program or gone: from then on only the worker keeps it.
     let lock = take_run_lock(run_dir)?;
-    let mut command = command(order)?;
+    let (mut command, output) = command(order)?;
     lock::pass_on(&lock).map_err(|source| SpawnError::File {
         what: "pass on the lock",
         path: run_lock(run_dir),
         source,
     })?;
-    let child =
-        sys::spawn_in_own_session(&mut command, umask).map_err(|source| execute_error(order, source))?;
-    drop(lock);
-    record(boot_id, order, child.id()).inspect_err(|_| discard(child.id()))
+    let held = sys::hold(&mut command, umask).map_err(|source| execute_error(order, source))?;
+    let pid = held.pid();
+    let (id, pidfd) = record(boot_id, order, pid).inspect_err(|_| discard(pid))?;
+    if let Err(source) = held.release() {
+        discard(pid);
+        evidence::remove_spawn(Path::new(&order.dir))?;
+        return Err(execute_error(order, source));
+    }
+    Ok(Spawned { id, pidfd, output })
 }
 
 /// Path of the lock that everything of a run's process tree holds.
@@ -155,11 +163,12 @@ fn check_cwd(cwd: &Path) -> Result<(), SpawnError> {
     rustix::fs::access(cwd, Access::EXEC_OK).map_err(|error| fault(error.into()))
 }
 
-fn command(order: &SpawnOrder) -> Result<Command, SpawnError> {
+/// The command of a worker, and the file it prints to.
+fn command(order: &SpawnOrder) -> Result<(Command, File), SpawnError> {
     let path = Path::new(&order.dir).join(evidence::OUTPUT_LOG);
     let fault = |source| SpawnError::File { what: "open", path: path.clone(), source };
     let output = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(fault)?;
-    let errors = output.try_clone().map_err(fault)?;
+    let (to, errors) = (output.try_clone().map_err(fault)?, output.try_clone().map_err(fault)?);
     let mut command = Command::new(&order.argv[0]);
     command
         .args(&order.argv[1..])
@@ -167,9 +176,9 @@ fn command(order: &SpawnOrder) -> Result<Command, SpawnError> {
         .envs(order.env.iter().map(|(key, value)| (key, value)).collect::<BTreeMap<_, _>>())
         .current_dir(&order.cwd)
         .stdin(Stdio::null())
-        .stdout(output)
+        .stdout(to)
         .stderr(errors);
-    Ok(command)
+    Ok((command, output))
 }
 
 fn execute_error(order: &SpawnOrder, source: io::Error) -> SpawnError {
@@ -182,7 +191,7 @@ fn execute_error(order: &SpawnOrder, source: io::Error) -> SpawnError {
 }
 
 /// Our child is not reaped yet, so its id cannot have been reused, even if it has ended.
-fn record(boot_id: &str, order: &SpawnOrder, pid: u32) -> Result<Spawned, SpawnError> {
+fn record(boot_id: &str, order: &SpawnOrder, pid: u32) -> Result<(ProcessId, OwnedFd), SpawnError> {
     let watch = |source| SpawnError::Watch { pid, source };
     let id = ProcessId::of(pid).map_err(watch)?;
     let pidfd = open_pidfd(pid).map_err(watch)?;
@@ -194,7 +203,7 @@ fn record(boot_id: &str, order: &SpawnOrder, pid: u32) -> Result<Spawned, SpawnE
         unix_ms: log::unix_ms(),
     };
     evidence::write_spawn(Path::new(&order.dir), &spawn)?;
-    Ok(Spawned { id, pidfd })
+    Ok((id, pidfd))
 }
 
 fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
@@ -207,7 +216,7 @@ pub(crate) fn as_pid(pid: u32) -> io::Result<Pid> {
     positive.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "process id out of range"))
 }
 
-/// A worker without evidence could be started a second time by the next shim.
+/// Ends a child that did not become the program.
 fn discard(pid: u32) {
     let killed = as_pid(pid).and_then(|pid| Ok(kill_process(pid, Signal::KILL)?));
     if let Err(error) = killed.and_then(|()| sys::reap(pid, Patience::UntilItEnds)) {

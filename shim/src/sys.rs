@@ -1,17 +1,19 @@
 //! The raw process and signal calls, and with them all `unsafe` code of this crate.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::mem::MaybeUninit;
-use std::os::fd::{IntoRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use libc::c_int;
 use rustix::fs::Mode;
+use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Signal;
 
 use crate::log::note;
 
@@ -167,18 +169,89 @@ fn milliseconds(time: libc::timeval) -> u64 {
     u64::try_from(time.tv_sec * 1000 + time.tv_usec / 1000).unwrap_or(0)
 }
 
-/// Starts a child that leads a session, and so a process group, of its own.
+/// fork(2), with `flags` for clone(2) besides: `None` in the child, its id in the parent.
+fn fork(flags: c_int) -> io::Result<Option<u32>> {
+    // SAFETY: without CLONE_VM this is fork(2), which may be followed by any code in a
+    // process of one thread, and the shim has one. No stack, no id pointers: all zero.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, (flags | libc::SIGCHLD) as libc::c_long, 0, 0, 0, 0) };
+    match pid {
+        0 => Ok(None),
+        pid => u32::try_from(pid).map(Some).map_err(|_| io::Error::last_os_error()),
+    }
+}
+
+/// Ends a copy of this process without running anything that belongs to the original.
+fn leave_copy() -> ! {
+    // SAFETY: always allowed; it does not return.
+    unsafe { libc::_exit(127) }
+}
+
+/// A child between fork and exec. It leads a session, and so a process group, of its own,
+/// has its files and locks, and waits for leave to become the program. When this value is
+/// dropped or the shim dies, it ends instead: what can be recorded of it in the meantime is
+/// on record before any of the program's code runs.
 ///
 /// A group alone would not do: when the shim dies, a *stopped* group of the shim's session
 /// becomes orphaned and the kernel sends it SIGHUP, which would end a paused worker.
-pub(crate) fn spawn_in_own_session(command: &mut Command, umask: Mode) -> io::Result<Child> {
-    let prepare = move || {
-        rustix::process::umask(umask);
-        rustix::process::setsid().map(drop).map_err(io::Error::from)
-    };
-    // SAFETY: between fork and exec only umask(2) and setsid(2) run, async-signal-safe both.
-    unsafe { command.pre_exec(prepare) };
-    command.spawn()
+#[derive(Debug)]
+pub(crate) struct Held {
+    pid: u32,
+    leave: OwnedFd,
+    /// The other end of it, so that giving leave to a child that was killed is no SIGPIPE.
+    _wait: OwnedFd,
+    /// Where the child says why it could not become the program.
+    report: File,
+}
+
+/// Forks a child that will become `command` on [`Held::release`].
+pub(crate) fn hold(command: &mut Command, umask: Mode) -> io::Result<Held> {
+    let (wait, leave) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (report, reporter) = pipe_with(PipeFlags::CLOEXEC)?;
+    match fork(0)? {
+        Some(pid) => Ok(Held { pid, leave, _wait: wait, report: report.into() }),
+        None => {
+            // Only the parent may have the writing end, or its end would never be seen.
+            drop(leave);
+            let error = wait_and_execute(command, umask, &wait);
+            let number = error.raw_os_error().unwrap_or(libc::EINVAL);
+            let _ = rustix::io::write(&reporter, &number.to_ne_bytes());
+            leave_copy()
+        }
+    }
+}
+
+/// In the child. Returns only if it cannot become the program.
+fn wait_and_execute(command: &mut Command, umask: Mode, wait: &OwnedFd) -> io::Error {
+    // Our handlers would tell the shim of signals that were meant for this child.
+    let prepared = reset_signals().and_then(|()| Ok(rustix::process::setsid()?));
+    if let Err(error) = prepared {
+        return error;
+    }
+    rustix::process::umask(umask);
+    match rustix::io::retry_on_intr(|| rustix::io::read(wait, &mut [0_u8])) {
+        Ok(1) => command.exec(),
+        Ok(_) => leave_copy(),
+        Err(error) => error.into(),
+    }
+}
+
+impl Held {
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Lets the child become the program. On an error it has ended, and waits to be reaped.
+    pub(crate) fn release(mut self) -> io::Result<()> {
+        rustix::io::write(&self.leave, &[1])?;
+        let mut number = Vec::new();
+        // Nothing comes if it became the program, which closes the pipe; or if it was killed,
+        // and then that is how the worker ended.
+        self.report.read_to_end(&mut number)?;
+        match <[u8; 4]>::try_from(number) {
+            Ok(number) => Err(io::Error::from_raw_os_error(i32::from_ne_bytes(number))),
+            Err(_) => Ok(()),
+        }
+    }
 }
 
 /// Starts a program as a *sibling*: its parent is our parent, its session its own.
@@ -187,21 +260,61 @@ pub(crate) fn spawn_in_own_session(command: &mut Command, umask: Mode) -> io::Re
 /// worker. Detaching by a double fork cannot escape a subreaper. Its end is for our
 /// parent to notice; if it cannot be executed it says so on stderr and ends with 127.
 pub(crate) fn start_sibling(command: &mut Command) -> io::Result<()> {
-    let flags = libc::CLONE_PARENT | libc::SIGCHLD;
-    // SAFETY: without CLONE_VM this is fork(2), which may be followed by any code in a
-    // process of one thread, and the shim has one. No stack, no id pointers: all zero.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, flags as libc::c_long, 0, 0, 0, 0) };
-    match pid {
-        -1 => Err(io::Error::last_os_error()),
-        0 => {
-            let error = match rustix::process::setsid() {
-                Ok(_) => command.exec(),
-                Err(error) => error.into(),
-            };
-            note!("cannot execute {:?}: {error}", command.get_program());
-            // SAFETY: ends the copy without running anything that belongs to the original.
-            unsafe { libc::_exit(127) }
-        }
-        _ => Ok(()),
+    if fork(libc::CLONE_PARENT)?.is_some() {
+        return Ok(());
     }
+    let error = match rustix::process::setsid() {
+        Ok(_) => command.exec(),
+        Err(error) => error.into(),
+    };
+    note!("cannot execute {:?}: {error}", command.get_program());
+    leave_copy()
+}
+
+/// `struct pidfd_info` of `include/uapi/linux/pidfd.h` as first published (its
+/// `PIDFD_INFO_SIZE_VER0`); later kernels still answer with it.
+#[repr(C)]
+#[derive(Debug, Default)]
+struct PidfdInfo {
+    /// What is asked for, and in the answer what is told.
+    mask: u64,
+    cgroup_id: u64,
+    /// Ids and credentials: pid, tgid, ppid, then the four user and the four group ids.
+    ids: [u32; 11],
+    /// As wait(2) gives it.
+    exit_code: i32,
+}
+
+/// `PIDFD_INFO_EXIT`.
+const INFO_EXIT: u64 = 1 << 3;
+/// `PIDFD_GET_INFO`.
+const GET_INFO: Opcode = opcode::read_write::<PidfdInfo>(0xFF, 11);
+
+/// How the process of a pidfd ended, which the kernel (6.15 or newer) tells whoever held the
+/// pidfd before its parent reaped it; `None` if it was not reaped yet.
+pub(crate) fn exit_of(pidfd: BorrowedFd<'_>) -> io::Result<Option<ExitStatus>> {
+    let mut info = PidfdInfo { mask: INFO_EXIT, ..PidfdInfo::default() };
+    // SAFETY: the number says, by its size, that the kernel reads and writes a `PidfdInfo`;
+    // every bit pattern is one. On anything but a pidfd it fails.
+    unsafe { ioctl(pidfd, Updater::<GET_INFO, PidfdInfo>::new(&mut info)) }?;
+    Ok((info.mask & INFO_EXIT != 0).then(|| ExitStatus::from_raw(info.exit_code)))
+}
+
+/// `PIDFD_SIGNAL_PROCESS_GROUP`.
+const SIGNAL_PROCESS_GROUP: libc::c_uint = 1 << 2;
+
+/// Signals the process group that the process of a pidfd leads or led (Linux 6.9 or newer).
+/// Once that group is empty it means nobody, also if its number was given out again.
+pub(crate) fn signal_group(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
+    // SAFETY: all arguments are plain numbers, and no `siginfo_t` is passed.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal.as_raw(),
+            ptr::null_mut::<libc::siginfo_t>(),
+            SIGNAL_PROCESS_GROUP,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

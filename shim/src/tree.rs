@@ -12,6 +12,7 @@ use rustix::process::{Signal, kill_process_group, pidfd_send_signal};
 use crate::identity::ProcessId;
 use crate::log::{self, note};
 use crate::machine::Millis;
+use crate::output::Output;
 use crate::protocol::{Exit, Exited, SignalName, SpawnOrder, Started};
 use crate::spawn::{self, SpawnError};
 use crate::sys::{self, Patience, Reaped};
@@ -32,6 +33,7 @@ struct Worker {
     dir: PathBuf,
     id: ProcessId,
     pidfd: OwnedFd,
+    output: Output,
     /// When its end was noticed. It stays a zombie until its tree is gone, so that neither
     /// its process id nor its group id can come to mean anybody else.
     ended_unix_ms: Option<u64>,
@@ -62,6 +64,8 @@ pub(crate) struct Tree {
     shim_pid: u32,
     /// The workers', not our own.
     umask: Mode,
+    /// Bytes of output that an attempt keeps; 0 = all.
+    output_cap: u64,
     worker: Option<Worker>,
     sweep: Option<Sweep>,
     unrecorded: Vec<Unrecorded>,
@@ -70,12 +74,19 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    pub(crate) fn new(run_dir: PathBuf, boot_id: String, shim_pid: u32, umask: Mode) -> Self {
+    pub(crate) fn new(
+        run_dir: PathBuf,
+        boot_id: String,
+        shim_pid: u32,
+        umask: Mode,
+        output_cap: u64,
+    ) -> Self {
         Self {
             run_dir,
             boot_id,
             shim_pid,
             umask,
+            output_cap,
             worker: None,
             sweep: None,
             unrecorded: Vec::new(),
@@ -92,6 +103,7 @@ impl Tree {
             dir: PathBuf::from(&order.dir),
             id: spawned.id,
             pidfd: spawned.pidfd,
+            output: Output::new(spawned.output, self.output_cap),
             ended_unix_ms: None,
             strays: BTreeSet::new(),
         });
@@ -139,9 +151,12 @@ impl Tree {
         self.child_died = true;
     }
 
-    /// Reaps orphans and carries on with a sweep. The end of the attempt, once nothing of
-    /// it is left and that is on record.
+    /// Reaps orphans, keeps the output within its cap, and carries on with a sweep. The end of
+    /// the attempt, once nothing of it is left and that is on record.
     pub(crate) fn advance(&mut self, now: Millis) -> Option<Exited> {
+        if let Some(worker) = self.worker.as_mut().filter(|worker| worker.ended_unix_ms.is_none()) {
+            worker.output.advance(now);
+        }
         let child_died = std::mem::take(&mut self.child_died);
         let due = self.sweep.filter(|sweep| child_died || now >= sweep.due);
         if child_died || due.is_some() {
@@ -181,8 +196,11 @@ impl Tree {
 
     /// When [`Tree::advance`] or [`Tree::retry_records`] has something to do at the latest.
     pub(crate) fn next_deadline(&self) -> Option<Millis> {
-        let late = self.unrecorded.iter().map(|late| late.due);
-        late.chain(self.sweep.map(|sweep| sweep.due)).min()
+        let late = self.unrecorded.iter().map(|late| late.due).min();
+        let sweep = self.sweep.map(|sweep| sweep.due);
+        let living = self.worker.as_ref().filter(|worker| worker.ended_unix_ms.is_none());
+        let output = living.and_then(|worker| worker.output.next_deadline());
+        [late, sweep, output].into_iter().flatten().min()
     }
 
     /// Who holds the run's lock, as far as can be seen.
@@ -221,7 +239,8 @@ impl Tree {
     }
 
     fn conclude(&mut self, worker: Worker, unkillable: u32, now: Millis) -> Exited {
-        let Worker { attempt, dir, id, ended_unix_ms, strays, .. } = worker;
+        let Worker { attempt, dir, id, mut output, ended_unix_ms, strays, .. } = worker;
+        output.finish();
         let reaped = sys::reap(id.pid, Patience::None).unwrap_or_else(|error| {
             note!("cannot learn how process {} ended: {error}", id.pid);
             None

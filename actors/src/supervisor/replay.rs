@@ -1,6 +1,6 @@
 //! Taking charge: the ledger is read and every run asked for what is still due.
 
-use super::{SupervisorState, tell, wind_watchdog};
+use super::{Forgotten, SupervisorState, tell, wind_watchdog};
 use crate::limits::REPLAY_DEADLINE;
 use crate::store::StoreMsg;
 use ractor::ActorProcessingErr;
@@ -30,7 +30,7 @@ pub(super) async fn begin(state: &mut SupervisorState) -> Result<(), ActorProces
     }
     state.board.set_ready();
     tracing::info!(runs = state.fleet.runs().count(), "ledger replayed");
-    resync(state, None);
+    resync(state, Forgotten::Workers);
     Ok(())
 }
 
@@ -57,17 +57,25 @@ pub(super) fn quarantine(state: &mut SupervisorState, run_id: &str, reason: Stri
     }
 }
 
-/// Asks again for everything that is due; all effects are idempotent.
-pub(super) fn resync(state: &mut SupervisorState, run_id: Option<RunId>) {
-    let runs: Vec<_> = match run_id {
-        Some(run_id) => vec![run_id],
-        None => state.fleet.runs().filter(|run| is_due(run)).map(|run| run.id.clone()).collect(),
+/// Asks again for what is due of what was forgotten.
+pub(super) fn resync(state: &mut SupervisorState, forgotten: Forgotten) {
+    let taken_over = Input::TakenOver { boot_id: state.boot_id.clone() };
+    let (runs, input) = match forgotten {
+        Forgotten::Worker(run_id) => (vec![run_id], Some(taken_over)),
+        Forgotten::Workers => (due(state), Some(taken_over)),
+        Forgotten::Checkpoints => (due(state), Some(Input::CheckpointsForgotten)),
+        Forgotten::Deadlines => (due(state), None),
     };
     for run_id in runs {
-        let input = Input::TakenOver { boot_id: state.boot_id.clone() };
-        tell(state, &run_id, &input);
+        if let Some(input) = &input {
+            tell(state, &run_id, input);
+        }
         wind_watchdog(state, &run_id);
     }
+}
+
+fn due(state: &SupervisorState) -> Vec<RunId> {
+    state.fleet.runs().filter(|run| is_due(run)).map(|run| run.id.clone()).collect()
 }
 
 /// A run that has ended long ago asks for nothing: its shim leaves by itself.

@@ -90,6 +90,8 @@ async fn spawn(
         None => Err("the shim is gone".to_owned()),
     };
     if let Err(message) = sent {
+        // Half a line may be on its way: this connection can't be used any more.
+        state.link = None;
         refuse(state, message);
     }
 }

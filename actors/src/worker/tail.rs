@@ -5,7 +5,7 @@ use super::WorkerMsg;
 use crate::board::Board;
 use crate::directory::Directory;
 use crate::ingest::{Found, Splitter};
-use crate::limits::{EVENTS_READ_BYTES, RESCAN_INTERVAL};
+use crate::limits::{EVENTS_READ_BYTES, EVENTS_READ_DEADLINE, RESCAN_INTERVAL, WORDS_IN_FLIGHT};
 use crate::supervisor::{Observation, SupervisorMsg};
 use ractor::ActorRef;
 use resus_core::ids::{Attempt, RunId};
@@ -17,6 +17,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
 
 /// Reads one attempt's event file from where the ledger left off.
 pub(crate) struct Tail {
@@ -69,30 +70,39 @@ impl Tail {
     async fn read(self, upto: u64, mut draining: watch::Receiver<bool>) -> Option<Reached> {
         let mut splitter = Splitter::at(upto);
         let mut progressed = Progressed::default();
-        let mut buffer = vec![0; EVENTS_READ_BYTES];
+        let mut source = Source::new(self.path.clone());
+        let mut failing_since: Option<Instant> = None;
         loop {
             // Asked before reading: what was written before the worker's end is then read.
             let last_round = *draining.borrow_and_update();
-            match self.read_piece(&splitter, &mut buffer) {
+            let result;
+            (source, result) = source.read(splitter.offset()).await;
+            match result {
                 Ok(0) if last_round => return progressed.reached,
                 Ok(0) => self.wait(&mut draining).await,
                 Ok(read) => {
-                    let found = splitter.feed(buffer.get(..read).unwrap_or_default());
-                    self.take(found, &mut progressed).await;
+                    let found = splitter.feed(source.piece(read));
+                    if self.take(found, &mut progressed).await.is_err() {
+                        // The Supervisor died before these words were on disk. Reading on would
+                        // leave them out; the next Supervisor asks for a new reader, which
+                        // begins behind what is there.
+                        std::future::pending::<()>().await;
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(run_id = %self.run_id, path = %self.path.display(), %error, "events can't be read");
-                    if last_round {
+                    let since = *failing_since.get_or_insert_with(Instant::now);
+                    let hopeless = since.elapsed() > EVENTS_READ_DEADLINE;
+                    if last_round && (hopeless || error.kind() == io::ErrorKind::NotFound) {
+                        tracing::error!(run_id = %self.run_id, "the last events of the worker could not be read");
                         return progressed.reached;
                     }
                     self.wait(&mut draining).await;
+                    continue;
                 }
             }
+            failing_since = None;
         }
-    }
-
-    fn read_piece(&self, splitter: &Splitter, buffer: &mut [u8]) -> io::Result<usize> {
-        File::open(&self.path)?.read_at(buffer, splitter.offset())
     }
 
     async fn wait(&self, draining: &mut watch::Receiver<bool>) {
@@ -103,18 +113,22 @@ impl Tail {
         }
     }
 
-    /// Hands everything on, then waits until the words among it are on disk: that bounds what
-    /// one run can have in flight, and a flood is simply read more slowly.
-    async fn take(&self, found: Vec<Found>, progressed: &mut Progressed) {
-        let mut committed = None;
+    /// Hands everything on to one Supervisor, and waits now and then until the words so far are
+    /// on disk: that bounds what one run can have in flight, and a flood is simply read more
+    /// slowly. Fails when that Supervisor is gone: the next one must hear them all again.
+    async fn take(&self, found: Vec<Found>, progressed: &mut Progressed) -> Result<(), Gone> {
+        let supervisor = self.directory.supervisor.get().ok_or(Gone)?;
+        let mut in_flight = 0;
+        let mut newest = None;
         for Found { upto, line } in found {
             match line {
                 Ok(Line { said: Said::Word(word), unix_ms, .. }) => {
                     let fact = Fact::Said { word, said_unix_ms: unix_ms, upto };
-                    committed = Some(self.observe(fact));
+                    newest = Some(self.observe(&supervisor, fact)?);
+                    in_flight += 1;
                 }
                 Ok(Line { said: Said::Telemetry(telemetry), unix_ms, .. }) => {
-                    self.measure(telemetry, unix_ms, progressed);
+                    self.measure(&supervisor, telemetry, unix_ms, progressed)?;
                 }
                 Err(error) => {
                     let refused = self.board.refused_line(&self.run_id);
@@ -123,20 +137,24 @@ impl Tail {
                     }
                 }
             }
+            if in_flight >= WORDS_IN_FLIGHT {
+                in_flight = 0;
+                committed(newest.take()).await?;
+            }
         }
-        if let Some(committed) = committed
-            && committed.await.is_err()
-        {
-            // The Supervisor died before these words were on disk. Reading on would leave them
-            // out; the next Supervisor asks for a new reader, which begins behind what is there.
-            std::future::pending::<()>().await;
-        }
+        committed(newest).await
     }
 
-    fn measure(&self, telemetry: Telemetry, unix_ms: Option<u64>, progressed: &mut Progressed) {
+    fn measure(
+        &self,
+        supervisor: &ActorRef<SupervisorMsg>,
+        telemetry: Telemetry,
+        unix_ms: Option<u64>,
+        progressed: &mut Progressed,
+    ) -> Result<(), Gone> {
         if !progressed.signed {
             progressed.signed = true;
-            drop(self.observe(Fact::SignOfLife));
+            drop(self.observe(supervisor, Fact::SignOfLife)?);
         }
         if let Telemetry::Progress(progress) = &telemetry
             && let Some(done) = progress.amount()
@@ -144,17 +162,69 @@ impl Tail {
             progressed.reached = Some(Reached { done, total: progress.amount_total() });
         }
         self.board.fold(&self.run_id, self.attempt, telemetry, unix_ms);
+        Ok(())
     }
 
-    fn observe(&self, fact: Fact) -> oneshot::Receiver<()> {
+    fn observe(
+        &self,
+        supervisor: &ActorRef<SupervisorMsg>,
+        fact: Fact,
+    ) -> Result<oneshot::Receiver<()>, Gone> {
         let (committed, waiting) = oneshot::channel();
-        self.directory.supervisor.send(SupervisorMsg::Observed(Observation {
+        let observation = Observation {
             run_id: self.run_id.clone(),
             attempt: self.attempt,
             fact,
             committed: Some(committed),
-        }));
-        waiting
+        };
+        supervisor.cast(SupervisorMsg::Observed(observation)).map_err(|_| Gone)?;
+        Ok(waiting)
+    }
+}
+
+/// The Supervisor that was spoken to is gone, and with it what it had not written.
+struct Gone;
+
+async fn committed(newest: Option<oneshot::Receiver<()>>) -> Result<(), Gone> {
+    match newest {
+        Some(waiting) => waiting.await.map_err(|_| Gone),
+        None => Ok(()),
+    }
+}
+
+/// The event file, kept open, read beside the runtime: a file system that hangs holds up this
+/// run's reader and nobody else.
+struct Source {
+    path: PathBuf,
+    file: Option<File>,
+    buffer: Vec<u8>,
+}
+
+impl Source {
+    fn new(path: PathBuf) -> Self {
+        Self { path, file: None, buffer: vec![0; EVENTS_READ_BYTES] }
+    }
+
+    async fn read(self, offset: u64) -> (Self, io::Result<usize>) {
+        let path = self.path.clone();
+        let mut source = self;
+        let reading = tokio::task::spawn_blocking(move || {
+            let result = source.read_now(offset);
+            (source, result)
+        });
+        reading.await.unwrap_or_else(|error| (Self::new(path), Err(io::Error::other(error))))
+    }
+
+    fn read_now(&mut self, offset: u64) -> io::Result<usize> {
+        let file = match &self.file {
+            Some(file) => file,
+            None => self.file.insert(File::open(&self.path)?),
+        };
+        file.read_at(&mut self.buffer, offset)
+    }
+
+    fn piece(&self, read: usize) -> &[u8] {
+        self.buffer.get(..read).unwrap_or_default()
     }
 }
 

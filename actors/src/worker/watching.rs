@@ -1,15 +1,16 @@
 //! Watching an attempt: connected to its shim, or to the worker itself when the shim is gone;
 //! its events read, its end reported.
 
-use super::tail::{Tail, TailHandle, waker};
+use super::tail::{Tail, waker};
 use super::{WorkerMsg, WorkerState};
 use crate::adopted::Adopted;
 use crate::limits::ATTACH_RETRY;
 use ractor::ActorRef;
 use resus_core::codes::Code;
-use resus_core::ids::Attempt;
+use resus_core::ids::{Attempt, RunId};
 use resus_core::input::{Fact, WorkerIdentity};
 use resus_shim::protocol::{Exit as ShimExit, Hello, Lost, RefusalCode, Refused, Reply, Started, State};
+use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 
 /// Makes sure that there is a connection, starting a shim if need be.
@@ -100,19 +101,42 @@ fn adopt(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, attempt: Attempt
         Ok(Some(adopted)) => {
             let (actor, watched) = (myself.clone(), adopted.clone());
             tokio::spawn(async move {
-                if let Err(error) = watched.gone().await {
-                    tracing::error!(%error, "an adopted worker can't be watched");
-                }
-                let _gone = actor.cast(WorkerMsg::AdoptedGone { attempt });
+                // Not being able to look is not the same as being gone.
+                let message = match watched.gone().await {
+                    Ok(()) => WorkerMsg::AdoptedGone { attempt },
+                    Err(error) => {
+                        tracing::error!(%error, "an adopted worker can't be watched; trying again");
+                        tokio::time::sleep(ATTACH_RETRY).await;
+                        WorkerMsg::AttachAgain { attempt }
+                    }
+                };
+                let _gone = actor.cast(message);
             });
             tracing::info!(run_id = %state.run_id, pid = worker.pid, "worker adopted; its shim is gone");
             state.adopted = Some(adopted);
         }
         Ok(None) => end(state, unseen_exit()),
         Err(error) => {
-            tracing::error!(run_id = %state.run_id, %error, "the worker can't be adopted");
-            end(state, unseen_exit());
+            tracing::error!(run_id = %state.run_id, %error, "the worker can't be adopted; trying again");
+            attach_later(myself, attempt);
         }
+    }
+}
+
+/// How an adopted worker ended, as far as the kernel tells us, who are not its parent.
+fn exit_of(run_id: &RunId, adopted: &Adopted) -> ShimExit {
+    let status = adopted.ending().unwrap_or_else(|error| {
+        tracing::warn!(%run_id, %error, "how an adopted worker ended can't be learnt");
+        None
+    });
+    match status {
+        Some(status) => ShimExit {
+            code: status.code(),
+            signal: status.signal(),
+            core_dumped: status.core_dumped(),
+            ..unseen_exit()
+        },
+        None => unseen_exit(),
     }
 }
 
@@ -209,11 +233,10 @@ fn refused_by_shim(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, refuse
         RefusalCode::CommandNotFound => "COMMAND_NOT_FOUND",
         RefusalCode::CommandNotExecutable => "COMMAND_NOT_EXECUTABLE",
         RefusalCode::CwdNotFound => "CWD_NOT_FOUND",
-        RefusalCode::Locked => "RUN_LOCKED",
+        RefusalCode::Locked | RefusalCode::Busy => "RUN_LOCKED",
         RefusalCode::Version
         | RefusalCode::BadRequest
         | RefusalCode::HelloFirst
-        | RefusalCode::Busy
         | RefusalCode::Stale
         | RefusalCode::Lost
         | RefusalCode::NotRunning
@@ -225,43 +248,24 @@ fn refused_by_shim(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, refuse
     state.observe(state.attempt, Fact::SpawnRefused { code: Code::new(code), message: refused.message });
 }
 
-/// The shim is gone although nobody dismissed it. A new one is asked what it knows.
+/// The shim is gone although nobody dismissed it. A new one is asked what it knows, and reading
+/// starts again where the ledger was when we began: what is heard twice counts once.
 pub(super) async fn link_lost(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState) {
     state.link = None;
     if state.attempt == Attempt(0) || state.adopted.is_some() || state.ended.is_some() {
         return;
     }
     tracing::warn!(run_id = %state.run_id, "the shim is gone");
-    let attempt = state.attempt;
-    match connect(myself, state).await {
-        Ok(Some(hello)) => match hello.state {
-            State::Lost(lost) if lost.attempt == attempt.0 => {
-                // The reader goes on where it is; only the watch over the process is new.
-                let tail = state.tail.take();
-                adopt(myself, state, attempt, &lost);
-                state.tail = tail;
-                if state.ended.is_some() {
-                    state.tail.iter().for_each(TailHandle::drain);
-                }
-            }
-            State::Exited(exited) if exited.attempt == attempt.0 => end(state, exited.exit),
-            State::Running(_) => {}
-            State::Idle | State::Exited(_) | State::Lost(_) => {
-                state.observe(attempt, Fact::NeverSpawned);
-            }
-        },
-        Ok(None) => {}
-        Err(error) => {
-            tracing::warn!(run_id = %state.run_id, %error, "no new shim");
-            attach_later(myself, attempt);
-        }
-    }
+    attach(myself, state, state.attempt, state.upto).await;
 }
 
 pub(super) fn adopted_gone(state: &mut WorkerState) {
-    if state.adopted.take().is_some() {
-        end(state, unseen_exit());
+    let Some(adopted) = state.adopted.take() else { return };
+    if let Err(error) = adopted.kill_rest() {
+        tracing::warn!(run_id = %state.run_id, %error, "what an adopted worker left can't be killed");
     }
+    let exit = exit_of(&state.run_id, &adopted);
+    end(state, exit);
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod attempts;
+mod crashes;
 mod isolation;
+mod output;
 mod reconnect;
 mod revival;
 mod rig;
