@@ -115,33 +115,32 @@ mod tests {
     use std::os::unix::process::{CommandExt, ExitStatusExt};
     use std::process::{Child, Command, Stdio};
 
-    /// A child that leads a group of its own, as a worker does, and is adopted although we are
-    /// its parent: so it is reaped when the test says.
+    /// A child that leads a group of its own, as a worker does, and goes on with `script` when
+    /// its standard input is closed. It is adopted although we are its parent, so that it is
+    /// reaped when the test says.
     fn worker(script: &str) -> (Child, Adopted) {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", script]).stdin(Stdio::piped()).process_group(0);
-        let child = command.spawn().unwrap();
+        command.args(["-c", &format!("read _; {script}")]).process_group(0);
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let id = ProcessId::of(child.id()).unwrap();
         let adopted = Adopted::take(id, &boot_id().unwrap()).unwrap().unwrap();
         (child, adopted)
     }
 
-    fn tells_exits() -> bool {
+    /// Whether this kernel tells how other people's processes end.
+    fn kernel_tells() -> bool {
         let (mut child, adopted) = worker("exit 0");
         child.wait().unwrap();
         let tells = adopted.ending().unwrap().is_some();
-        println!(
-            "this kernel {} how other people's processes end",
-            if tells { "tells" } else { "does not tell" }
-        );
+        println!("the kernel tells how other people's processes end: {tells}");
         tells
     }
 
     #[tokio::test]
     async fn how_it_ended_is_known_when_its_new_parent_has_reaped_it() {
-        let tells = tells_exits();
+        let tells = kernel_tells();
         for (script, code, signal) in [("exit 7", Some(7), None), ("kill -SEGV $$", None, Some(11))] {
-            let (mut child, adopted) = worker(&format!("read _; {script}"));
+            let (mut child, adopted) = worker(script);
             let watched = adopted.clone();
             let gone = tokio::spawn(async move { watched.gone().await });
             drop(child.stdin.take());
@@ -154,7 +153,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_that_is_not_the_recorded_one_is_not_adopted() {
-        let (mut child, adopted) = worker("read _");
+        let (mut child, adopted) = worker("true");
         let (id, boot_id) = (adopted.worker, boot_id().unwrap());
         assert!(
             Adopted::take(ProcessId { start_ticks: id.start_ticks + 1, ..id }, &boot_id).unwrap().is_none()
@@ -168,10 +167,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_left_of_its_group_goes_after_it() {
-        if !tells_exits() {
+        if !kernel_tells() {
             return;
         }
-        let (mut child, adopted) = worker("sleep 1000 & exit 0");
+        let (mut child, adopted) = worker("sleep 1000 & true");
         child.wait().unwrap();
         let group = adopted.process;
         rustix::process::test_kill_process_group(group).unwrap();

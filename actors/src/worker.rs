@@ -173,6 +173,11 @@ impl Actor for Worker {
 }
 
 impl WorkerState {
+    fn has_attempt_folder(&self) -> bool {
+        let folder = self.around.state.attempt(self.run_id.as_str(), self.attempt.0);
+        folder.is_ok_and(|folder| folder.is_dir())
+    }
+
     /// Tells the Supervisor a fact about an attempt.
     fn observe(&self, attempt: Attempt, fact: Fact) {
         self.around.directory.supervisor.send(SupervisorMsg::Observed(Observation {

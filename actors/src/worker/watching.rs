@@ -40,6 +40,10 @@ pub(super) async fn attach(
     // on disk.
     state.link = None;
     begin_watching(state, attempt, upto);
+    // The attempt's folder is made before its shim is asked for anything.
+    if !state.has_attempt_folder() {
+        return state.observe(attempt, Fact::NeverSpawned);
+    }
     match connect(myself, state).await {
         Ok(Some(hello)) => resume(myself, state, attempt, hello.state),
         Ok(None) => {}
