@@ -2,10 +2,13 @@
 
 use resus_tests::{Home, alive, kill};
 
-const QUICK: [&str; 6] = ["--backoff", "100ms", "--set", "step_ms=20", "--set", "steps=40"];
-
+/// A fake training of 40 quick steps, unless `more` says how many.
 fn fake<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    [&["fake"], &QUICK[..], more].concat()
+    let mut args = vec!["fake", "--backoff", "100ms", "--set", "step_ms=20"];
+    if !more.iter().any(|arg| arg.starts_with("steps=")) {
+        args.extend(["--set", "steps=40"]);
+    }
+    [&args[..], more].concat()
 }
 
 #[test]
