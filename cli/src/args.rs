@@ -26,15 +26,15 @@ use std::time::Duration;
     bin_name = "resus",
     version,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     before_help = "Examples:
   resus run -- python train.py      any command: watched, restarted, resumed
   resus run othello -d              a built-in workload, in the background
   resus ps; resus logs -f @latest   what runs, and what the newest run prints",
     after_help = "A RUN is a unique part of its id (4 characters or more), its NAME, NAME@latest
 or @latest.
-Exit codes: 0 done, 1 bug, 2 usage, 10 not found, 11 refused, 12 daemon unreachable,
-13 configuration invalid, 14 timed out; the run: 20 failed, 21 cancelled, 22 lost."
+Exit codes: 0 done, 1 unexpected (a bug, or output that can't be written), 2 usage,
+10 not found, 11 refused, 12 daemon unreachable, 13 configuration invalid,
+14 timed out, 130 interrupted; the run: 20 failed, 21 cancelled, 22 lost."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -95,6 +95,29 @@ pub(crate) enum Command {
 /// What the text should have been.
 pub(crate) fn a_duration(text: &str) -> Result<Duration, duration::BadDuration> {
     duration::parse_ms(text).map(Duration::from_millis)
+}
+
+/// Reads a whole number.
+///
+/// # Errors
+/// What the text should have been.
+pub(crate) fn a_count(text: &str) -> Result<u32, String> {
+    match text.parse::<i128>() {
+        Ok(number) if number < 0 => Err("expected 0 or more".to_owned()),
+        Ok(number) => u32::try_from(number).map_err(|_| format!("expected at most {}", u32::MAX)),
+        Err(_) => Err("expected a whole number".to_owned()),
+    }
+}
+
+/// Reads the number of an attempt.
+///
+/// # Errors
+/// What the text should have been.
+pub(crate) fn an_attempt(text: &str) -> Result<u32, String> {
+    match a_count(text)? {
+        0 => Err("attempts are counted from 1".to_owned()),
+        attempt => Ok(attempt),
+    }
 }
 
 /// Reads `KEY=VALUE`.

@@ -4,8 +4,10 @@ use crate::command::Around;
 use crate::error::CliError;
 use crate::follow::{Update, deliver, follow};
 use crate::keys::{Act, Key, Keys};
+use crate::output::last_line;
+use crate::render::live::{Shown, speaks_for_itself};
 use crate::render::narrate::Narrator;
-use crate::render::parts::short;
+use crate::render::parts::{counted, is_command, short};
 use crate::render::summary::outcome;
 use crate::screen::Screen;
 use crate::submission::command_body;
@@ -17,6 +19,7 @@ use resus_core::view::RunView;
 use std::io;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -75,19 +78,27 @@ struct Watcher<'a> {
     heard_at: Instant,
     /// Why the daemon can't be reached just now.
     lost: Option<&'static str>,
+    /// The last line of a program that says nothing else.
+    printed: Option<watch::Receiver<String>>,
+    refusal_told: bool,
     commands: JoinSet<Result<CommandReply, CliError>>,
 }
 
 impl<'a> Watcher<'a> {
     fn new(around: &'a Around, view: RunView) -> Self {
+        let console = around.console;
+        let printed = (is_command(&view) && console.err_is_live && !console.json)
+            .then(|| last_line::follow(&around.state, &view.run_id));
         Self {
             around,
-            screen: Screen::new(around.console),
+            screen: Screen::new(console),
             narrator: Narrator::default(),
             keys: Keys::default(),
             view,
             heard_at: Instant::now(),
             lost: None,
+            printed,
+            refusal_told: false,
             commands: JoinSet::new(),
         }
     }
@@ -98,33 +109,51 @@ impl<'a> Watcher<'a> {
                 let notice =
                     if stopped { "the daemon was stopped, waiting for it…" } else { "reconnecting…" };
                 if self.lost != Some(notice) {
-                    let paint = self.around.console.err_paint;
-                    self.screen.say(&format!("{} {what}: {notice}", paint.on(Colour::Yellow, "!")));
+                    self.say(Colour::Yellow, "!", &format!("{what}: {notice}"));
                 }
                 self.lost = Some(notice);
                 Ok(None)
             }
             Update::Run { view, events } => {
                 if self.lost.take().is_some() {
-                    let paint = self.around.console.err_paint;
-                    self.screen.say(&format!("{} the daemon is back", paint.on(Colour::Green, "●")));
+                    self.say(Colour::Green, "●", "the daemon is back");
                 }
+                self.narrator.counts(&view.progress.unit);
                 for event in &events {
                     if self.around.console.json {
                         self.around.console.out_json(event)?;
                     }
                     if let Some(told) = self.narrator.hear(event) {
-                        self.screen.say(&told.line(self.around.console.err_paint));
+                        self.screen.say(&told.line(&self.around.console.err_page()));
                     }
                 }
                 self.view = *view;
                 self.heard_at = Instant::now();
+                self.tell_refusal();
                 if let Some(exit) = outcome(&self.view) {
                     return Ok(Some(Watched::Ended(Box::new(self.view.clone()), exit)));
                 }
                 self.draw();
                 Ok(None)
             }
+        }
+    }
+
+    /// A line that stays.
+    fn say(&mut self, colour: Colour, glyph: &str, text: &str) {
+        let page = self.around.console.err_page();
+        self.screen.say(&format!("{} {}", page.paint.on(colour, glyph), page.sentence(text)));
+    }
+
+    /// Tells once that the worker's events are not all understood: a worker whose every line is
+    /// refused looks as if it said nothing.
+    fn tell_refusal(&mut self) {
+        let lines = self.view.refused_lines;
+        if lines > 0 && !std::mem::replace(&mut self.refusal_told, true) {
+            let were = if lines == 1 { "was" } else { "were" };
+            let lines = counted(lines, "line");
+            let why = "resus daemon logs says why";
+            self.say(Colour::Yellow, "!", &format!("{lines} of the worker's events {were} refused ({why})"));
         }
     }
 
@@ -137,11 +166,19 @@ impl<'a> Watcher<'a> {
                 None
             }
             Act::Detach => {
-                self.screen.say(&format!("detached; {id} goes on. Come back with: resus logs {id} -f"));
+                let is_stopping = self.view.phase == "stopping" || self.keys.notice().is_some();
+                let (goes_on, next) = match is_stopping {
+                    true => ("goes on stopping", format!("See how it ends with: resus wait {id}")),
+                    false => ("goes on", format!("Come back with: resus logs {id} -f")),
+                };
+                let page = self.around.console.err_page();
+                self.screen.say(&page.sentence(&format!("detached; {id} {goes_on}. {next}")));
                 Some(Watched::Left(ExitCode::Ok))
             }
             Act::GiveUp => {
-                self.screen.say(&format!("left; {id} has not ended yet. Look at it with: resus status {id}"));
+                let page = self.around.console.err_page();
+                let text = format!("left; {id} has not ended yet. Look at it with: resus status {id}");
+                self.screen.say(&page.sentence(&text));
                 Some(Watched::Left(ExitCode::Interrupted))
             }
         }
@@ -159,7 +196,7 @@ impl<'a> Watcher<'a> {
             Ok(Err(error)) => {
                 let told = error.told();
                 let why = told.why.first().map(String::as_str).unwrap_or_default();
-                self.screen.say(&format!("! {}: {why}", told.what));
+                self.say(Colour::Yellow, "!", &format!("{}: {why}", told.what));
             }
         }
     }
@@ -168,6 +205,8 @@ impl<'a> Watcher<'a> {
         let notice = self.lost.or(self.keys.notice());
         // What nobody tells us does not count down.
         let since_s = if self.lost.is_some() { 0.0 } else { self.heard_at.elapsed().as_secs_f64() };
-        self.screen.show(&self.view, since_s, notice);
+        let printed = self.printed.as_ref().filter(|_| speaks_for_itself(&self.view));
+        let printed = printed.map(|line| line.borrow().clone()).filter(|line| !line.is_empty());
+        self.screen.show(Shown { view: &self.view, since_s, notice, printed: printed.as_deref() });
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod wait;
 
 use crate::args::{Command, Global};
 use crate::console::Console;
+use crate::daemon::handshake;
 use crate::error::CliError;
 use resus_core::exit::ExitCode;
 use resus_store::StateDir;
@@ -33,10 +34,9 @@ impl Around {
     /// [`CliError::State`].
     pub(crate) fn new(global: &Global, console: Console) -> Result<Self, CliError> {
         let path = match &global.state_dir {
-            Some(path) => absolute(path).map_err(|source| CliError::Io {
-                what: "find the state folder",
-                path: path.clone(),
-                source,
+            Some(path) => absolute(path).map_err(|source| CliError::Usage {
+                what: format!("the state folder {} can't be found from here: {source}", path.display()),
+                next: "give its whole path, or cd to a folder that exists".to_owned(),
             })?,
             None => StateDir::default_path()?,
         };
@@ -61,6 +61,9 @@ pub(crate) fn carry_out(command: Command, around: &Around) -> Result<ExitCode, C
         .build()
         .map_err(|source| CliError::Io { what: "start", path: "/proc/self/exe".into(), source })?;
     runtime.block_on(async {
+        if minds_the_build(&command) {
+            handshake::tell(around).await;
+        }
         match command {
             Command::Run(args) => run::run(args, around).await,
             Command::Ps(args) => ps::ps(args, around).await,
@@ -74,4 +77,20 @@ pub(crate) fn carry_out(command: Command, around: &Around) -> Result<ExitCode, C
             Command::Config(args) => config::config(args, around),
         }
     })
+}
+
+/// Whether `command` is about to speak with the daemon as one build with itself.
+fn minds_the_build(command: &Command) -> bool {
+    match command {
+        Command::Daemon(args) => args.minds_the_build(),
+        Command::Config(_) => false,
+        Command::Run(_)
+        | Command::Ps(_)
+        | Command::Status(_)
+        | Command::Logs(_)
+        | Command::Wait(_)
+        | Command::Stop(_)
+        | Command::Kill(_)
+        | Command::Retry(_) => true,
+    }
 }

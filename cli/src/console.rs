@@ -1,12 +1,15 @@
 //! What a command writes to: standard output for data, standard error for people.
 
 use crate::error::CliError;
+use crate::render::page::Page;
 use crate::text::paint::Paint;
 use clap::ValueEnum;
+use jiff::tz::TimeZone;
 use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 use std::env;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 /// When colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -87,21 +90,35 @@ impl Console {
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }
 
-    /// Columns of the terminal that standard error is.
+    /// Columns of the terminal that standard error is; no limit where it is none.
     pub(crate) fn err_width(&self) -> usize {
-        match tcgetwinsize(io::stderr()) {
-            Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
-            _ => WIDTH_DEFAULT,
-        }
+        columns(io::stderr())
     }
 
     /// Columns that a table on standard output may take; no limit where nobody sees its lines
     /// wrap.
     pub(crate) fn out_width(&self) -> usize {
-        match tcgetwinsize(io::stdout()) {
-            Ok(size) if self.out_is_terminal && size.ws_col > 0 => usize::from(size.ws_col),
-            _ => usize::MAX,
-        }
+        columns(io::stdout())
+    }
+
+    /// What standard output is to somebody who reads it.
+    pub(crate) fn out_page(&self) -> Page {
+        let home = env::var("HOME").ok().filter(|_| self.out_is_terminal);
+        Page { paint: self.out_paint, columns: self.out_width(), home, zone: TimeZone::system() }
+    }
+
+    /// What standard error is to somebody who reads it.
+    pub(crate) fn err_page(&self) -> Page {
+        // Nothing with a time or a path of its own is written there.
+        Page { paint: self.err_paint, columns: self.err_width(), home: None, zone: TimeZone::UTC }
+    }
+}
+
+fn columns(stream: impl AsFd) -> usize {
+    match tcgetwinsize(stream) {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        Ok(_) => WIDTH_DEFAULT,
+        Err(_) => usize::MAX,
     }
 }
 

@@ -1,7 +1,11 @@
-//! The daemon's life: how it is found, started, run and logged.
+//! The daemon's life: how it is found, started, run, logged, ended, and kept over reboots.
 
+pub(crate) mod halt;
+pub(crate) mod handshake;
 pub(crate) mod journal;
 pub(crate) mod journal_line;
 pub(crate) mod record;
 pub(crate) mod serve;
+pub(crate) mod service;
 pub(crate) mod start;
+pub(crate) mod unit;

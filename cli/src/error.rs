@@ -1,9 +1,13 @@
 //! How a command fails: what, why, what to do next, and the exit code.
 
 use crate::client::ClientError;
+use crate::daemon::service::{ServiceError, ToolError};
 use crate::daemon::start::StartError;
 use crate::place::PlaceError;
+use crate::render::page::Page;
 use crate::settings::SettingsError;
+use crate::text::columns::hang;
+use crate::text::paint::Colour;
 use resus_core::api::Problem;
 use resus_core::exit::ExitCode;
 use resus_store::{LockError, StateError};
@@ -11,6 +15,9 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Column in which the parts of a failure begin.
+const PART_COLUMN: usize = 7;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +51,12 @@ pub(crate) enum CliError {
     /// This process is the daemon and can't go on.
     #[error(transparent)]
     System(#[from] resus_actors::system::StartError),
+    /// The systemd unit can't be written or removed.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// systemd runs the daemon and did not restart it.
+    #[error("the service was not restarted")]
+    Systemd(#[from] ToolError),
     /// A wait ran out of time.
     #[error("run {run} has not ended within {}", crate::text::duration::show_s(waited.as_secs_f64()))]
     TimedOut {
@@ -51,6 +64,14 @@ pub(crate) enum CliError {
         run: String,
         /// How long was waited.
         waited: Duration,
+    },
+    /// Somebody who waited for a run pressed Ctrl-C.
+    #[error("{}", interrupted(run, *is_stopping))]
+    Interrupted {
+        /// The run.
+        run: String,
+        /// It had been asked to stop.
+        is_stopping: bool,
     },
     /// The daemon was asked to stop and is still there.
     #[error("the daemon (pid {pid}) has not ended within {} s", waited.as_secs())]
@@ -94,7 +115,11 @@ impl CliError {
             Self::Settings(_) => ExitCode::ConfigInvalid,
             Self::Lock(LockError::Held { .. }) => ExitCode::Refused,
             Self::Client(ClientError::Refused(problem)) => problem.exit_code,
-            Self::State(_)
+            Self::Service(ServiceError::NoHome | ServiceError::Unit(_) | ServiceError::NotOurs { .. }) => {
+                ExitCode::Refused
+            }
+            Self::Systemd(_)
+            | Self::State(_)
             | Self::Place(_)
             | Self::Lock(LockError::Io { .. })
             | Self::Start(_)
@@ -107,13 +132,17 @@ impl CliError {
                 | ClientError::Foreign { .. },
             ) => ExitCode::DaemonUnreachable,
             Self::TimedOut { .. } => ExitCode::TimedOut,
-            Self::Output(_) | Self::Io { .. } => ExitCode::Bug,
+            Self::Interrupted { .. } => ExitCode::Interrupted,
+            Self::Output(_) | Self::Io { .. } | Self::Service(ServiceError::Io { .. }) => ExitCode::Bug,
         }
     }
 
     /// The failure for people.
     pub(crate) fn told(&self) -> Told {
         let (what, mut why) = match self {
+            Self::Client(ClientError::Refused(problem)) if is_said_once(problem) => {
+                (problem.title.clone(), Vec::new())
+            }
             Self::Client(ClientError::Refused(problem)) => {
                 (problem.title.clone(), vec![problem.detail.clone()])
             }
@@ -142,10 +171,12 @@ impl CliError {
             Self::Client(ClientError::Nobody { .. }) => text("resus daemon start"),
             Self::Client(ClientError::Silent { pid: None, .. } | ClientError::Broken { .. })
             | Self::Start(_) => text("resus daemon logs"),
-            Self::Client(ClientError::Foreign { .. }) => text(
-                "resus daemon stop; the next command starts a daemon of this build, trainings go on meanwhile",
-            ),
-            Self::TimedOut { run, .. } => Some(format!("resus status {run}")),
+            Self::Client(ClientError::Foreign { .. }) => {
+                text("resus daemon restart (it starts a daemon of this build; trainings go on)")
+            }
+            Self::Service(error) => error.hint(),
+            Self::Systemd(_) => text("systemctl --user status resus.service; resus daemon logs"),
+            Self::TimedOut { run, .. } | Self::Interrupted { run, .. } => Some(format!("resus status {run}")),
             Self::StillThere { pid, .. } => Some(format!("kill -9 {pid} (trainings go on)")),
             Self::Place(_) => text("remove the folder, or set XDG_RUNTIME_DIR to a folder of your own"),
             Self::Lock(LockError::Io { .. }) | Self::System(_) | Self::Output(_) | Self::Io { .. } => None,
@@ -172,19 +203,31 @@ impl CliError {
 
 impl Told {
     /// The three parts as text, each line ended.
-    pub(crate) fn text(&self, paint: crate::text::paint::Paint) -> String {
-        use crate::text::paint::Colour;
-        let mut text = format!("{} {}\n", paint.on(Colour::Red, "error:"), self.what);
+    pub(crate) fn text(&self, page: &Page) -> String {
+        let hung = |text: &str| hang(text, PART_COLUMN, page.columns);
+        let head = page.paint.on(Colour::Red, "error:");
+        let mut text = format!("{head} {}\n", hung(&self.what));
         let mut label = "  why:";
         for line in self.why.iter().flat_map(|why| why.lines()) {
-            text.push_str(&format!("{} {line}\n", paint.on(Colour::Bold, label)));
+            text.push_str(&format!("{} {}\n", page.paint.on(Colour::Bold, label), hung(line)));
             label = "      ";
         }
         if let Some(next) = &self.next {
-            text.push_str(&format!("{} {next}\n", paint.on(Colour::Bold, "  try:")));
+            text.push_str(&format!("{} {}\n", page.paint.on(Colour::Bold, "  try:"), hung(next)));
         }
         text
     }
+}
+
+fn interrupted(run: &str, is_stopping: bool) -> String {
+    let goes_on = if is_stopping { "goes on stopping" } else { "goes on" };
+    format!("the run {goes_on}; look at it with: resus status {run}")
+}
+
+/// Whether the detail of a problem says no more than its title.
+fn is_said_once(problem: &Problem) -> bool {
+    let bare = |text: &str| text.trim().trim_end_matches('.').to_lowercase();
+    bare(&problem.detail).is_empty() || bare(&problem.detail) == bare(&problem.title)
 }
 
 /// What lies behind an error, outermost first.
@@ -246,14 +289,18 @@ fn status(exit: ExitCode) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::paint::Paint;
+    use crate::render::sample::page;
 
     fn refused() -> CliError {
+        refused_with("No such run", "no run is called \"x\"")
+    }
+
+    fn refused_with(title: &str, detail: &str) -> CliError {
         CliError::Client(ClientError::Refused(Box::new(Problem {
             kind: "urn:resus:not-found".into(),
-            title: "No such run".into(),
+            title: title.into(),
             status: 404,
-            detail: "no run is called \"x\"".into(),
+            detail: detail.into(),
             hint: Some("resus ps -a".into()),
             exit_code: ExitCode::NotFound,
         })))
@@ -261,16 +308,36 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_in_three_parts() {
-        let text = refused().told().text(Paint(false));
+        let text = refused().told().text(&page(80));
         assert_eq!(text, "error: no such run\n  why: no run is called \"x\"\n  try: resus ps -a\n");
         assert_eq!(refused().exit(), ExitCode::NotFound);
+    }
+
+    #[test]
+    fn what_is_said_once_is_not_said_again() {
+        let text = refused_with("Not possible now", "not possible now.").told().text(&page(80));
+        assert_eq!(text, "error: not possible now\n  try: resus ps -a\n");
+    }
+
+    #[test]
+    fn long_parts_go_on_below_themselves() {
+        let detail = "\"othello\" could be bbb-2222 (othello), aaa-1111 (othello) and 3 more";
+        let text = refused_with("More than one run", detail).told().text(&page(40));
+        let expected = "\
+error: more than one run
+  why: \"othello\" could be bbb-2222
+       (othello), aaa-1111 (othello) and
+       3 more
+  try: resus ps -a
+";
+        assert_eq!(text, expected);
     }
 
     #[test]
     fn causes_are_kept_down_to_the_last() {
         let source = io::Error::from_raw_os_error(28);
         let error = CliError::Output(source);
-        let text = error.told().text(Paint(false));
+        let text = error.told().text(&page(80));
         assert!(text.contains("why: No space left on device"), "{text}");
     }
 

@@ -9,6 +9,7 @@ mod client;
 mod command;
 mod console;
 mod daemon;
+mod ending;
 mod error;
 #[cfg(test)]
 mod fake_daemon;
@@ -79,8 +80,11 @@ fn tell(error: &CliError, console: Console) {
     if console.json {
         let problem = serde_json::to_string(&error.problem()).unwrap_or_default();
         console.tell(&format!("{problem}\n"));
+    } else if matches!(error, CliError::Interrupted { .. }) {
+        // Who pressed Ctrl-C knows why; that the run goes on is news.
+        console.tell(&format!("{error}\n"));
     } else {
-        console.tell(&error.told().text(console.err_paint));
+        console.tell(&error.told().text(&console.err_page()));
     }
 }
 

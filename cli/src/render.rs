@@ -1,10 +1,14 @@
 //! What people see of runs. Pure: a view or an event in, text out. Everything that a worker
 //! said is made harmless here ([`resus_core::text::one_line`]).
 
+pub(crate) mod header;
 pub(crate) mod live;
 pub(crate) mod narrate;
+pub(crate) mod page;
 pub(crate) mod parts;
 pub(crate) mod ps;
+pub(crate) mod reason;
+pub(crate) mod shell;
 pub(crate) mod status;
 pub(crate) mod summary;
 

@@ -1,7 +1,7 @@
 //! Lines that stay and one live line below them, on standard error.
 
 use crate::console::Console;
-use crate::render::live;
+use crate::render::live::{self, Shown};
 use resus_core::view::RunView;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -41,18 +41,18 @@ impl Screen {
         }
     }
 
-    /// Shows the run as it was `since_s` seconds ago: in place on a terminal, else as a line
-    /// when its phase has changed or ten seconds have passed.
-    pub(crate) fn show(&mut self, view: &RunView, since_s: f64, notice: Option<&str>) {
+    /// Shows a run: in place on a terminal, else as a line when its phase has changed or ten
+    /// seconds have passed.
+    pub(crate) fn show(&mut self, shown: Shown<'_>) {
         if !self.is_on() {
             return;
         }
         if self.console.err_is_live {
             // The last column stays free: a terminal that wraps there would scroll.
             let columns = self.console.err_width().saturating_sub(1);
-            self.draw(live::line(view, since_s, notice, columns, self.console.err_paint));
+            self.draw(live::line(shown, columns, self.console.err_paint));
         } else {
-            self.log(view);
+            self.log(shown.view);
         }
     }
 

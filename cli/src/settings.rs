@@ -26,6 +26,9 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 pub(crate) struct Settings {
     /// Defaults of every run.
     pub policy: Policy,
+    /// Time without a live run or a question after which a daemon that a command started ends,
+    /// in milliseconds; 0 = never.
+    pub idle_exit_ms: u64,
     /// Size at which the daemon's log is set aside, in bytes.
     pub log_bytes_max: u64,
     /// Logs kept besides the present one.
@@ -40,9 +43,8 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] with every fault of the file at once.
     pub(crate) fn load() -> Result<Self, SettingsError> {
-        let var = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
         let named = var("RESUS_CONFIG").map(PathBuf::from);
-        let usual = || user_file(var("XDG_CONFIG_HOME"), var("HOME"));
+        let usual = || config_home().map(|folder| folder.join("resus/config.toml"));
         let must_exist = named.is_some();
         let settings = Self::built_in()?;
         let Some(path) = named.or_else(usual) else { return Ok(settings) };
@@ -58,7 +60,13 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`]; a test makes sure that it has none.
     pub(crate) fn built_in() -> Result<Self, SettingsError> {
-        let base = Self { policy: Policy::default(), log_bytes_max: 10 << 20, log_keep: 3, node: None };
+        let base = Self {
+            policy: Policy::default(),
+            idle_exit_ms: 15 * 60_000,
+            log_bytes_max: 10 << 20,
+            log_keep: 3,
+            node: None,
+        };
         base.with_file(DEFAULT, "default.toml".into())
     }
 
@@ -69,15 +77,22 @@ impl Settings {
     }
 }
 
-/// `$XDG_CONFIG_HOME/resus/config.toml`, else `~/.config/resus/config.toml`.
-fn user_file(xdg_config_home: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
-    let folder = match (xdg_config_home.map(PathBuf::from), home.map(PathBuf::from)) {
+fn var(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Where the user's configuration files are: `$XDG_CONFIG_HOME`, else `~/.config`; `None` if
+/// neither that nor `HOME` is set.
+pub(crate) fn config_home() -> Option<PathBuf> {
+    config_home_of(var("XDG_CONFIG_HOME"), var("HOME"))
+}
+
+fn config_home_of(xdg_config_home: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
+    match (xdg_config_home.map(PathBuf::from), home.map(PathBuf::from)) {
         // The base directory rules say that a path that is not absolute is to be ignored.
-        (Some(config), _) if config.is_absolute() => config,
-        (_, Some(home)) => home.join(".config"),
-        (_, None) => return None,
-    };
-    Some(folder.join("resus/config.toml"))
+        (Some(config), _) if config.is_absolute() => Some(config),
+        (_, home) => home.map(|home| home.join(".config")),
+    }
 }
 
 fn read(path: &PathBuf) -> io::Result<String> {

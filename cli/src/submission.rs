@@ -57,10 +57,9 @@ fn is_ours_alone(name: &str) -> bool {
 /// # Errors
 /// [`CliError`]: it was removed, or its path is not UTF-8.
 pub(crate) fn working_folder() -> Result<String, CliError> {
-    let folder = env::current_dir().map_err(|source| CliError::Io {
-        what: "find the working folder",
-        path: ".".into(),
-        source,
+    let folder = env::current_dir().map_err(|source| CliError::Usage {
+        what: format!("the working folder can't be used: {source}"),
+        next: "cd to a folder that exists, and start the run there".to_owned(),
     })?;
     text(&folder)
 }

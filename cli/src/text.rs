@@ -3,6 +3,7 @@
 pub(crate) mod bar;
 pub(crate) mod columns;
 pub(crate) mod duration;
+pub(crate) mod nearest;
 pub(crate) mod number;
 pub(crate) mod paint;
 pub(crate) mod size;

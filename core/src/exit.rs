@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum ExitCode {
     /// Everything asked for was done.
     Ok = 0,
-    /// A bug in Resus.
+    /// A bug in Resus, or output that can't be written.
     Bug = 1,
     /// The command line does not fit.
     Usage = 2,
@@ -78,7 +78,7 @@ impl ExitCode {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Ok => "done as asked",
-            Self::Bug => "unexpected: a bug in Resus",
+            Self::Bug => "a bug in Resus, or output that can't be written",
             Self::Usage => "the command line does not fit",
             Self::NotFound => "no such run, attempt or workload",
             Self::Refused => "not legal in the run's present phase",

@@ -108,7 +108,7 @@ fn by_signal(run: &Run, exit: &Exit, signal: i32, now: Moment) -> Meaning {
         return Meaning::Failed(Fault::by_worker(error, format!("{} ({name})", error.message)));
     }
     let lived_s = lived_ms(run, exit, now) as f64 / 1000.0;
-    failed("WORKER_CRASHED", &format!("ended by {name} after {lived_s:.1} s"))
+    failed("WORKER_CRASHED", &format!("ended by {name} after {lived_s:.1}s"))
 }
 
 /// An error code soon after the start, before any sign of progress: a typing error rather

@@ -34,6 +34,7 @@ pub struct RunView {
     /// Failures since the last healthy progress, each of which led to a retry or the end.
     pub failures: u32,
     /// Retries since the last healthy progress.
+    #[serde(default)]
     pub retries: u32,
     /// Retries allowed in the window.
     pub retries_max: u32,
@@ -57,6 +58,7 @@ pub struct RunView {
     /// Since acceptance.
     pub age_s: f64,
     /// From acceptance to the end, or until now.
+    #[serde(default)]
     pub duration_s: f64,
     /// When the retry is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -220,7 +220,9 @@ impl Server {
         holders.extend(self.machine.lost_mut().filter(|lost| lost.alive).and_then(|lost| lost.worker));
         let Some(order) = self.machine.order() else { return Vec::new() };
         let refused = SpawnError::LockHeld.refusal(order.attempt);
-        let refused = Refused { holders: holders.into_iter().collect(), ..refused };
+        let pids: Vec<String> = holders.iter().map(|holder| holder.pid.to_string()).collect();
+        let message = format!("{} (process {})", refused.message, pids.join(", "));
+        let refused = Refused { message, holders: holders.into_iter().collect(), ..refused };
         self.machine.on_spawn_failed(&refused, self.now())
     }
 

@@ -12,7 +12,7 @@ mod process;
 mod program;
 
 pub use process::{Process, alive, kill, processes_of};
-pub use program::program;
+pub use program::{program, write_program};
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -95,7 +95,13 @@ impl Home {
     /// A command of the program in this home, not started yet.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        self.command_of(program(), args)
+    }
+
+    /// A command of another build of the program in this home, not started yet.
+    #[must_use]
+    pub fn command_of(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(args)
             .env_clear()
@@ -113,8 +119,21 @@ impl Home {
     /// Runs a command to its end.
     #[must_use]
     pub fn resus(&self, args: &[&str]) -> Said {
-        let child = self.start(args);
-        self.finish(child, &args.join(" "))
+        self.run(self.command(args))
+    }
+
+    /// Runs a command that was made ready to its end.
+    #[must_use]
+    pub fn run(&self, mut command: Command) -> Said {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        self.finish(child, &format!("{command:?}"))
+    }
+
+    /// Sets the user's configuration in this home.
+    pub fn configure(&self, toml: &str) {
+        let folder = self.path().join("config/resus");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("config.toml"), toml).unwrap();
     }
 
     /// Starts a command and returns at once.

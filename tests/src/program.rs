@@ -1,6 +1,6 @@
 //! Where the program under test is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -28,4 +28,16 @@ fn build() -> PathBuf {
         .filter(|message| message["target"]["name"] == "resus")
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
         .unwrap_or_else(|| panic!("cargo named no executable"))
+}
+
+/// Writes an executable file. Another process does the last part: a test beside this one may be
+/// starting a program this very moment, whose process would keep our handle open for an
+/// instant, and a file that is open for writing can't be executed.
+pub fn write_program(path: &Path, content: &[u8]) {
+    let draft = path.with_extension("draft");
+    std::fs::write(&draft, content).unwrap();
+    let installed =
+        Command::new("install").args(["-m", "755"]).args([draft.as_path(), path]).status().unwrap();
+    assert!(installed.success(), "install: {installed}");
+    std::fs::remove_file(draft).unwrap();
 }

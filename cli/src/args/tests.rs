@@ -35,10 +35,36 @@ fn a_workload_takes_parameters_and_a_command_does_not() {
     assert_eq!(run.set, [("games".into(), "200".into()), ("seed".into(), "=1".into())]);
     assert_eq!(refused("run --set a=1 -- sh").0, ErrorKind::ArgumentConflict);
     assert_eq!(refused("run othello -- sh").0, ErrorKind::ArgumentConflict);
-    assert_eq!(refused("run").0, ErrorKind::MissingRequiredArgument);
     for bad in ["games", "=1", ""] {
         assert!(parse(&format!("run othello --set {bad}")).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn numbers_that_do_not_fit_are_explained_and_nothing_misleads() {
+    for (line, explained) in [
+        ("run othello --retries -1", "expected 0 or more"),
+        ("run othello --retries 4294967296", "expected at most 4294967295"),
+        ("run othello --retries x", "expected a whole number"),
+        ("run othello --keep 1.5", "expected a whole number"),
+        ("run othello --grace -1s", "\"-1s\" is not a time such as"),
+        ("logs r1 --lines -5", "expected 0 or more"),
+        ("logs r1 --attempt 0", "attempts are counted from 1"),
+        ("logs r1 --attempt x", "expected a whole number"),
+        ("wait r1 --timeout -1", "\"-1\" is not a time such as"),
+    ] {
+        let (kind, text) = refused(line);
+        assert_eq!(kind, ErrorKind::ValueValidation, "{line}");
+        assert!(text.contains(explained) && !text.contains("'-- "), "{text}");
+    }
+}
+
+#[test]
+fn help_is_also_a_command() {
+    assert_eq!(refused("help").0, ErrorKind::DisplayHelp);
+    let (kind, text) = refused("help logs");
+    assert_eq!(kind, ErrorKind::DisplayHelp);
+    assert!(text.contains("--follow"), "{text}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use crate::client::wire::{Answer, segment};
 use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, Client, ClientError};
-use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, RunList, Submission};
+use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Submission};
+use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
 use resus_panel::{OUTPUT_HEADER, VERSION_HEADER};
 use serde::Deserialize;
@@ -36,7 +37,7 @@ impl Client {
 
     /// Gives a command to a run.
     pub(crate) async fn command(&self, run: &str, body: &CommandBody) -> Result<CommandReply, ClientError> {
-        let address = format!("/v2/runs/{}/command", segment(run));
+        let address = format!("/v2/runs/{}/command", named(run)?);
         self.post(&address, body, COMMAND_DEADLINE).await?.document()
     }
 
@@ -47,7 +48,7 @@ impl Client {
 
     /// One run, and the version to wait from next.
     pub(crate) async fn run(&self, run: &str) -> Result<(RunView, u64), ClientError> {
-        let address = format!("/v2/runs/{}", segment(run));
+        let address = format!("/v2/runs/{}", named(run)?);
         versioned(&self.get(&address, ANSWER_DEADLINE).await?)
     }
 
@@ -97,6 +98,22 @@ impl Client {
     pub(crate) async fn stop_daemon(&self) -> Result<DaemonView, ClientError> {
         self.post("/v2/daemon/stop", &json!({}), ANSWER_DEADLINE).await?.document()
     }
+}
+
+/// A run's place in an address. An empty name has none: the API's answer would be about another
+/// address.
+fn named(run: &str) -> Result<String, ClientError> {
+    if !run.is_empty() {
+        return Ok(segment(run));
+    }
+    Err(ClientError::Refused(Box::new(Problem {
+        kind: "urn:resus:not-found".to_owned(),
+        title: "No such run".to_owned(),
+        status: 404,
+        detail: "no run is called \"\"".to_owned(),
+        hint: Some("list the runs with: resus ps -a".to_owned()),
+        exit_code: ExitCode::NotFound,
+    })))
 }
 
 fn versioned(answer: &Answer) -> Result<(RunView, u64), ClientError> {

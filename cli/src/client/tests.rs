@@ -3,7 +3,7 @@
 use super::*;
 use crate::daemon::start::locate;
 use crate::fake_daemon::FakeDaemon;
-use crate::output::tail_offset;
+use crate::output::tail_start;
 use crate::render::sample::RUN_ID;
 use crate::submission::command_body;
 use resus_core::input::Verb;
@@ -33,6 +33,8 @@ async fn names_arrive_as_typed_and_problems_are_passed_on() {
     let daemon = FakeDaemon::start();
     let client = locate(&daemon.state);
     assert!(client.run("odd/näme?").await.is_ok());
+    let Err(ClientError::Refused(problem)) = client.run("").await else { panic!("not refused") };
+    assert_eq!((problem.detail.as_str(), problem.exit_code.code()), ("no run is called \"\"", 10));
     let Err(ClientError::Refused(problem)) = client.run("../../etc").await else { panic!("not refused") };
     assert_eq!(problem.detail, "no run is called \"../../etc\"");
 }
@@ -44,8 +46,9 @@ async fn the_end_of_the_output_is_found() {
     *daemon.desk.output.lock().unwrap() = text.clone().into_bytes();
     let client = locate(&daemon.state);
     for lines in [0, 1, 10, 9_000, 99_999] {
-        let offset = tail_offset(&client, RUN_ID, 1, lines).await.unwrap();
-        let tail = &text[usize::try_from(offset).unwrap()..];
+        let start = tail_start(&client, RUN_ID, 1, lines).await.unwrap();
+        assert!(!start.is_cut);
+        let tail = &text[usize::try_from(start.offset).unwrap()..];
         assert_eq!(tail.lines().count(), lines.min(20_000));
     }
     let piece = client.output(RUN_ID, None, 0, 6, Duration::ZERO).await.unwrap();

@@ -1,6 +1,8 @@
 //! `resus daemon`: start, stop, look at the daemon, and be it.
 
+mod install;
 mod logs;
+mod restart;
 mod status;
 mod stop;
 
@@ -28,10 +30,16 @@ enum What {
     Start,
     /// Stop the daemon; runs go on unless --all
     Stop(stop::StopArgs),
+    /// Replace the daemon by one of this build; runs go on
+    Restart,
     /// Show how the daemon is; exit code 12 if none runs
     Status,
     /// Show the daemon's log, whether it runs or not
     Logs(logs::LogsArgs),
+    /// Let systemd start the daemon, after a reboot too
+    Install(install::InstallArgs),
+    /// Undo install; the daemon and its runs go on
+    Uninstall,
     /// Be the daemon, in the foreground
     Run(RunArgs),
 }
@@ -41,6 +49,9 @@ struct RunArgs {
     /// Leave the session of the process that starts it
     #[arg(long, hide = true)]
     detached: bool,
+    /// Stop the daemon that runs, and take its place; trainings go on
+    #[arg(long)]
+    replace: bool,
     /// Begin a new ledger although runs are here whose ledger is gone
     #[arg(long)]
     accept_lost_history: bool,
@@ -50,10 +61,32 @@ impl DaemonArgs {
     /// How this process is to be the daemon, if it is.
     pub(crate) fn as_daemon(&self) -> Option<Options> {
         match &self.what {
-            What::Run(run) => {
-                Some(Options { detached: run.detached, accept_lost_history: run.accept_lost_history })
-            }
-            What::Start | What::Stop(_) | What::Status | What::Logs(_) => None,
+            What::Run(run) => Some(Options {
+                detached: run.detached,
+                replace: run.replace,
+                accept_lost_history: run.accept_lost_history,
+            }),
+            What::Start
+            | What::Stop(_)
+            | What::Restart
+            | What::Status
+            | What::Logs(_)
+            | What::Install(_)
+            | What::Uninstall => None,
+        }
+    }
+
+    /// Whether a daemon of another build matters to this command: not to those that end it,
+    /// or do without one.
+    pub(crate) fn minds_the_build(&self) -> bool {
+        match &self.what {
+            What::Start | What::Status => true,
+            What::Stop(_)
+            | What::Restart
+            | What::Logs(_)
+            | What::Install(_)
+            | What::Uninstall
+            | What::Run(_) => false,
         }
     }
 }
@@ -66,6 +99,9 @@ pub(crate) async fn daemon(args: DaemonArgs, around: &Around) -> Result<ExitCode
     match args.what {
         What::Start => start(around).await,
         What::Stop(args) => stop::stop(args, around).await,
+        What::Restart => restart::restart(around).await,
+        What::Install(args) => install::install(args, around).await,
+        What::Uninstall => install::uninstall(around).await,
         What::Status => status::status(around).await,
         What::Logs(args) => logs::logs(args, around).await,
         What::Run(_) => Err(CliError::Usage {

@@ -1,14 +1,17 @@
 //! `resus logs`: what a run's worker prints.
 
+use crate::args::{a_count, an_attempt};
 use crate::client::Client;
 use crate::command::Around;
 use crate::daemon::start::{ask, ensure};
 use crate::error::CliError;
 use crate::follow::reach;
-use crate::output::{Decoder, PIECE_BYTES, tail_offset};
-use crate::render::parts::short;
+use crate::output::terminal::Decoder;
+use crate::output::{PIECE_BYTES, tail_start};
+use crate::render::parts::{said, short};
 use crate::render::summary::outcome;
 use crate::text::paint::{Colour, phase};
+use crate::text::size;
 use clap::Args;
 use resus_core::api::OutputChunk;
 use resus_core::exit::ExitCode;
@@ -25,9 +28,10 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// Arguments of `resus logs`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "On a terminal control characters are made visible; a pipe or a file gets every byte as it
-was printed. -f goes on across attempts and restarts of the daemon; when the run has ended it
-exits with 0 (done), 20 (failed), 21 (cancelled) or 22 (lost)."
+    after_help = "On a terminal colours pass, progress bars are shown as they were printed last, and other
+control characters are made visible; a pipe or a file gets every byte as it was printed.
+-f goes on across attempts and restarts of the daemon; when the run has ended it exits with 0
+(done), 20 (failed), 21 (cancelled) or 22 (lost). With --attempt it ends with that attempt."
 )]
 pub(crate) struct LogsArgs {
     /// Which run
@@ -36,10 +40,10 @@ pub(crate) struct LogsArgs {
     #[arg(short, long)]
     pub follow: bool,
     /// Begin with the last N lines
-    #[arg(short = 'n', long, value_name = "N")]
-    pub lines: Option<usize>,
+    #[arg(short = 'n', long, value_name = "N", value_parser = a_count, allow_negative_numbers = true)]
+    pub lines: Option<u32>,
     /// Of this attempt [default: the newest]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = an_attempt, allow_negative_numbers = true)]
     pub attempt: Option<u32>,
 }
 
@@ -61,14 +65,18 @@ pub(crate) async fn logs(args: LogsArgs, around: &Around) -> Result<ExitCode, Cl
     let (view, _) = ask(&around.state, |client| async move { client.run(run).await }).await?;
     let mut client = ensure(&around.state).await?;
     let Some(attempt) = first_attempt(&args, &client, &view).await? else {
-        around.console.tell("nothing yet: no worker was started\n");
+        note(around, "nothing yet: no worker was started");
         return Ok(ExitCode::Ok);
     };
-    let offset = match args.lines {
-        Some(lines) => tail_offset(&client, &view.run_id, attempt, lines).await?,
-        None => 0,
-    };
-    let mut reading = Reading { around, run_id: view.run_id, attempt, offset, decoder: Decoder::default() };
+    let mut reading = Reading::new(around, &view.run_id, attempt, args.attempt.is_some());
+    if let Some(lines) = args.lines {
+        let lines = usize::try_from(lines).unwrap_or(usize::MAX);
+        let start = tail_start(&client, &view.run_id, attempt, lines).await?;
+        reading.offset = start.offset;
+        if start.is_cut {
+            note(around, "the first of these lines is cut: its beginning is too far back");
+        }
+    }
     let wait = if args.follow { WAIT } else { Duration::ZERO };
     loop {
         let piece = client.output(&reading.run_id, Some(reading.attempt), reading.offset, PIECE_BYTES, wait);
@@ -76,14 +84,29 @@ pub(crate) async fn logs(args: LogsArgs, around: &Around) -> Result<ExitCode, Cl
             Ok(output) => {
                 reading.show(&output.bytes, &output.chunk)?;
                 match reading.after(&output.chunk, args.follow) {
-                    After::More => {}
-                    After::End => return Ok(ExitCode::Ok),
-                    After::RunEnded => return reading.outcome(&client).await,
+                    After::More | After::NextAttempt => {}
+                    After::End => {
+                        reading.finish()?;
+                        reading.explain_silence(&client).await?;
+                        return Ok(ExitCode::Ok);
+                    }
+                    After::RunEnded => {
+                        reading.finish()?;
+                        return reading.outcome(&client).await;
+                    }
                 }
             }
             Err(error) if args.follow && error.is_passing() => client = reading.reconnect().await,
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Something about the output, beside it.
+fn note(around: &Around, text: &str) {
+    if !around.console.json {
+        let page = around.console.err_page();
+        around.console.tell(&format!("{}\n", page.paint.on(Colour::Dim, &page.sentence(text))));
     }
 }
 
@@ -104,6 +127,7 @@ async fn first_attempt(args: &LogsArgs, client: &Client, view: &RunView) -> Resu
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum After {
     More,
+    NextAttempt,
     End,
     RunEnded,
 }
@@ -113,16 +137,30 @@ struct Reading<'a> {
     around: &'a Around,
     run_id: String,
     attempt: u32,
+    /// Other attempts are not asked for.
+    stays: bool,
     offset: u64,
+    /// There was something to show.
+    printed: bool,
     decoder: Decoder,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    fn new(around: &'a Around, run_id: &str, attempt: u32, stays: bool) -> Self {
+        let decoder = Decoder::new(around.console.out_paint.0);
+        Self { around, run_id: run_id.to_owned(), attempt, stays, offset: 0, printed: false, decoder }
+    }
+
     fn show(&mut self, bytes: &[u8], chunk: &OutputChunk) -> Result<(), CliError> {
         let console = &self.around.console;
+        if chunk.offset > self.offset {
+            let freed = size::show(chunk.offset - self.offset);
+            note(self.around, &format!("{freed} of older output are not kept any more"));
+        }
         if bytes.is_empty() {
             return Ok(());
         }
+        self.printed = true;
         if console.json {
             let text = &*String::from_utf8_lossy(bytes);
             let (run_id, attempt, offset) = (self.run_id.as_str(), chunk.attempt, chunk.offset);
@@ -134,28 +172,37 @@ impl Reading<'_> {
         console.out_bytes(bytes)
     }
 
+    /// The end of an attempt's output: a terminal is left without its colours.
+    fn finish(&mut self) -> Result<(), CliError> {
+        let rest = self.decoder.finish();
+        if rest.is_empty() { Ok(()) } else { self.around.console.out(&rest) }
+    }
+
     /// Moves on behind `chunk`, to the next attempt where this one is complete.
     fn after(&mut self, chunk: &OutputChunk, follow: bool) -> After {
         self.offset = chunk.next_offset;
-        let drained = chunk.next_offset >= chunk.length;
-        match (follow, chunk.complete && drained) {
-            (false, _) if drained => After::End,
-            (true, true) if chunk.newest_attempt > chunk.attempt => {
-                self.begin(chunk.attempt + 1);
-                After::More
-            }
-            (true, true) if chunk.run_ended => After::RunEnded,
-            _ => After::More,
+        let next = after(chunk, follow, self.stays);
+        if next == After::NextAttempt {
+            self.begin(chunk.attempt + 1);
         }
+        next
     }
 
     fn begin(&mut self, attempt: u32) {
-        (self.attempt, self.offset, self.decoder) = (attempt, 0, Decoder::default());
-        let console = &self.around.console;
-        if !console.json {
-            let line = format!("── attempt {attempt} ──");
-            console.tell(&format!("{}\n", console.err_paint.on(Colour::Dim, &line)));
+        // What the last attempt left unfinished is not worth ending for.
+        let _ = self.finish();
+        (self.attempt, self.offset) = (attempt, 0);
+        note(self.around, &format!("── attempt {attempt} ──"));
+    }
+
+    /// Why there is nothing to see.
+    async fn explain_silence(&self, client: &Client) -> Result<(), CliError> {
+        if self.printed || self.offset > 0 {
+            return Ok(());
         }
+        let (view, _) = client.run(&self.run_id).await?;
+        note(self.around, &silence(&view, self.attempt));
+        Ok(())
     }
 
     /// Tries for ever: whoever follows wants to see the end.
@@ -169,6 +216,7 @@ impl Reading<'_> {
     }
 
     async fn outcome(&self, client: &Client) -> Result<ExitCode, CliError> {
+        self.explain_silence(client).await?;
         let (view, _) = client.run(&self.run_id).await?;
         if !self.around.console.json {
             let (look, id) = (phase(&view.phase), short(&view.run_id));
@@ -180,3 +228,38 @@ impl Reading<'_> {
         Ok(outcome(&view).unwrap_or(ExitCode::Ok))
     }
 }
+
+/// What comes after a piece that was shown. Who `stays` asked for one attempt only.
+fn after(chunk: &OutputChunk, follow: bool, stays: bool) -> After {
+    let is_drained = chunk.next_offset >= chunk.length;
+    if !follow {
+        return if is_drained { After::End } else { After::More };
+    }
+    if !(chunk.complete && is_drained) {
+        return After::More;
+    }
+    let is_newest = chunk.newest_attempt <= chunk.attempt;
+    match (is_newest, stays) {
+        (true, _) if chunk.run_ended => After::RunEnded,
+        (_, true) => After::End,
+        (true, false) => After::More,
+        (false, false) => After::NextAttempt,
+    }
+}
+
+/// Why an attempt has no output.
+fn silence(view: &RunView, attempt: u32) -> String {
+    let is_newest = attempt == view.attempt;
+    let never_started = is_newest && view.attempt == 1 && view.last_exit.is_none() && view.pid.is_none();
+    match (&view.last_failure, never_started, outcome(view)) {
+        (Some(failure), true, Some(_)) => {
+            format!("no output: the worker was never started ({}: {})", failure.code, said(&failure.message))
+        }
+        (None, true, Some(_)) => "no output: the worker was never started".to_owned(),
+        (_, _, None) if is_newest => format!("no output yet (attempt {attempt})"),
+        _ => format!("attempt {attempt} printed nothing"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

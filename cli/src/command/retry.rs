@@ -3,12 +3,13 @@
 use crate::command::Around;
 use crate::daemon::start::ask;
 use crate::error::CliError;
-use crate::render::parts::short;
-use crate::render::status::checkpoint;
+use crate::render::page::Page;
+use crate::render::parts::{checkpoint, short};
 use crate::submission::command_body;
 use clap::Args;
 use resus_core::exit::ExitCode;
 use resus_core::input::Verb;
+use resus_core::view::RunView;
 
 /// Arguments of `resus retry`.
 #[derive(Debug, Args)]
@@ -34,15 +35,40 @@ pub(crate) async fn retry(args: RetryArgs, around: &Around) -> Result<ExitCode, 
             around.console.out_json(&reply.run)?;
             continue;
         }
-        let (id, view) = (short(&reply.run.run_id), &reply.run);
-        let from = match &view.checkpoint {
-            Some(newest) => format!("from checkpoint {}, if it verifies", checkpoint(newest)),
-            None => "from the beginning: there is no checkpoint".to_owned(),
-        };
-        around.console.tell(&format!(
-            "↻ {id} ({}) attempt {} starts {from}\n  watch it with: resus logs {id} -f\n",
-            view.name, view.attempt
-        ));
+        around.console.tell(&told(&reply.run, &around.console.err_page()));
     }
     Ok(ExitCode::Ok)
+}
+
+fn told(view: &RunView, page: &Page) -> String {
+    let id = short(&view.run_id);
+    let from = match &view.checkpoint {
+        Some(newest) => {
+            format!("from checkpoint {}, if it verifies", checkpoint(newest, &view.progress.unit))
+        }
+        None => "from the beginning: there is no checkpoint".to_owned(),
+    };
+    let text = format!("{id} ({}) attempt {} starts {from}", view.name, view.attempt);
+    format!("↻ {}\n  watch it with: resus logs {id} -f\n", page.sentence(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::sample::{page, view};
+    use serde_json::json;
+
+    #[test]
+    fn a_retry_says_from_where_it_starts() {
+        let newest =
+            json!({"checkpoint_id": "ck-12000", "path": "/a", "step": 12000.0, "size_bytes": 1048576});
+        let expected = "\
+↻ 8c1d9e77 (othello) attempt 2 starts from checkpoint ck-12000 at 12,000 games,
+  1MiB, if it verifies
+  watch it with: resus logs 8c1d9e77 -f
+";
+        assert_eq!(told(&view(json!({"attempt": 2, "checkpoint": newest})), &page(80)), expected);
+        let bare = told(&view(json!({"attempt": 2})), &page(80));
+        assert!(bare.contains("starts from the beginning: there is no checkpoint\n"), "{bare}");
+    }
 }

@@ -1,27 +1,38 @@
 //! `resus run`: accept a run and watch it.
 
-use crate::args::{a_duration, a_pair};
+use crate::args::{a_count, a_duration, a_pair};
 use crate::attach::{Watched, watch};
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::command::Around;
 use crate::daemon::start::{ask, ensure};
+use crate::ending;
 use crate::error::CliError;
-use crate::output::{Decoder, PIECE_BYTES, tail_offset};
-use crate::render::parts::short;
-use crate::render::summary::{summary, told};
+use crate::output::terminal::Decoder;
+use crate::output::{PIECE_BYTES, tail_start};
+use crate::render::header::header;
 use crate::settings::Settings;
 use crate::submission::{command_id, worker_env, working_folder};
+use crate::text::columns::cut;
+use crate::text::nearest::nearest;
 use crate::text::paint::Colour;
 use clap::Args;
+use resus_actors::workload::Registry;
 use resus_core::api::{Overrides, Submission};
 use resus_core::exit::ExitCode;
+use resus_core::policy::Policy;
 use resus_core::view::RunView;
+use rustix::io::ioctl_fionread;
 use std::collections::BTreeMap;
 use std::env;
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 /// Lines of output shown of a run that failed.
 const LAST_LINES: usize = 10;
+/// Columns shown of each.
+const LAST_LINE_COLUMNS: usize = 500;
+/// Both ways to say what is to be run.
+const NOTHING_TO_RUN: &str = "resus run othello, or: resus run -- python train.py";
 
 /// Arguments of `resus run`.
 #[derive(Debug, Args)]
@@ -34,7 +45,7 @@ While it is watched: Ctrl-C stops it with a checkpoint, a second Ctrl-C kills it
 it running.")]
 pub(crate) struct RunArgs {
     /// A built-in workload, e.g. othello
-    #[arg(required_unless_present = "command", conflicts_with = "command")]
+    #[arg(conflicts_with = "command")]
     pub workload: Option<String>,
     /// Any program and its arguments
     #[arg(last = true, value_name = "COMMAND")]
@@ -49,19 +60,19 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub name: Option<String>,
     /// Retries within the window [default: 5 an hour]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = a_count, allow_negative_numbers = true)]
     pub retries: Option<u32>,
     /// Wait before the first retry, e.g. 1s
-    #[arg(long, value_name = "TIME", value_parser = a_duration)]
+    #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub backoff: Option<Duration>,
     /// Time to save a checkpoint and leave when it is stopped, e.g. 60s
-    #[arg(long, value_name = "TIME", value_parser = a_duration)]
+    #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub grace: Option<Duration>,
     /// Time until its first word, if it speaks PULSE, e.g. 10m
-    #[arg(long, value_name = "TIME", value_parser = a_duration)]
+    #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub startup_timeout: Option<Duration>,
     /// Verified checkpoints to keep
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = a_count, allow_negative_numbers = true)]
     pub keep: Option<u32>,
 }
 
@@ -70,13 +81,19 @@ pub(crate) struct RunArgs {
 /// # Errors
 /// [`CliError`].
 pub(crate) async fn run(args: RunArgs, around: &Around) -> Result<ExitCode, CliError> {
-    // A mistake in the configuration is told now, not when the next daemon starts.
-    Settings::load()?;
     let detach = args.detach;
     let submission = submission(args, around)?;
+    // A mistake in the configuration is told now, not when the next daemon starts.
+    Settings::load()?;
     let handed_in = &submission;
-    let view = ask(&around.state, |client| async move { client.submit(handed_in).await }).await?;
-    let id = short(&view.run_id);
+    let view = ask(&around.state, |client| async move { client.submit(handed_in).await })
+        .await
+        .map_err(|error| with_suggestions(error, handed_in))?;
+    if handed_in.command.is_some() && waiting_input() > 0 && !around.console.json {
+        let page = around.console.err_page();
+        let text = "warning: what is on standard input does not reach the worker: its own is /dev/null";
+        around.console.tell(&format!("{}\n", page.sentence(text)));
+    }
     if detach {
         match around.console.json {
             true => around.console.out_json(&view)?,
@@ -85,10 +102,7 @@ pub(crate) async fn run(args: RunArgs, around: &Around) -> Result<ExitCode, CliE
         return Ok(ExitCode::Ok);
     }
     if !around.console.json {
-        let name = around.console.err_paint.on(Colour::Bold, &view.name);
-        around
-            .console
-            .tell(&format!("{name} {id}  Ctrl-C: stop with a checkpoint (twice: kill) · Ctrl-\\: detach\n"));
+        around.console.tell(&header(&view, &around.console.err_page()));
     }
     match watch(around, view).await? {
         Watched::Left(exit) => Ok(exit),
@@ -99,7 +113,15 @@ pub(crate) async fn run(args: RunArgs, around: &Around) -> Result<ExitCode, CliE
     }
 }
 
+/// What is handed in.
+///
+/// # Errors
+/// [`CliError::Usage`]: nothing to run, a parameter given twice, no working folder.
 fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
+    if args.workload.is_none() && args.command.is_empty() {
+        let what = "nothing to run: give a workload or a command".to_owned();
+        return Err(CliError::Usage { what, next: NOTHING_TO_RUN.to_owned() });
+    }
     let env = worker_env(env::vars_os());
     if !env.left_out.is_empty() && !around.console.json {
         let names = env.left_out.join(", ");
@@ -108,7 +130,7 @@ fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     Ok(Submission {
         workload: args.workload,
-        params: args.set.into_iter().collect::<BTreeMap<_, _>>(),
+        params: params(args.set)?,
         command: (!args.command.is_empty()).then_some(args.command),
         name: args.name,
         cwd: working_folder()?,
@@ -124,27 +146,95 @@ fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
     })
 }
 
+/// Parameters by name. Given twice, one of them would be forgotten.
+fn params(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>, CliError> {
+    let mut params = BTreeMap::new();
+    for (key, value) in pairs {
+        if let Some(first) = params.get(&key) {
+            let what = format!("--set {key} is given twice: {key}={first} and {key}={value}");
+            return Err(CliError::Usage { what, next: format!("--set {key}=… once") });
+        }
+        params.insert(key, value);
+    }
+    Ok(params)
+}
+
+/// A refusal of parameters, with what the mistyped ones were probably meant to be.
+fn with_suggestions(error: CliError, submission: &Submission) -> CliError {
+    match error {
+        CliError::Client(ClientError::Refused(mut problem)) if problem.hint.is_none() => {
+            problem.hint = suggestions(submission);
+            CliError::Client(ClientError::Refused(problem))
+        }
+        error => error,
+    }
+}
+
+fn suggestions(submission: &Submission) -> Option<String> {
+    let registry = Registry::built_in(String::new(), Policy::default()).ok()?;
+    let workload =
+        registry.workloads().find(|known| submission.workload.as_deref() == Some(known.name.as_str()))?;
+    let slips = submission.params.iter().filter(|(key, _)| !workload.params.contains_key(*key));
+    let meant = slips.filter_map(|(key, value)| {
+        let known = nearest(key, workload.params.keys().map(String::as_str))?;
+        Some(format!("--set {known}={value} in place of --set {key}={value}"))
+    });
+    let meant: Vec<_> = meant.collect();
+    (!meant.is_empty()).then(|| meant.join("; "))
+}
+
 /// Tells how the run ended, and shows its last words if it failed.
 async fn conclude(view: &RunView, around: &Around) -> Result<(), CliError> {
     let console = &around.console;
-    if console.json {
-        return console.out_json(view);
-    }
-    console.out(&summary(view, console.out_paint))?;
-    let Some(told) = told(view) else { return Ok(()) };
-    if let Some(words) = last_words(&ensure(&around.state).await?, view).await {
+    let has_failed = view.phase == "failed" && !console.json;
+    if has_failed && let Some(words) = last_words(&ensure(&around.state).await?, view).await {
         let head = console.err_paint.on(Colour::Dim, "the end of its output:");
         console.tell(&format!("{head}\n{words}"));
     }
-    console.tell(&told.text(console.err_paint));
-    Ok(())
+    ending::tell(view, console)
 }
 
 /// The end of a worker's output. A run that failed is told as failed even if it can't be read.
 async fn last_words(client: &Client, view: &RunView) -> Option<String> {
     let (run, attempt) = (view.run_id.as_str(), view.attempt);
-    let offset = tail_offset(client, run, attempt, LAST_LINES).await.ok()?;
-    let output = client.output(run, Some(attempt), offset, PIECE_BYTES, Duration::ZERO).await.ok()?;
-    let text = Decoder::default().decode(&output.bytes);
-    (!text.is_empty()).then(|| text.lines().map(|line| format!("  | {line}\n")).collect())
+    let start = tail_start(client, run, attempt, LAST_LINES).await.ok()?;
+    let output = client.output(run, Some(attempt), start.offset, PIECE_BYTES, Duration::ZERO).await.ok()?;
+    let text = Decoder::new(false).decode(&output.bytes);
+    let bare = |line: &str| format!("  | {}\n", cut(line, LAST_LINE_COLUMNS));
+    (!text.is_empty()).then(|| text.lines().map(bare).collect())
+}
+
+/// Bytes that wait on standard input, where it is a pipe or a file.
+fn waiting_input() -> u64 {
+    let input = io::stdin();
+    if input.is_terminal() { 0 } else { ioctl_fionread(&input).unwrap_or(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_parameter_is_given_once() {
+        assert_eq!(params(pairs(&[("a", "1"), ("b", "2")])).unwrap().len(), 2);
+        let error = params(pairs(&[("a", "1"), ("b", "2"), ("a", "3")])).unwrap_err();
+        assert_eq!(error.exit(), ExitCode::Usage);
+        assert_eq!(error.to_string(), "--set a is given twice: a=1 and a=3");
+    }
+
+    #[test]
+    fn a_mistyped_parameter_is_recognised() {
+        let of = |params: &[(&str, &str)]| {
+            let params = pairs(params).into_iter().collect();
+            suggestions(&Submission { workload: Some("othello".into()), params, ..Submission::default() })
+        };
+        let meant = of(&[("gmaes", "9"), ("seed", "1")]);
+        assert_eq!(meant.as_deref(), Some("--set games=9 in place of --set gmaes=9"));
+        assert_eq!(of(&[("momentum", "9")]), None);
+        assert_eq!(of(&[("games", "-1")]), None, "a known one with a bad value");
+    }
 }

@@ -29,7 +29,7 @@ pub(crate) async fn status(args: StatusArgs, around: &Around) -> Result<ExitCode
         console.out_json(&view)?;
         return Ok(ExitCode::Ok);
     }
-    console.out(&block(&view, console.out_paint))?;
+    console.out(&block(&view, &console.out_page()))?;
     if console.err_is_live {
         let id = short(&view.run_id);
         console.tell(&match outcome(&view) {

@@ -4,8 +4,9 @@ use crate::command::Around;
 use crate::command::wait::until_ended;
 use crate::daemon::start::ask;
 use crate::error::CliError;
-use crate::render::parts::short;
-use crate::render::summary::outcome;
+use crate::render::page::Page;
+use crate::render::parts::{checkpoint, short};
+use crate::render::summary::{after_cancel, outcome};
 use crate::submission::command_body;
 use crate::text::paint::phase;
 use clap::Args;
@@ -67,17 +68,51 @@ fn tell(around: &Around, view: &RunView, had_ended: bool) -> Result<(), CliError
     if around.console.json {
         return around.console.out_json(view);
     }
-    let (look, id) = (phase(&view.phase), short(&view.run_id));
-    let mut line = format!("{} {id} ({}) ", look.glyph, view.name);
-    match (outcome(view), had_ended) {
-        (Some(_), true) => line.push_str(&format!("had ended already: {}", look.word)),
-        (Some(_), false) => line.push_str(look.word),
-        (None, _) => line.push_str("is being stopped"),
-    }
-    if let Some(checkpoint) = &view.checkpoint {
-        let text = crate::render::status::checkpoint(checkpoint);
-        line.push_str(&format!("; newest checkpoint: {text}"));
-    }
-    around.console.tell(&format!("{line}\n"));
+    around.console.tell(&told(view, had_ended, &around.console.err_page()));
     Ok(())
+}
+
+/// What came of a stop, and what is left to go on from.
+fn told(view: &RunView, had_ended: bool, page: &Page) -> String {
+    let (look, id) = (phase(&view.phase), short(&view.run_id));
+    let what = match (outcome(view), had_ended) {
+        (Some(_), true) => format!("had ended already: {}", look.word),
+        (Some(_), false) => look.word.to_owned(),
+        (None, _) => "is being stopped".to_owned(),
+    };
+    let glyph = page.paint.on(look.colour, look.glyph);
+    let mut text = format!("{glyph} {}\n", page.sentence(&format!("{id} ({}) {what}", view.name)));
+    let newest = view.checkpoint.as_ref().map(|newest| checkpoint(newest, &view.progress.unit));
+    let newest = newest.map(|newest| format!("newest checkpoint: {newest}"));
+    for line in newest.into_iter().chain(after_cancel(view)) {
+        text.push_str(&format!("  {}\n", page.sentence(&line)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::sample::{page, view};
+    use serde_json::json;
+
+    #[test]
+    fn a_stop_says_what_is_left_to_go_on_from() {
+        let newest = json!({"checkpoint_id": "ck-12000", "path": "/a/long/path", "step": 12000.0, "size_bytes": 1048576});
+        let cancelled = view(json!({"phase": "cancelled", "checkpoint": newest}));
+        let expected = "\
+○ 8c1d9e77 (othello) cancelled
+  newest checkpoint: ck-12000 at 12,000 games, 1MiB
+  resus retry 8c1d9e77  goes on from there
+";
+        assert_eq!(told(&cancelled, false, &page(80)), expected);
+        let bare = view(json!({"phase": "stopping"}));
+        assert_eq!(told(&bare, false, &page(80)), "■ 8c1d9e77 (othello) is being stopped\n");
+    }
+
+    #[test]
+    fn a_run_that_had_ended_is_left_as_it_is() {
+        let done = view(json!({"phase": "done"}));
+        assert_eq!(told(&done, true, &page(80)), "✓ 8c1d9e77 (othello) had ended already: done\n");
+    }
 }

@@ -1,5 +1,7 @@
 //! `resus daemon run`: the daemon itself, put together from its parts.
 
+use crate::daemon::halt::{allow_starts, halt};
+use crate::daemon::handshake::OWN_PROGRAM;
 use crate::daemon::journal::Journal;
 use crate::daemon::record::{Record, build_id};
 use crate::error::CliError;
@@ -9,14 +11,14 @@ use resus_actors::notify::Notifier;
 use resus_actors::system::{Setup, System};
 use resus_core::ids::Slug;
 use resus_core::moment::rfc3339;
-use resus_store::{StateDir, StateLock};
+use resus_store::{LockError, StateDir, StateLock};
 use std::env;
 use std::fs::{self, Permissions};
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::PermissionsExt;
 use std::panic;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::UnixListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,6 +26,10 @@ use tokio::sync::watch;
 
 /// What our process is called in records and logs.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// What a service manager tells its service, sd_notify(3).
+pub(crate) const MANAGER_VARS: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+/// Most daemons that are asked to make room, should others be started meanwhile.
+const REPLACED_MAX: u32 = 3;
 /// Threads of the daemon: enough that one long computation (a checkpoint's verification runs
 /// elsewhere anyway) does not hold up an answer, few enough to stay small.
 const THREADS: usize = 2;
@@ -33,6 +39,8 @@ const THREADS: usize = 2;
 pub(crate) struct Options {
     /// Leave the caller's session: closing its terminal must not reach us.
     pub detached: bool,
+    /// A daemon that is there makes room for this one.
+    pub replace: bool,
     /// An operator accepts that the history is gone.
     pub accept_lost_history: bool,
 }
@@ -48,7 +56,8 @@ pub(crate) fn run(state: StateDir, options: Options) -> Result<(), CliError> {
         // Fails only for the leader of a process group, which then has been set apart already.
         let _ = rustix::process::setsid();
     }
-    let lock = state.lock(VERSION)?;
+    let lock = take_lock(&state, options.replace)?;
+    // Whoever starts it wants it: nobody has stopped it on purpose any more.
     allow_starts(&state)?;
     log_to(&state, &settings)?;
     let recorded = Record::read(&state).and_then(|record| record.socket.parent().map(Path::to_path_buf));
@@ -67,6 +76,26 @@ pub(crate) fn run(state: StateDir, options: Options) -> Result<(), CliError> {
     live(&runtime, Parts { state, lock, settings, place, program, options })
 }
 
+/// Takes the lock, from the daemon that has it if that is wanted.
+fn take_lock(state: &StateDir, replace: bool) -> Result<StateLock, CliError> {
+    let mut replaced = 0;
+    loop {
+        match state.lock(VERSION) {
+            Err(LockError::Held { .. }) if replace && replaced < REPLACED_MAX => replaced += 1,
+            lock => return Ok(lock?),
+        }
+        // Of a kind of its own: the daemon's runtime is made when the daemon may live.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| CliError::Io { what: "start", path: OWN_PROGRAM.into(), source })?;
+        if let Err(error) = runtime.block_on(halt(state)) {
+            allow_starts(state)?;
+            return Err(error);
+        }
+    }
+}
+
 struct Parts {
     state: StateDir,
     lock: StateLock,
@@ -82,7 +111,11 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
         let path = path.to_path_buf();
         move |source| CliError::Io { what, path, source }
     };
-    let build_id = build_id(&parts.program).map_err(io_failed("look at", &parts.program))?;
+    let own_program = Path::new(OWN_PROGRAM);
+    let build_id = build_id(own_program).map_err(io_failed("look at", own_program))?;
+    let notifier = notifier().map_err(io_failed("reach the service manager for", &parts.program))?;
+    let may_end = parts.options.detached && notifier.is_none();
+    let idle_exit_ms = Some(parts.settings.idle_exit_ms).filter(|ms| may_end && *ms > 0);
     runtime.block_on(async {
         let asked_to_end = ending_signals().map_err(io_failed("watch the signals of", &parts.program))?;
         let system = System::start(Setup {
@@ -92,8 +125,8 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
             policy: parts.settings.policy,
             node: parts.settings.node.unwrap_or_else(host_name),
             version: VERSION.to_owned(),
-            idle_exit: None,
-            notifier: notifier().map_err(io_failed("reach the service manager for", &parts.program))?,
+            idle_exit: idle_exit_ms.map(Duration::from_millis),
+            notifier,
             program: parts.program,
             accept_lost_history: parts.options.accept_lost_history,
         })
@@ -127,8 +160,7 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
 
 /// The service manager that started this daemon, if one did.
 fn notifier() -> io::Result<Option<Notifier>> {
-    let value = |name| env::var_os(name);
-    let (socket, usec, pid) = (value("NOTIFY_SOCKET"), value("WATCHDOG_USEC"), value("WATCHDOG_PID"));
+    let [socket, usec, pid] = MANAGER_VARS.map(env::var_os);
     Notifier::new(socket.as_deref(), usec.as_deref(), pid.as_deref())
 }
 
@@ -159,23 +191,13 @@ fn ending_signals() -> io::Result<watch::Receiver<Option<&'static str>>> {
     Ok(told)
 }
 
-/// A daemon that is started may be started again: nobody has stopped it on purpose any more.
-fn allow_starts(state: &StateDir) -> Result<(), CliError> {
-    let path = state.stopped();
-    match fs::remove_file(&path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(CliError::Io { what: "remove", path, source })
-        }
-        _ => Ok(()),
-    }
-}
-
 /// From here on everything that is said goes to the log, the last words of a panic too.
 fn log_to(state: &StateDir, settings: &Settings) -> Result<(), CliError> {
     let path = state.daemon_log();
     let journal = Journal::open(path.clone(), settings.log_bytes_max, settings.log_keep)
         .map_err(|source| CliError::Io { what: "open", path, source })?;
-    let subscriber = tracing_subscriber::fmt().json().log_internal_errors(false).with_writer(journal).finish();
+    let subscriber =
+        tracing_subscriber::fmt().json().log_internal_errors(false).with_writer(journal).finish();
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         // Only a second call in one process fails, and then the first one's log goes on.
         tracing::warn!("the log is set up already");
@@ -191,7 +213,7 @@ fn log_to(state: &StateDir, settings: &Settings) -> Result<(), CliError> {
 
 /// This program's path, to start shims and workers with. An upgrade replaces the file under a
 /// running daemon; then the new file is meant.
-fn program() -> io::Result<PathBuf> {
+pub(crate) fn program() -> io::Result<PathBuf> {
     let path = env::current_exe()?;
     let replaced = path.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map(PathBuf::from);
     Ok(replaced.filter(|new| new.exists()).unwrap_or(path))

@@ -1,9 +1,11 @@
 //! From the client's side: finding the daemon, and starting it when there is none.
 
 use crate::client::{Client, ClientError};
+use crate::daemon::handshake::OWN_PROGRAM;
 use crate::daemon::journal::open_log;
 use crate::daemon::journal_line::readable;
 use crate::daemon::record::Record;
+use crate::daemon::serve::MANAGER_VARS;
 use crate::error::CliError;
 use crate::place::{self, Place};
 use crate::settings::Settings;
@@ -153,7 +155,12 @@ fn spawn(state: &StateDir) -> Result<oneshot::Receiver<io::Result<ExitStatus>>, 
     let failed = |source| StartError::Spawn { source };
     // What it says before it can log, or when it dies, goes where somebody will look.
     let log = open_log(&state.daemon_log()).map_err(failed)?;
-    let mut child = Command::new("/proc/self/exe")
+    let mut command = Command::new(OWN_PROGRAM);
+    // A command may run within somebody's service, whose readiness is none of our business.
+    for name in MANAGER_VARS {
+        command.env_remove(name);
+    }
+    let mut child = command
         .args(["daemon", "run", "--detached", "--state-dir"])
         .arg(state.path())
         .current_dir("/")

@@ -3,7 +3,7 @@
 use crate::render::parts::{count, percent, rate, retries, said, share};
 use crate::text::bar::bar;
 use crate::text::columns::{cut, width};
-use crate::text::duration::{age_s, countdown_s, show_s};
+use crate::text::duration::{age_s, countdown_s, eta_s};
 use crate::text::number;
 use crate::text::paint::{Colour, Paint, phase};
 use resus_core::view::RunView;
@@ -12,6 +12,8 @@ use resus_core::view::RunView;
 const BAR_WIDTH: usize = 12;
 /// Columns between two parts.
 const GAP: &str = "  ";
+/// Fewer columns than this are not worth a program's last line.
+const PRINTED_MIN: usize = 12;
 
 /// A part of the line. Of parts that don't fit, those of the highest rank go first.
 struct Part {
@@ -24,17 +26,30 @@ fn part(rank: u8, text: String) -> Part {
     Part { text, colour: None, rank }
 }
 
-/// The line for `view`, which was told `since_s` seconds ago, within `columns`. `notice` is
-/// something that people should know now, e.g. `reconnecting…`.
-pub(crate) fn line(
-    view: &RunView,
-    since_s: f64,
-    notice: Option<&str>,
-    columns: usize,
-    paint: Paint,
-) -> String {
-    let mut parts = parts(view, since_s, true);
-    if let Some(notice) = notice {
+/// What the line shows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    /// The run.
+    pub view: &'a RunView,
+    /// Seconds since it was told.
+    pub since_s: f64,
+    /// Something that people should know now, e.g. `reconnecting…`.
+    pub notice: Option<&'a str>,
+    /// The last line of a program that does not say how far it is.
+    pub printed: Option<&'a str>,
+}
+
+impl<'a> Shown<'a> {
+    /// The run as it was told just now, and nothing else.
+    pub(crate) fn of(view: &'a RunView) -> Self {
+        Self { view, since_s: 0.0, notice: None, printed: None }
+    }
+}
+
+/// The line, within `columns`.
+pub(crate) fn line(shown: Shown<'_>, columns: usize, paint: Paint) -> String {
+    let mut parts = parts(shown.view, shown.since_s, true);
+    if let Some(notice) = shown.notice {
         parts.insert(1, Part { text: notice.to_owned(), colour: Some(Colour::Yellow), rank: 1 });
     }
     while total(&parts) > columns {
@@ -42,11 +57,25 @@ pub(crate) fn line(
         let Some((index, _)) = last else { break };
         parts.remove(index);
     }
+    // What is left belongs to the program's own words.
+    let left = columns.saturating_sub(total(&parts) + GAP.len());
+    if let Some(printed) = shown.printed.filter(|_| left >= PRINTED_MIN && speaks_for_itself(shown.view)) {
+        parts.push(Part { text: cut(&said(printed), left), colour: Some(Colour::Dim), rank: 9 });
+    }
     let painted = parts.iter().map(|part| match part.colour {
         Some(colour) => paint.on(colour, &cut(&part.text, columns)),
         None => cut(&part.text, columns),
     });
     painted.collect::<Vec<_>>().join(GAP)
+}
+
+/// Whether what the worker prints is all there is to see of its progress.
+pub(crate) fn speaks_for_itself(view: &RunView) -> bool {
+    let progress = &view.progress;
+    view.phase == "running"
+        && view.message.is_empty()
+        && share(progress).is_none()
+        && count(progress).is_none()
 }
 
 /// The same for a log: everything, no bar, no colour.
@@ -100,7 +129,7 @@ fn training(view: &RunView, since_s: f64, with_bar: bool, parts: &mut Vec<Part>)
     parts.extend(count.map(|text| part(5, text)));
     parts.extend(rate(progress).map(|text| part(7, text)));
     parts.extend(progress.loss.map(|loss| part(4, format!("loss {}", number::value(loss)))));
-    let eta = progress.eta_s.map(|eta| format!("eta {}", show_s((eta - since_s).max(0.0))));
+    let eta = progress.eta_s.map(|eta| format!("eta {}", eta_s(eta - since_s)));
     parts.extend(eta.map(|text| part(3, text)));
     parts.push(part(8, format!("retries {}", retries(view))));
 }
@@ -112,7 +141,7 @@ mod tests {
     use serde_json::json;
 
     fn at(columns: usize) -> String {
-        line(&view(json!({})), 0.0, None, columns, Paint(false))
+        line(Shown::of(&view(json!({}))), columns, Paint(false))
     }
 
     #[test]
@@ -139,11 +168,14 @@ mod tests {
             view(json!({"phase": "preparing", "message": "训练".repeat(99)})),
             view(json!({"progress": {"unit": "\u{1b}[31m".repeat(50), "done": 1.0}})),
             view(json!({"phase": "from the future"})),
+            view(json!({"progress": {"unit": ""}, "message": ""})),
         ];
         for view in &views {
             for columns in 0..130 {
                 for notice in [None, Some("reconnecting…")] {
-                    let line = line(view, 0.5, notice, columns, Paint(false));
+                    let printed = Some("训练\u{1b}[31m epoch 3 of 20, and so on");
+                    let shown = Shown { view, since_s: 0.5, notice, printed };
+                    let line = line(shown, columns, Paint(false));
                     assert!(width(&line) <= columns, "{} > {columns}: {line}", width(&line));
                     assert!(!line.contains('\u{1b}'), "{line}");
                 }
@@ -154,23 +186,41 @@ mod tests {
     #[test]
     fn countdowns_go_on_between_two_answers() {
         let waiting = view(json!({
-            "phase": "waiting", "retry_in_s": 8.0, "failures": 2,
+            "phase": "waiting", "retry_in_s": 8.0, "failures": 2, "retries": 2,
             "last_failure": {"code": "CUDA_OOM", "message": "", "retried": true},
         }));
-        assert_eq!(line(&waiting, 3.2, None, 80, Paint(false)), "↻ waiting  retry 2/5 in 5s  CUDA_OOM");
-        assert_eq!(line(&waiting, 99.0, None, 80, Paint(false)), "↻ waiting  retry 2/5 in 0s  CUDA_OOM");
+        let after = |since_s| line(Shown { since_s, ..Shown::of(&waiting) }, 80, Paint(false));
+        assert_eq!(after(3.2), "↻ waiting  retry 2/5 in 5s  CUDA_OOM");
+        assert_eq!(after(7.7), "↻ waiting  retry 2/5 in 0.3s  CUDA_OOM");
+        assert_eq!(after(99.0), "↻ waiting  retry 2/5 in 0s  CUDA_OOM");
         let stopping = view(json!({"phase": "stopping", "grace_left_s": 52.0}));
-        assert_eq!(
-            line(&stopping, 0.4, Some("Ctrl-C again kills"), 80, Paint(false)),
-            "■ stopping  Ctrl-C again kills  next step in 52s  62%"
-        );
+        let shown = Shown { since_s: 0.4, notice: Some("Ctrl-C again kills"), ..Shown::of(&stopping) };
+        assert_eq!(line(shown, 80, Paint(false)), "■ stopping  Ctrl-C again kills  next step in 52s  62%");
     }
 
     #[test]
     fn a_program_that_says_nothing_is_shown_by_its_age() {
         let opaque = view(json!({"progress": {"unit": ""}, "message": ""}));
-        assert_eq!(line(&opaque, 0.0, None, 80, Paint(false)), "● running  for 3m  pid 4242");
+        assert_eq!(line(Shown::of(&opaque), 80, Paint(false)), "● running  for 3m  pid 4242");
         assert_eq!(plain(&opaque), "● running  for 3m  pid 4242");
+    }
+
+    #[test]
+    fn what_a_program_prints_fills_the_line_if_it_says_nothing_better() {
+        let opaque = view(json!({"progress": {"unit": ""}, "message": ""}));
+        let printed = Some("epoch 3: loss 0.25");
+        let at = |view, columns| line(Shown { printed, ..Shown::of(view) }, columns, Paint(false));
+        assert_eq!(at(&opaque, 80), "● running  for 3m  pid 4242  epoch 3: loss 0.25");
+        assert_eq!(at(&opaque, 42), "● running  for 3m  pid 4242  epoch 3: los…");
+        assert_eq!(at(&opaque, 34), "● running  for 3m  pid 4242");
+        assert!(!at(&view(json!({})), 200).contains("epoch"), "progress says it better");
+    }
+
+    #[test]
+    fn the_last_moment_is_less_than_a_second() {
+        let nearly = view(json!({"progress": {"unit": "game", "done": 9.0, "total": 9.0, "eta_s": 0.02}}));
+        let line = line(Shown::of(&nearly), 120, Paint(false));
+        assert!(line.contains("eta <1s"), "{line}");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! A run's events as sentences: what deserves a line that stays.
 
-use crate::render::parts::said;
-use crate::text::duration::show_s;
-use crate::text::number;
-use crate::text::paint::{Colour, Paint};
+use crate::render::page::Page;
+use crate::render::parts::{amount, said};
+use crate::text::duration::countdown_s;
+use crate::text::paint::Colour;
 use resus_core::moment::parse_timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -16,7 +16,11 @@ const STEPS_MAX: usize = 64;
 pub(crate) struct Narrator {
     /// How far checkpoints had come when they were taken.
     steps: BTreeMap<String, f64>,
+    /// What the run counts, e.g. `game`.
+    unit: String,
     attempt: u64,
+    /// The worker of this attempt.
+    pid: Option<u64>,
 }
 
 /// One sentence of the story.
@@ -28,9 +32,9 @@ pub(crate) struct Sentence {
 }
 
 impl Sentence {
-    /// As a line, without its end.
-    pub(crate) fn line(&self, paint: Paint) -> String {
-        format!("{} {}", paint.on(self.colour, self.glyph), self.text)
+    /// As a line (or more, on a narrow page), without its end.
+    pub(crate) fn line(&self, page: &Page) -> String {
+        format!("{} {}", page.paint.on(self.colour, self.glyph), page.sentence(&self.text))
     }
 }
 
@@ -39,12 +43,19 @@ fn sentence(glyph: &'static str, colour: Colour, text: String) -> Option<Sentenc
 }
 
 impl Narrator {
+    /// Learns what the run counts; an attempt that has not said so yet counts as the last did.
+    pub(crate) fn counts(&mut self, unit: &str) {
+        if !unit.is_empty() {
+            unit.clone_into(&mut self.unit);
+        }
+    }
+
     /// Hears `event` and says something if it matters to somebody who watches.
     pub(crate) fn hear(&mut self, event: &Value) -> Option<Sentence> {
         self.attempt = event.get("attempt").and_then(Value::as_u64).unwrap_or(self.attempt);
         let payload = event.get("payload")?;
         match text(event, "event_type")? {
-            "status" => status(event, payload),
+            "status" => self.status(event, payload),
             "error" => self.error(event, payload),
             "worker" => self.worker(payload),
             "checkpoint" => self.checkpoint(payload),
@@ -66,18 +77,20 @@ impl Narrator {
         sentence("!", Colour::Yellow, format!("the worker reports {code}: {message}"))
     }
 
-    fn worker(&self, payload: &Value) -> Option<Sentence> {
+    fn worker(&mut self, payload: &Value) -> Option<Sentence> {
         match text(payload, "action")? {
             "retried" => {
                 let from = match text(payload, "from_checkpoint") {
-                    Some(id) => format!("resumes from checkpoint {}{}", said(id), self.step(id)),
-                    None => "starts from the beginning: there is no checkpoint yet".to_owned(),
+                    Some(id) => format!(" resumes from checkpoint {}{}", said(id), self.step(id)),
+                    None => ", no checkpoint yet: starts from the beginning".to_owned(),
                 };
-                sentence("↻", Colour::Cyan, format!("attempt {} {from}{}", self.attempt, lost(payload)))
+                let lost = self.lost(payload);
+                sentence("↻", Colour::Cyan, format!("attempt {}{from}{lost}", self.attempt))
             }
-            "started" if self.attempt > 1 => {
-                let pid = payload.get("pid").and_then(Value::as_u64)?;
-                sentence("●", Colour::Green, format!("the worker is back (pid {pid})"))
+            "started" => {
+                // It is told when it trains.
+                self.pid = payload.get("pid").and_then(Value::as_u64);
+                None
             }
             "stopping" => sentence("■", Colour::Yellow, stopping(payload)),
             "signalled" => sentence("■", Colour::Yellow, "sent SIGTERM to the worker".to_owned()),
@@ -110,34 +123,47 @@ impl Narrator {
     }
 
     fn step(&self, id: &str) -> String {
-        self.steps.get(id).map_or_else(String::new, |step| format!(" (at {})", number::amount(*step)))
+        self.steps.get(id).map_or_else(String::new, |step| format!(" (at {})", amount(*step, &self.unit)))
     }
-}
 
-fn status(event: &Value, payload: &Value) -> Option<Sentence> {
-    match text(payload, "status")? {
-        "preparing" if payload.get("retry_at").is_some() => {
-            let field = |name| payload.get(name).and_then(Value::as_u64);
-            let (retries, max) = (field("retries")?, field("retries_max")?);
-            let time = |value: Option<&Value>| value.and_then(parse_timestamp);
-            let wait = match (time(payload.get("retry_at")), time(event.get("timestamp"))) {
-                (Some(due), Some(now)) => format!(" in {}", show_s(due.saturating_sub(now) as f64 / 1000.0)),
-                _ => String::new(),
-            };
-            sentence("↻", Colour::Yellow, format!("retry {retries}/{max}{wait}"))
+    fn lost(&self, payload: &Value) -> String {
+        match payload.get("lost_steps").and_then(Value::as_f64) {
+            Some(lost) if lost > 0.0 => format!(", {} lost", amount(lost, &self.unit)),
+            Some(_) => ", nothing lost".to_owned(),
+            None => String::new(),
         }
-        "preparing" => {
-            let by = said(text(payload, "requested_by")?);
-            sentence("↻", Colour::Cyan, format!("retry asked for by {by}"))
+    }
+
+    fn status(&self, event: &Value, payload: &Value) -> Option<Sentence> {
+        match text(payload, "status")? {
+            "preparing" if payload.get("retry_at").is_some() => {
+                let field = |name| payload.get(name).and_then(Value::as_u64);
+                let (retries, max) = (field("retries")?, field("retries_max")?);
+                let time = |value: Option<&Value>| value.and_then(parse_timestamp);
+                let wait = match (time(payload.get("retry_at")), time(event.get("timestamp"))) {
+                    (Some(due), Some(now)) => {
+                        format!(" in {}", countdown_s(due.saturating_sub(now) as f64 / 1000.0))
+                    }
+                    _ => String::new(),
+                };
+                sentence("↻", Colour::Yellow, format!("retry {retries}/{max}{wait}"))
+            }
+            "preparing" => {
+                let by = said(text(payload, "requested_by")?);
+                sentence("↻", Colour::Cyan, format!("retry asked for by {by}"))
+            }
+            "running" if text(payload, "previous") == Some("preparing") => {
+                let text = match self.pid {
+                    Some(pid) if self.attempt > 1 => format!("training again (pid {pid})"),
+                    _ => "training".to_owned(),
+                };
+                sentence("●", Colour::Green, text)
+            }
+            "cooling_down" => {
+                sentence("◐", Colour::Green, "the training is complete, the worker ends".to_owned())
+            }
+            _ => None,
         }
-        "running" if text(payload, "previous") == Some("preparing") => {
-            sentence("●", Colour::Green, "training".to_owned())
-        }
-        "cooling_down" => {
-            sentence("◐", Colour::Green, "the training is complete, the worker ends".to_owned())
-        }
-        "done" | "error" | "cancelled" => None,
-        _ => None,
     }
 }
 
@@ -155,14 +181,6 @@ fn stopping(payload: &Value) -> String {
     format!("{cause}{act}")
 }
 
-fn lost(payload: &Value) -> String {
-    match payload.get("lost_steps").and_then(Value::as_f64) {
-        Some(lost) if lost > 0.0 => format!(", {} lost", number::amount(lost)),
-        Some(_) => ", nothing lost".to_owned(),
-        None => String::new(),
-    }
-}
-
 fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
     value.get(name).and_then(Value::as_str)
 }
@@ -170,11 +188,14 @@ fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::sample::page;
     use serde_json::json;
 
     fn story(events: &[Value]) -> Vec<String> {
         let mut narrator = Narrator::default();
-        events.iter().filter_map(|event| narrator.hear(event)).map(|told| told.line(Paint(false))).collect()
+        narrator.counts("game");
+        narrator.counts("");
+        events.iter().filter_map(|event| narrator.hear(event)).map(|told| told.line(&page(80))).collect()
     }
 
     fn event(kind: &str, attempt: u32, payload: Value) -> Value {
@@ -215,13 +236,25 @@ mod tests {
         let expected = [
             "● training",
             "✗ attempt 1 failed: WORKER_CRASHED: ended by SIGKILL after 3.2 s",
-            "↻ retry 1/5 in 1.9s",
+            "↻ retry 1/5 in 2s",
             "! checkpoint ck-160 refused: bad CRC",
-            "↻ attempt 2 resumes from checkpoint ck-150 (at 1,500), 12 lost",
-            "● the worker is back (pid 8)",
-            "● training",
+            "↻ attempt 2 resumes from checkpoint ck-150 (at 1,500 games), 12 games lost",
+            "● training again (pid 8)",
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_is_lost_is_told_where_there_is_no_checkpoint() {
+        let begun = |lost: f64| {
+            let payload = json!({"action": "retried", "from_checkpoint": null, "lost_steps": lost});
+            story(&[event("worker", 2, payload)])
+        };
+        assert_eq!(
+            begun(54_272.0),
+            ["↻ attempt 2, no checkpoint yet: starts from the beginning, 54,272 games lost"]
+        );
+        assert_eq!(begun(1.0), ["↻ attempt 2, no checkpoint yet: starts from the beginning, 1 game lost"]);
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Pieces that several renderings share.
 
-use crate::text::number;
-use resus_core::pulse::word::Numbers;
+use crate::text::{number, size};
+use resus_core::input::CheckpointRef;
 use resus_core::text::one_line;
 use resus_core::view::{ProgressView, RunView};
 
 /// Longest text of a worker shown in a line of its own, in bytes.
 const SAID_BYTES_MAX: usize = 512;
+/// Longest name of a metric shown, in bytes.
+const METRIC_NAME_BYTES_MAX: usize = 64;
 
 /// The last eight characters of a run id: what people see and type.
 pub(crate) fn short(run_id: &str) -> &str {
@@ -54,29 +56,52 @@ pub(crate) fn rate(progress: &ProgressView) -> Option<String> {
     }
 }
 
-/// The words of a run's argv, as one could paste them into a shell.
-pub(crate) fn command(argv: &[String]) -> String {
-    let words: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
-    said(&words.join(" "))
+/// `1/5`: retries made and allowed.
+pub(crate) fn retries(view: &RunView) -> String {
+    format!("{}/{}", view.retries, view.retries_max)
 }
 
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
+/// `once`, `twice`, `5 times`.
+pub(crate) fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => format!("{count} times"),
     }
 }
 
-/// `1/5` failures and what is allowed.
-pub(crate) fn retries(view: &RunView) -> String {
-    format!("{}/{}", view.failures, view.retries_max)
+/// `1 line`, `4 lines`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{} {}", number::amount(count as f64), number::unit(noun, count as f64))
 }
 
-/// Named numbers as names and texts, in the order of the names. A number with a `_low` and a
-/// `_high` beside it is told with its interval: `0.981 (0.972 to 0.988)`.
-pub(crate) fn results(numbers: &Numbers) -> Vec<(String, String)> {
+/// `12,400 games`: an amount in the unit of the run's progress.
+pub(crate) fn amount(done: f64, unit: &str) -> String {
+    format!("{} {}", number::amount(done), number::unit(&said(unit), done)).trim_end().to_owned()
+}
+
+/// Whether the run is a command rather than a workload that was made for us.
+pub(crate) fn is_command(view: &RunView) -> bool {
+    view.workload == "command"
+}
+
+/// `ck-000150 at 12,400 games, 144.3MiB`.
+pub(crate) fn checkpoint(checkpoint: &CheckpointRef, unit: &str) -> String {
+    let mut text = said(&checkpoint.checkpoint_id);
+    if let Some(step) = checkpoint.step {
+        text.push_str(&format!(" at {}", amount(step, unit)));
+    }
+    if let Some(bytes) = checkpoint.size_bytes {
+        text.push_str(&format!(", {}", size::show(bytes)));
+    }
+    text
+}
+
+/// The metrics of a run as names and texts, in the order of the names, without the loss that is
+/// its progress's already. A number with a `_low` and a `_high` beside it is told with its
+/// interval: `0.981  (0.972–0.988)`.
+pub(crate) fn results(view: &RunView) -> Vec<(String, String)> {
+    let numbers = &view.metrics;
     let told = |name: &str| {
         let number = numbers.get(name)?;
         Some(number.map_or_else(|| "not finite".to_owned(), number::value))
@@ -87,13 +112,14 @@ pub(crate) fn results(numbers: &Numbers) -> Vec<(String, String)> {
             ["", "_low", "_high"].iter().all(|end| numbers.contains_key(&format!("{of}{end}")))
         })
     };
-    let shown = numbers.keys().filter(|name| !is_bound(name)).filter_map(|name| {
+    let is_told = |name: &str| name == "loss" && view.progress.loss.is_some();
+    let shown = numbers.keys().filter(|name| !is_bound(name) && !is_told(name)).filter_map(|name| {
         let bounds = (told(&format!("{name}_low")), told(&format!("{name}_high")));
         let value = match (told(name)?, bounds) {
-            (value, (Some(low), Some(high))) => format!("{value} ({low} to {high})"),
+            (value, (Some(low), Some(high))) => format!("{value}  ({low}–{high})"),
             (value, _) => value,
         };
-        Some((one_line(name, 64), value))
+        Some((one_line(name, METRIC_NAME_BYTES_MAX), value))
     });
     shown.collect()
 }
@@ -101,6 +127,8 @@ pub(crate) fn results(numbers: &Numbers) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::sample::view;
+    use serde_json::{Value, json};
 
     fn progress(unit: &str, done: Option<f64>, total: Option<f64>) -> ProgressView {
         ProgressView { unit: unit.into(), done, total, rate: Some(812.4), ..ProgressView::default() }
@@ -127,25 +155,25 @@ mod tests {
     }
 
     #[test]
-    fn a_command_can_be_pasted() {
-        let argv = ["python", "train.py", "--name", "it's", "a b", ""].map(str::to_owned);
-        assert_eq!(command(&argv), r"python train.py --name 'it'\''s' 'a b' ''");
+    fn bounds_are_told_with_their_number() {
+        let metrics =
+            json!({"win": 0.92, "win_low": 0.812, "win_high": 0.968, "tide_low": 1.5, "loss": null});
+        let told = |progress: Value| -> Vec<String> {
+            let view = view(json!({"metrics": metrics, "progress": progress}));
+            results(&view).into_iter().map(|(name, value)| format!("{name} {value}")).collect()
+        };
+        let folded = ["tide_low 1.500", "win 0.920  (0.812–0.968)"];
+        assert_eq!(told(json!({"unit": "game", "loss": 0.1})), folded, "the loss is told elsewhere");
+        assert_eq!(told(json!({"unit": "game"})), ["loss not finite", folded[0], folded[1]]);
     }
 
     #[test]
-    fn bounds_are_told_with_their_number() {
-        let numbers: Numbers = [
-            ("win", Some(0.92)),
-            ("win_low", Some(0.812)),
-            ("win_high", Some(0.968)),
-            ("tide_low", Some(1.5)),
-            ("loss", None),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
-        let told: Vec<_> =
-            results(&numbers).into_iter().map(|(name, value)| format!("{name} {value}")).collect();
-        assert_eq!(told, ["loss not finite", "tide_low 1.500", "win 0.920 (0.812 to 0.968)"]);
+    fn checkpoints_are_told_in_the_runs_unit() {
+        let newest = json!({"checkpoint_id": "ck-1\n", "path": "/p", "step": 12400.0, "size_bytes": 1048576});
+        let newest: CheckpointRef = serde_json::from_value(newest).unwrap();
+        assert_eq!(checkpoint(&newest, "game"), "ck-1 at 12,400 games, 1MiB");
+        assert_eq!(checkpoint(&newest, ""), "ck-1 at 12,400, 1MiB");
+        assert_eq!((counted(1, "line"), counted(4000, "line")), ("1 line".into(), "4,000 lines".into()));
     }
 
     #[test]

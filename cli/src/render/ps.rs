@@ -3,7 +3,7 @@
 use crate::render::parts::{percent, retries, share, short};
 use crate::text::bar::bar;
 use crate::text::columns::{cut, pad, width};
-use crate::text::duration::{age_s, show_s};
+use crate::text::duration::{age_s, eta_s};
 use crate::text::number;
 use crate::text::paint::{Colour, Paint, phase};
 use resus_core::view::RunView;
@@ -66,7 +66,7 @@ fn cells(run: &RunView, bars: bool) -> [String; HEAD.len()] {
         format!("{} {}", look.glyph, look.word),
         progress.or_else(|| run.progress.done.map(number::amount)).unwrap_or_else(dash),
         run.progress.loss.map_or_else(dash, number::value),
-        run.progress.eta_s.map_or_else(dash, show_s),
+        run.progress.eta_s.map_or_else(dash, eta_s),
         retries(run),
         age_s(run.age_s),
     ]
@@ -94,11 +94,11 @@ mod tests {
             view(json!({})),
             view(json!({
                 "run_id": "0193a5c2-7c11-7aa0-9f00-00000000000a", "name": "llama-fine-tuning", "phase": "waiting",
-                "progress": {"unit": "step", "done": 1500.0}, "failures": 2, "age_s": 7300.0,
+                "progress": {"unit": "step", "done": 1500.0}, "retries": 2, "age_s": 7300.0,
             })),
             view(json!({
                 "run_id": "0193a5c2-7c11-7aa0-9f00-00000000000b", "name": "sh", "phase": "failed",
-                "progress": {"unit": ""}, "failures": 5, "age_s": 3.0, "ended_at": "2026-11-22T04:13:46.123Z",
+                "progress": {"unit": ""}, "retries": 5, "age_s": 3.0, "ended_at": "2026-11-22T04:13:46.123Z",
             })),
         ]
     }

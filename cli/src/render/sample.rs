@@ -1,20 +1,29 @@
 //! Views for the tests of the renderings.
 
+use crate::render::page::Page;
+use crate::text::paint::Paint;
+use jiff::tz::TimeZone;
 use resus_core::view::RunView;
 use serde_json::{Value, json};
 
 /// Id of the sample run.
 pub(crate) const RUN_ID: &str = "0193a5c2-7c11-7aa0-9f00-3f2b8c1d9e77";
 
+/// A page of `columns` without colours, in UTC.
+pub(crate) fn page(columns: usize) -> Page {
+    Page { paint: Paint(false), columns, home: None, zone: TimeZone::UTC }
+}
+
 /// A run in the middle of its training, with `changes` in place of its fields.
 pub(crate) fn view(changes: Value) -> RunView {
     let mut view = json!({
         "run_id": RUN_ID, "name": "othello", "workload": "othello", "node": "gpu-a1",
-        "phase": "running", "status": "running", "attempt": 1, "seq": 9, "failures": 0, "retries_max": 5,
+        "phase": "running", "status": "running", "attempt": 1, "seq": 9, "failures": 0, "retries": 0, "retries_max": 5,
         "refused_lines": 0, "pid": 4242,
         "progress": {"unit": "game", "done": 12400.0, "total": 20000.0, "loss": 0.127, "rate": 812.0, "eta_s": 12.0},
         "metrics": {"games_per_second": 812.0}, "message": "self-play",
-        "accepted_at": "2026-11-22T04:13:46.123Z", "age_s": 192.0, "argv": ["resus", "worker", "othello"],
+        "accepted_at": "2026-11-22T04:13:46.123Z", "age_s": 192.0, "duration_s": 192.0,
+        "argv": ["resus", "worker", "othello"],
     });
     if let (Some(view), Value::Object(changes)) = (view.as_object_mut(), changes) {
         view.extend(changes);

@@ -1,65 +1,66 @@
 //! Everything about one run in a block.
 
-use crate::render::parts::{command, count, percent, rate, results, retries, said, share, short};
+use crate::render::page::Page;
+use crate::render::parts::{
+    checkpoint, count, counted, is_command, percent, rate, results, retries, said, share, short,
+};
+use crate::render::{reason, shell};
 use crate::text::bar::bar;
-use crate::text::columns::pad;
-use crate::text::duration::{age_s, countdown_s, show_s};
-use crate::text::paint::{Colour, Paint, phase};
-use crate::text::{number, size};
+use crate::text::columns::{pad, width};
+use crate::text::duration::{age_s, countdown_s, eta_s, show_s};
+use crate::text::number;
+use crate::text::paint::{Colour, phase};
+use crate::text::size;
+use jiff::Timestamp;
 use resus_core::event::Failure;
 use resus_core::failure::signal_name;
-use resus_core::input::{CheckpointRef, Exit};
+use resus_core::input::Exit;
 use resus_core::view::RunView;
 
 /// Columns of the labels.
-const LABEL_WIDTH: usize = 12;
+const LABEL_WIDTH: usize = 10;
 /// Columns of the bar.
 const BAR_WIDTH: usize = 20;
+/// Columns before the command: two of the margin, the label, and two between.
+const COMMAND_COLUMN: usize = LABEL_WIDTH + 4;
 
 /// The block.
-pub(crate) fn block(view: &RunView, paint: Paint) -> String {
+pub(crate) fn block(view: &RunView, page: &Page) -> String {
     let look = phase(&view.phase);
-    let head = paint.on(look.colour, &format!("{} {}", look.glyph, look.word));
-    let mut text = format!("{head}  {}  {}\n", paint.on(Colour::Bold, &view.name), short(&view.run_id));
-    for (label, value) in rows(view) {
-        let label = paint.on(Colour::Dim, &pad(label, LABEL_WIDTH));
-        text.push_str(&format!("  {label}{value}\n"));
-    }
-    text
+    let head = page.paint.on(look.colour, &format!("{} {}", look.glyph, look.word));
+    let name = page.paint.on(Colour::Bold, &view.name);
+    format!("{head}  {name}  {}\n{}", short(&view.run_id), page.rows(&rows(view, page), LABEL_WIDTH))
 }
 
-fn rows(view: &RunView) -> Vec<(&'static str, String)> {
-    let mut rows =
-        vec![("run", view.run_id.clone()), ("workload", format!("{} on {}", view.workload, view.node))];
-    let mut row = |label, value: Option<String>| {
-        rows.extend(value.filter(|value| !value.is_empty()).map(|value| (label, value)));
+fn rows(view: &RunView, page: &Page) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    let mut row = |label: &str, value: Option<String>| {
+        rows.extend(value.filter(|value| !value.is_empty()).map(|value| (label.to_owned(), value)));
     };
-    row("message", Some(said(&view.message)));
+    row("run", Some(view.run_id.clone()));
+    row("workload", Some(format!("{} on {}", view.workload, view.node)));
+    row("message", message(view));
     row("progress", progress(view));
     row("stage", view.progress.stage.as_deref().map(said));
     row("loss", view.progress.loss.map(number::value));
-    let metrics = results(&view.metrics).into_iter().map(|(name, value)| format!("{name} {value}"));
-    row("metrics", Some(metrics.collect::<Vec<_>>().join(", ")));
+    row("metrics", Some(metrics(view)));
     row("attempt", Some(attempt(view)));
-    row("resumed", view.resumed_from.as_ref().map(|from| format!("from {}", checkpoint(from))));
-    row("checkpoint", Some(view.checkpoint.as_ref().map_or_else(|| "none yet".to_owned(), checkpoint)));
-    row("failure", view.last_failure.as_ref().map(failure));
-    row("", view.last_failure.as_ref().and_then(advice));
+    let unit = &view.progress.unit;
+    row("resumed", view.resumed_from.as_ref().map(|from| format!("from {}", checkpoint(from, unit))));
+    row("checkpoint", newest_checkpoint(view, page));
+    row("failure", failure(view));
     row("last exit", view.last_exit.as_ref().map(exit));
-    // The age of a run that has ended is how long it took.
-    match &view.ended_at {
-        None => row("accepted", Some(format!("{} ({} ago)", view.accepted_at, age_s(view.age_s)))),
-        Some(ended_at) => {
-            row("accepted", Some(view.accepted_at.clone()));
-            let why = said(view.ended_why.as_deref().unwrap_or(""));
-            row(
-                "ended",
-                Some(format!("{ended_at} after {}  {why}", show_s(view.age_s)).trim_end().to_owned()),
-            );
-        }
-    }
-    row("command", Some(command(&view.argv)));
+    row("refused", refused(view));
+    row("accepted", Some(format!("{} ({} ago)", local(&view.accepted_at, page), age_s(view.age_s))));
+    row("ended", ended(view, page));
+    let columns = page.columns.saturating_sub(COMMAND_COLUMN);
+    row("command", Some(shell::command(&view.argv, columns)));
     rows
+}
+
+/// What the worker said last. The rest of these messages is told by other rows.
+fn message(view: &RunView) -> Option<String> {
+    (!matches!(view.phase.as_str(), "failed" | "waiting" | "cancelled")).then(|| said(&view.message))
 }
 
 fn progress(view: &RunView) -> Option<String> {
@@ -69,10 +70,18 @@ fn progress(view: &RunView) -> Option<String> {
         percent(progress),
         count(progress),
         rate(progress),
-        progress.eta_s.map(|eta| format!("eta {}", show_s(eta))),
+        progress.eta_s.map(|eta| format!("eta {}", eta_s(eta))),
     ];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join("  "))
+}
+
+fn metrics(view: &RunView) -> String {
+    let results = results(view);
+    let name_width = results.iter().map(|(name, _)| width(name)).max().unwrap_or(0);
+    let lines: Vec<_> =
+        results.iter().map(|(name, value)| format!("{}  {value}", pad(name, name_width))).collect();
+    lines.join("\n")
 }
 
 fn attempt(view: &RunView) -> String {
@@ -89,20 +98,30 @@ fn attempt(view: &RunView) -> String {
     text
 }
 
-/// `ck-000150 at 12,400, 144.3MiB, /path`.
-pub(crate) fn checkpoint(checkpoint: &CheckpointRef) -> String {
-    let mut text = said(&checkpoint.checkpoint_id);
-    if let Some(step) = checkpoint.step {
-        text.push_str(&format!(" at {}", number::amount(step)));
+/// The newest checkpoint, its path on a line of its own. That there is none yet matters while
+/// one may still come.
+fn newest_checkpoint(view: &RunView, page: &Page) -> Option<String> {
+    match &view.checkpoint {
+        Some(newest) => {
+            let path = said(&page.path(&newest.path));
+            Some(format!("{}\n{path}", checkpoint(newest, &view.progress.unit)))
+        }
+        None if view.ended_at.is_some() || is_command(view) => None,
+        None => Some("none yet".to_owned()),
     }
-    if let Some(bytes) = checkpoint.size_bytes {
-        text.push_str(&format!(", {}", size::show(bytes)));
-    }
-    format!("{text}, {}", said(&checkpoint.path))
 }
 
-fn failure(failure: &Failure) -> String {
-    format!("{}: {}", failure.code, said(&failure.message))
+/// The last failure, with advice where it matters still.
+fn failure(view: &RunView) -> Option<String> {
+    let failure = view.last_failure.as_ref()?;
+    let (code, message) = (failure.code.as_str(), said(&failure.message));
+    Some(match (view.phase.as_str(), advice(failure)) {
+        ("failed" | "waiting", Some(advice)) => format!("{code}: {message}\n{advice}"),
+        // A run can be cancelled while it waits for its retry: which attempt failed is not known.
+        ("failed" | "waiting" | "cancelled", _) => format!("{code}: {message}"),
+        _ if view.attempt == 2 => format!("{code} in attempt 1, retried: {message}"),
+        _ => format!("{code} in an earlier attempt, retried: {message}"),
+    })
 }
 
 /// What the class of a failure advises.
@@ -121,63 +140,37 @@ pub(crate) fn exit(exit: &Exit) -> String {
     if exit.max_rss_bytes > 0 {
         text.push_str(&format!(", {} of memory at most", size::show(exit.max_rss_bytes)));
     }
-    if exit.strays_killed > 0 {
-        text.push_str(&format!(", {} left-over processes killed", exit.strays_killed));
+    match exit.strays_killed {
+        0 => {}
+        1 => text.push_str(", 1 left-over process killed"),
+        more => text.push_str(&format!(", {more} left-over processes killed")),
     }
     text
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::render::sample::view;
-    use serde_json::json;
+fn refused(view: &RunView) -> Option<String> {
+    (view.refused_lines > 0).then(|| {
+        let lines = counted(view.refused_lines, "line");
+        format!("{lines} of the worker's events (resus daemon logs says why)")
+    })
+}
 
-    #[test]
-    fn a_run_in_training() {
-        let view = view(json!({
-            "checkpoint": {"checkpoint_id": "ck-12000", "path": "/s/ck-12000.prsm", "step": 12000.0, "size_bytes": 151345678},
-        }));
-        let expected = "\
-● running  othello  8c1d9e77
-  run         0193a5c2-7c11-7aa0-9f00-3f2b8c1d9e77
-  workload    othello on gpu-a1
-  message     self-play
-  progress    ████████████▍         62%  12,400/20,000 games  812 games/s  eta 12s
-  loss        0.127
-  metrics     games_per_second 812
-  attempt     1, retries 0/5, worker pid 4242
-  checkpoint  ck-12000 at 12,000, 144.3MiB, /s/ck-12000.prsm
-  accepted    2026-11-22T04:13:46.123Z (3m ago)
-  command     resus worker othello
-";
-        assert_eq!(block(&view, Paint(false)), expected);
-    }
+fn ended(view: &RunView, page: &Page) -> Option<String> {
+    let at = local(view.ended_at.as_deref()?, page);
+    let ago = age_s(view.age_s - view.duration_s);
+    // How the others ended, their phase says.
+    let why = reason::ended(view).filter(|_| view.phase == "failed");
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+    Some(format!("{at} ({ago} ago) after {}{why}", show_s(view.duration_s)))
+}
 
-    #[test]
-    fn a_run_that_failed_says_what_to_look_at() {
-        let view = view(json!({
-            "phase": "failed", "status": "error", "failures": 6, "pid": null, "metrics": {},
-            "message": "HOST_OOM: gone", "ended_at": "2026-11-22T05:13:46.123Z", "ended_why": "BUDGET_SPENT",
-            "progress": {"unit": ""}, "attempt": 6,
-            "last_failure": {"code": "HOST_OOM", "message": "gone\n\u{1b}[2J", "retried": false},
-            "last_exit": {"signal": 9, "cpu_ms": 61000, "max_rss_bytes": 1048576, "strays_killed": 2},
-            "argv": ["sh", "-c", "exit 1"],
-        }));
-        let expected = "\
-✗ failed  othello  8c1d9e77
-  run         0193a5c2-7c11-7aa0-9f00-3f2b8c1d9e77
-  workload    othello on gpu-a1
-  message     HOST_OOM: gone
-  attempt     6, retries 6/5
-  checkpoint  none yet
-  failure     HOST_OOM: gone · \\u{1b}[2J
-              The machine's memory did not suffice.
-  last exit   SIGKILL, 1m01s of CPU time, 1MiB of memory at most, 2 left-over processes killed
-  accepted    2026-11-22T04:13:46.123Z
-  ended       2026-11-22T05:13:46.123Z after 3m12s  BUDGET_SPENT
-  command     sh -c 'exit 1'
-";
-        assert_eq!(block(&view, Paint(false)), expected);
+/// A time of the wire (RFC 3339) on the clock of who reads.
+fn local(time: &str, page: &Page) -> String {
+    match time.parse::<Timestamp>() {
+        Ok(stamp) => stamp.to_zoned(page.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => said(time),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,17 +1,18 @@
 //! How a run ended, in a few lines; and what that means as an exit code.
 
 use crate::error::Told;
-use crate::render::parts::{results, said, short};
-use crate::render::status::{advice, checkpoint, exit};
-use crate::text::columns::{pad, width};
+use crate::render::page::Page;
+use crate::render::parts::{amount, checkpoint, results, said, short};
+use crate::render::reason;
+use crate::render::status::{advice, exit};
 use crate::text::duration::show_s;
 use crate::text::number;
-use crate::text::paint::{Colour, Paint, phase};
+use crate::text::paint::phase;
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
 
-/// Columns between labels and values.
-const GAP: usize = 3;
+/// The number of SIGKILL.
+const SIGKILL: i32 = 9;
 
 /// How a run ended as an exit code; `None` while it has not.
 pub(crate) fn outcome(view: &RunView) -> Option<ExitCode> {
@@ -25,19 +26,22 @@ pub(crate) fn outcome(view: &RunView) -> Option<ExitCode> {
     }
 }
 
-/// The summary of a run that has ended.
-pub(crate) fn summary(view: &RunView, paint: Paint) -> String {
+/// The summary of a run that has ended without a failure.
+pub(crate) fn summary(view: &RunView, page: &Page) -> String {
     let look = phase(&view.phase);
-    let head = paint.on(look.colour, &format!("{} {}", look.glyph, look.word));
-    let attempts = if view.attempt > 1 { format!(" and {} attempts", view.attempt) } else { String::new() };
+    let head = page.paint.on(look.colour, &format!("{} {}", look.glyph, look.word));
     let (name, id) = (&view.name, short(&view.run_id));
-    let mut text = format!("{head}  {name} {id} after {}{attempts}\n", show_s(view.age_s));
-    let rows = rows(view);
-    let label_width = rows.iter().map(|(label, _)| width(label)).max().unwrap_or(0) + GAP;
-    for (label, value) in rows {
-        text.push_str(&format!("  {}{value}\n", paint.on(Colour::Dim, &pad(&label, label_width))));
+    let mut text = format!("{head}  {name} {id} after {}\n", lived(view));
+    text.push_str(&page.rows(&rows(view), 0));
+    for line in after_cancel(view) {
+        text.push_str(&format!("  {}\n", page.sentence(&line)));
     }
     text
+}
+
+fn lived(view: &RunView) -> String {
+    let attempts = if view.attempt > 1 { format!(" and {} attempts", view.attempt) } else { String::new() };
+    format!("{}{attempts}", show_s(view.duration_s))
 }
 
 fn rows(view: &RunView) -> Vec<(String, String)> {
@@ -45,16 +49,37 @@ fn rows(view: &RunView) -> Vec<(String, String)> {
     let mut row = |label: &str, value: Option<String>| {
         rows.extend(value.filter(|value| !value.is_empty()).map(|value| (label.to_owned(), value)));
     };
-    row("message", (view.phase != "failed").then(|| said(&view.message)));
+    row("message", (view.phase == "done").then(|| said(&view.message)));
     row("loss", view.progress.loss.map(number::value));
-    for (name, value) in results(&view.metrics) {
-        if name != "loss" || view.progress.loss.is_none() {
-            row(&name, Some(value));
-        }
+    for (name, value) in results(view) {
+        row(&name, Some(value));
     }
-    row("checkpoint", view.checkpoint.as_ref().map(checkpoint));
+    row("checkpoint", view.checkpoint.as_ref().map(|newest| checkpoint(newest, &view.progress.unit)));
     row("output", Some(format!("resus logs {}", short(&view.run_id))));
     rows
+}
+
+/// What there is to know of a run that was cancelled, and how it goes on.
+pub(crate) fn after_cancel(view: &RunView) -> Vec<String> {
+    let mut lines = Vec::new();
+    if view.phase != "cancelled" {
+        return lines;
+    }
+    let killed = view.last_exit.is_some_and(|exit| exit.signal == Some(SIGKILL));
+    match (&view.checkpoint, killed) {
+        (Some(newest), true) => {
+            let from = newest
+                .step
+                .map_or_else(|| said(&newest.checkpoint_id), |step| amount(step, &view.progress.unit));
+            lines.push(format!("it was killed; the newest checkpoint is from {from}"));
+        }
+        (None, true) => lines.push("it was killed; there is no checkpoint".to_owned()),
+        (_, false) => {}
+    }
+    if view.checkpoint.is_some() {
+        lines.push(format!("resus retry {}  goes on from there", short(&view.run_id)));
+    }
+    lines
 }
 
 /// What failed, why, and what to type next, of a run that failed.
@@ -63,16 +88,18 @@ pub(crate) fn told(view: &RunView) -> Option<Told> {
     let mut why = vec![format!("{}: {}", failure.code, said(&failure.message))];
     why.extend(advice(failure));
     why.extend(view.last_exit.as_ref().map(|last| format!("the worker ended: {}", exit(last))));
-    why.extend(view.ended_why.as_deref().map(|why| format!("not tried again: {}", said(why))));
-    let id = short(&view.run_id);
-    let what = format!("run {id} ({}) failed in attempt {}", view.name, view.attempt);
+    why.extend(reason::ended(view).map(|why| format!("not tried again: {why}")));
+    let newest = view.checkpoint.as_ref().map(|newest| checkpoint(newest, &view.progress.unit));
+    why.extend(newest.map(|newest| format!("the newest checkpoint: {newest}")));
+    let (id, lived) = (short(&view.run_id), lived(view));
+    let what = format!("run {id} ({}) failed after {lived}", view.name);
     Some(Told { what, why, next: Some(format!("resus logs {id}; when it is mended: resus retry {id}")) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::sample::view;
+    use crate::render::sample::{page, view};
     use resus_core::phase::Phase;
     use serde_json::json;
 
@@ -95,19 +122,47 @@ mod tests {
     #[test]
     fn a_good_end_shows_its_results() {
         let view = view(json!({
-            "phase": "done", "attempt": 2, "message": "trained 20,000 games",
-            "metrics": {"win_rate_random": 0.98123, "win_rate_greedy": null, "loss": 0.127},
+            "phase": "done", "attempt": 2, "message": "trained 20,000 games", "age_s": 9999.0,
+            "metrics": {
+                "win_rate_random": 0.98123, "win_rate_greedy": null, "loss": 0.127,
+                "win_rate_positional": 0.708, "win_rate_positional_low": 0.679, "win_rate_positional_high": 0.735,
+            },
         }));
         let expected = "\
 ✓ done  othello 8c1d9e77 after 3m12s and 2 attempts
-  message           trained 20,000 games
-  loss              0.127
-  win_rate_greedy   not finite
-  win_rate_random   0.981
-  output            resus logs 8c1d9e77
+  message              trained 20,000 games
+  loss                 0.127
+  win_rate_greedy      not finite
+  win_rate_positional  0.708  (0.679–0.735)
+  win_rate_random      0.981
+  output               resus logs 8c1d9e77
 ";
-        assert_eq!(summary(&view, Paint(false)), expected);
+        assert_eq!(summary(&view, &page(80)), expected);
         assert_eq!(told(&view), None);
+    }
+
+    #[test]
+    fn a_cancelled_run_says_how_it_goes_on() {
+        let newest = json!({"checkpoint_id": "ck-12000", "path": "/p", "step": 12000.0});
+        let cancelled = |exit, newest| {
+            let view = view(json!({
+                "phase": "cancelled", "message": "cancelled by user", "metrics": {}, "checkpoint": newest,
+                "last_exit": exit,
+            }));
+            summary(&view, &page(80))
+        };
+        let expected = "\
+○ cancelled  othello 8c1d9e77 after 3m12s
+  loss        0.127
+  checkpoint  ck-12000 at 12,000 games
+  output      resus logs 8c1d9e77
+  resus retry 8c1d9e77  goes on from there
+";
+        assert_eq!(cancelled(json!({"code": 0}), newest.clone()), expected);
+        let killed = cancelled(json!({"signal": 9}), newest);
+        assert!(killed.contains("  it was killed; the newest checkpoint is from 12,000 games\n"), "{killed}");
+        let bare = cancelled(json!({"signal": 9}), json!(null));
+        assert!(bare.ends_with("  it was killed; there is no checkpoint\n"), "{bare}");
     }
 
     #[test]
@@ -118,13 +173,13 @@ mod tests {
             "last_exit": {"code": 1, "cpu_ms": 40},
         }));
         let expected = "\
-error: run 8c1d9e77 (othello) failed in attempt 2
+error: run 8c1d9e77 (othello) failed after 3m12s and 2 attempts
   why: STARTUP_FAILED: exit code 1 right after the start
        The worker ended before it was ready. The end of its log says why.
        the worker ended: code 1, 0.0s of CPU time
-       not tried again: CLASS_SPENT
+       not tried again: this kind of failure was retried once already
   try: resus logs 8c1d9e77; when it is mended: resus retry 8c1d9e77
 ";
-        assert_eq!(told(&view).expect("it failed").text(Paint(false)), expected);
+        assert_eq!(told(&view).expect("it failed").text(&page(80)), expected);
     }
 }

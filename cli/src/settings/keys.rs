@@ -15,6 +15,8 @@ pub(super) struct Key {
 pub(super) enum Form {
     /// A time, kept in milliseconds.
     Time(fn(&mut Settings, u64)),
+    /// A time, kept in milliseconds: zero for "never", else between the two.
+    TimeOrNever(fn(&mut Settings, u64), u64, u64),
     /// A whole number; one that does not fit into 32 bits is refused.
     Count(fn(&mut Settings, u32)),
     /// A factor, kept in hundredths.
@@ -44,6 +46,8 @@ pub(super) const KEYS: &[Key] = &[
     key("watchdog.startup_timeout", Form::Time(|s, ms| s.policy.startup_timeout_ms = ms)),
     key("watchdog.cooldown_timeout", Form::Time(|s, ms| s.policy.cooldown_timeout_ms = ms)),
     key("checkpoint.keep", Form::Count(|s, n| s.policy.keep_checkpoints = n)),
+    // A daemon that ends sooner would be gone between a command's two questions.
+    key("daemon.idle_exit", Form::TimeOrNever(|s, ms| s.idle_exit_ms = ms, 1_000, 400 * 86_400_000)),
     // Below 64 KiB a single burst would push everything out; above 1 GiB nobody opens it.
     key("daemon.log_size", Form::Size(|s, bytes| s.log_bytes_max = bytes, 64 << 10, 1 << 30)),
     key("daemon.log_keep", Form::Count(|s, n| s.log_keep = n)),

@@ -1,6 +1,7 @@
 //! What somebody who mistyped a name probably meant.
 
 use crate::settings::keys::KEYS;
+use crate::text::nearest::{allowed, distance};
 
 /// The key nearest to `name` (`section.key`, `section` or a bare key), if any is near.
 pub(super) fn key(name: &str) -> Option<&'static str> {
@@ -27,31 +28,6 @@ pub(super) fn section(name: &str) -> Option<&'static str> {
 
 fn last(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
-}
-
-/// One typing error in three letters, and at least two.
-fn allowed(name: &str) -> usize {
-    (name.chars().count() / 3).max(2)
-}
-
-/// Levenshtein's distance: insertions, deletions and exchanges that lead from `a` to `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (above, to) in row.iter_mut().skip(1).zip(&b) {
-            let changed = diagonal + usize::from(from != *to);
-            diagonal = *above;
-            left = changed.min(left + 1).min(*above + 1);
-            *above = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ fn the_default_file_says_what_the_code_says() {
     let mut base = Settings::built_in().expect("the defaults are valid");
     for key in KEYS {
         match key.form {
-            Form::Time(put) | Form::Size(put, ..) => put(&mut base, 1),
+            Form::Time(put) | Form::TimeOrNever(put, ..) | Form::Size(put, ..) => put(&mut base, 1),
             Form::Count(put) | Form::Factor(put) => put(&mut base, 1),
             Form::Node => base.node = Some(Slug::new("scrambled").expect("a slug")),
         }
@@ -21,6 +21,7 @@ fn the_default_file_says_what_the_code_says() {
     let read = base.with_file(DEFAULT, "default.toml".into()).expect("valid");
     assert_eq!(read.policy, Policy::default());
     assert_eq!((read.log_bytes_max, read.log_keep, read.node), (10 << 20, 3, None));
+    assert_eq!(read.idle_exit_ms, 15 * 60_000);
 }
 
 #[test]
@@ -69,10 +70,25 @@ fn odd_factors_are_refused() {
 }
 
 #[test]
+fn a_daemon_may_stay_for_ever_but_not_for_an_instant() {
+    let read = |value: &str| over_defaults(&format!("[daemon]\nidle_exit = '{value}'\n"));
+    assert_eq!(read("0s").map(|settings| settings.idle_exit_ms), Ok(0));
+    assert_eq!(read("1s").map(|settings| settings.idle_exit_ms), Ok(1_000));
+    let faults = read("999ms").expect_err("too short");
+    assert_eq!(
+        faults,
+        [
+            "c.toml:2:13: daemon.idle_exit: \"999ms\" is neither \"0s\" (never) nor between \"1s\" and \"400d\""
+        ]
+    );
+}
+
+#[test]
 fn the_users_file_lies_where_the_base_directory_rules_say() {
-    let at = |xdg: Option<&str>, home: Option<&str>| user_file(xdg.map(Into::into), home.map(Into::into));
-    assert_eq!(at(Some("/c"), Some("/h")), Some("/c/resus/config.toml".into()));
-    assert_eq!(at(None, Some("/h")), Some("/h/.config/resus/config.toml".into()));
-    assert_eq!(at(Some("relative"), Some("/h")), Some("/h/.config/resus/config.toml".into()));
+    let at =
+        |xdg: Option<&str>, home: Option<&str>| config_home_of(xdg.map(Into::into), home.map(Into::into));
+    assert_eq!(at(Some("/c"), Some("/h")), Some("/c".into()));
+    assert_eq!(at(None, Some("/h")), Some("/h/.config".into()));
+    assert_eq!(at(Some("relative"), Some("/h")), Some("/h/.config".into()));
     assert_eq!(at(None, None), None);
 }

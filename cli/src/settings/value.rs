@@ -10,6 +10,7 @@ use toml::de::DeValue;
 pub(super) fn put(settings: &mut Settings, form: &Form, value: &DeValue<'_>) -> Result<(), String> {
     match form {
         Form::Time(put) => put(settings, time(value)?),
+        Form::TimeOrNever(put, min, max) => put(settings, time_or_never(value, *min, *max)?),
         Form::Count(put) => put(settings, count(value)?),
         Form::Factor(put) => put(settings, factor(value)?),
         Form::Size(put, min, max) => put(settings, size_between(value, *min, *max)?),
@@ -23,6 +24,15 @@ fn time(value: &DeValue<'_>) -> Result<u64, String> {
         return Err(format!("a time is text with a unit, e.g. \"30s\", not {}", a(value)));
     };
     duration::parse_ms(text).map_err(|error| error.to_string())
+}
+
+fn time_or_never(value: &DeValue<'_>, min: u64, max: u64) -> Result<u64, String> {
+    let ms = time(value)?;
+    if ms == 0 || (min..=max).contains(&ms) {
+        return Ok(ms);
+    }
+    let [ms, min, max] = [ms, min, max].map(duration::exact);
+    Err(format!("{ms:?} is neither \"0s\" (never) nor between {min:?} and {max:?}"))
 }
 
 fn count(value: &DeValue<'_>) -> Result<u32, String> {
@@ -70,7 +80,7 @@ fn node(value: &DeValue<'_>) -> Result<Option<Slug>, String> {
 /// The number of the key `name` as one would type it.
 pub(super) fn show(name: &str, number: u64) -> String {
     match keys::find(name).map(|key| &key.form) {
-        Some(Form::Time(_)) => format!("{:?}", duration::exact(number)),
+        Some(Form::Time(_) | Form::TimeOrNever(..)) => format!("{:?}", duration::exact(number)),
         Some(Form::Factor(_)) => format!("{:.2}", number as f64 / 100.0),
         Some(Form::Size(..)) => format!("{:?}", size::show(number)),
         Some(Form::Count(_) | Form::Node) | None => number.to_string(),

@@ -1,4 +1,4 @@
-//! Columns of a terminal: how wide a text is, cutting and padding it.
+//! Columns of a terminal: how wide a text is; cutting, padding and wrapping it.
 
 /// Columns that `text` takes. An approximation of UAX #11 that knows the wide ranges people use
 /// (CJK, Hangul, full width forms, emoji) and the common combining marks; no escape sequences.
@@ -45,9 +45,54 @@ pub(crate) fn pad(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
+/// `text` in lines of at most `columns`, broken between words; a word that is wider stands
+/// alone on its line, so that it can still be selected as a whole.
+pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split(' ') {
+        if !line.trim_end().is_empty() && width(&line) + width(word) > columns {
+            lines.push(line.trim_end().to_owned());
+            line.clear();
+        }
+        line.push_str(word);
+        line.push(' ');
+    }
+    lines.push(line.trim_end().to_owned());
+    lines
+}
+
+/// The same behind a head that `indent` columns are left for: the lines after the first are
+/// moved in as far.
+pub(crate) fn hang(text: &str, indent: usize, columns: usize) -> String {
+    wrap(text, columns.saturating_sub(indent)).join(&format!("\n{}", " ".repeat(indent)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_break_between_words_only() {
+        assert_eq!(wrap("one two three", 9), ["one two", "three"]);
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("a /very/long/path b", 6), ["a", "/very/long/path", "b"]);
+        assert_eq!(wrap("two  blanks", 80), ["two  blanks"], "what fits is left as it is");
+        assert_eq!((wrap("", 5), wrap("x", 0)), (vec![String::new()], vec!["x".to_owned()]));
+        assert_eq!(hang("one two three", 4, 11), "one two\n    three");
+        assert_eq!(hang("one two three", 4, usize::MAX), "one two three");
+    }
+
+    #[test]
+    fn no_word_is_lost_and_no_line_is_too_wide() {
+        let text = "训练 mixed e\u{301} words of several lengths, one-that-is-wide";
+        for columns in 0..60 {
+            let lines = wrap(text, columns);
+            assert_eq!(lines.join(" "), text);
+            let fits = |line: &&String| width(line) <= columns || !line.contains(' ');
+            assert!(lines.iter().all(|line| fits(&line)), "{columns}: {lines:?}");
+        }
+    }
 
     #[test]
     fn wide_and_combining_characters_are_measured() {

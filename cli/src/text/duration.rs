@@ -61,11 +61,25 @@ pub(crate) fn show_s(seconds: f64) -> String {
     }
 }
 
-/// What is left of a wait, in whole seconds, never less than what is left: `9s`, `1m05s`.
+/// What is left of a wait, never less than what is left: `0.3s`, then whole seconds: `8s`,
+/// `1m05s`.
 pub(crate) fn countdown_s(seconds: f64) -> String {
-    match seconds.max(0.0).ceil() {
-        left if left < 10.0 => format!("{left}s"),
-        left => show_s(left),
+    let left = if seconds.is_finite() { seconds.max(0.0) } else { 0.0 };
+    if left > 0.0 && left <= 0.9 {
+        return format!("{:.1}s", (left * 10.0).ceil() / 10.0);
+    }
+    match left.ceil() {
+        whole if whole < 10.0 => format!("{whole}s"),
+        whole => show_s(whole),
+    }
+}
+
+/// An estimate of what is left, in whole seconds: `<1s`, `4s`, `3m12s`.
+pub(crate) fn eta_s(seconds: f64) -> String {
+    match seconds.round() {
+        whole if whole < 1.0 => "<1s".to_owned(),
+        whole if whole < 10.0 => format!("{whole}s"),
+        whole => show_s(whole),
     }
 }
 
@@ -164,12 +178,18 @@ mod tests {
     }
 
     #[test]
-    fn countdowns_are_whole_seconds() {
+    fn countdowns_never_say_less_than_is_left() {
         assert_eq!(
-            [-1.0, 0.0, 0.1, 8.2, 9.0, 64.5].map(countdown_s),
-            ["0s", "0s", "1s", "9s", "9s", "1m05s"]
+            [-1.0, 0.0, 0.01, 0.3, 0.9, 0.91, 8.0, 8.2, 64.5].map(countdown_s),
+            ["0s", "0s", "0.1s", "0.3s", "0.9s", "1s", "8s", "9s", "1m05s"]
         );
         assert_eq!(countdown_s(f64::NAN), "0s");
+    }
+
+    #[test]
+    fn estimates_are_whole_seconds() {
+        assert_eq!([0.0, 0.4, 3.3, 9.6, 192.0].map(eta_s), ["<1s", "<1s", "3s", "10s", "3m12s"]);
+        assert_eq!(eta_s(f64::NAN), "—");
     }
 
     #[test]

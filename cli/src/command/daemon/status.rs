@@ -1,7 +1,8 @@
 //! `resus daemon status`.
 
 use crate::command::Around;
-use crate::daemon::record::{Record, build_id};
+use crate::daemon::record::Record;
+use crate::daemon::service;
 use crate::daemon::start::locate;
 use crate::error::CliError;
 use crate::render::parts::said;
@@ -11,6 +12,7 @@ use crate::text::paint::{Colour, Paint};
 use crate::text::size;
 use resus_core::api::DaemonView;
 use resus_core::exit::ExitCode;
+use serde_json::json;
 use std::path::Path;
 
 /// Columns of the labels.
@@ -22,23 +24,20 @@ const LABEL_WIDTH: usize = 12;
 /// [`CliError`]: none runs, or it hangs.
 pub(super) async fn status(around: &Around) -> Result<ExitCode, CliError> {
     let view = locate(&around.state).daemon().await?;
+    let unit = service::path().ok().filter(|path| service::is_ours(path).unwrap_or(false));
     if around.console.json {
-        around.console.out_json(&view)?;
+        let mut document = serde_json::to_value(&view).map_err(|error| CliError::Output(error.into()))?;
+        document["unit"] = json!(unit);
+        around.console.out_json(&document)?;
         return Ok(ExitCode::Ok);
     }
     let record = Record::read(&around.state).filter(|record| record.pid == view.pid);
-    around.console.out(&block(&view, record.as_ref(), around.console.out_paint))?;
-    let ours = build_id(Path::new("/proc/self/exe")).ok();
-    if record.is_some_and(|record| ours.is_some_and(|ours| ours != record.build_id)) {
-        around.console.tell(
-            "note: it is another build than this command; 'resus daemon stop' and the next command start this \
-             one, and trainings go on meanwhile\n",
-        );
-    }
+    let text = block(&view, record.as_ref(), unit.as_deref(), around.console.out_paint);
+    around.console.out(&text)?;
     Ok(ExitCode::Ok)
 }
 
-fn block(view: &DaemonView, record: Option<&Record>, paint: Paint) -> String {
+fn block(view: &DaemonView, record: Option<&Record>, unit: Option<&Path>, paint: Paint) -> String {
     let head = match &view.degraded {
         None => paint.on(Colour::Green, "● running"),
         Some(_) => paint.on(Colour::Yellow, "! degraded"),
@@ -57,6 +56,10 @@ fn block(view: &DaemonView, record: Option<&Record>, paint: Paint) -> String {
     row("state", &said(&view.state_dir));
     if let Some(record) = record {
         row("socket", &said(&record.socket.to_string_lossy()));
+    }
+    match unit {
+        Some(path) => row("unit", &said(&path.to_string_lossy())),
+        None => row("unit", "none; after a reboot the first command starts the daemon"),
     }
     row("memory", &size::show(view.rss_bytes));
     if view.actor_restarts.values().any(|restarts| *restarts > 0) {
@@ -78,7 +81,6 @@ fn runs(view: &DaemonView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn view(degraded: Option<&str>) -> DaemonView {
         let view = json!({
@@ -97,10 +99,13 @@ mod tests {
   runs        2 live, 14 in all, 1 set aside (their history is damaged)
   node        gpu-a1
   state       /s
+  unit        none; after a reboot the first command starts the daemon
   memory      12MiB
   restarts    store 1
 ";
-        assert_eq!(block(&view(Some("disk full")), None, Paint(false)), expected);
-        assert!(block(&view(None), None, Paint(false)).starts_with("● running  pid 77"));
+        assert_eq!(block(&view(Some("disk full")), None, None, Paint(false)), expected);
+        let text = block(&view(None), None, Some(Path::new("/c/resus.service")), Paint(false));
+        assert!(text.starts_with("● running  pid 77"), "{text}");
+        assert!(text.contains("\n  unit        /c/resus.service\n"), "{text}");
     }
 }
