@@ -2,16 +2,33 @@
 //! and runs it.
 //!
 //! Every figure stands beside a baseline that was measured in the same run on the same disk or
-//! processor, since a figure alone says more about the machine than about us.
+//! processor, since a figure alone says more about the machine than about us. Where there is a
+//! goal, the line says it, and whether it was met.
+//!
+//! The same program is also the workers of the benchmarks; see `rig`.
 
+mod adopt;
+mod cli;
+mod extent;
+mod footprint;
+mod goal;
 mod ledger;
+mod logs;
 mod othello;
+mod restart;
+mod restart_storm;
+mod rig;
 mod sample;
+mod start;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::extent::Extent;
+
+const USAGE: &str = "usage: resus-bench NAME FOLDER [quick] (FOLDER is on the disk to be measured)";
 
 /// Why a benchmark has no result.
 #[derive(Debug, thiserror::Error)]
@@ -22,15 +39,27 @@ enum BenchError {
     Ledger(#[from] ledger::LedgerBenchError),
     #[error(transparent)]
     Othello(#[from] othello::OthelloBenchError),
+    #[error(transparent)]
+    Rig(#[from] rig::Fault),
 }
 
 fn main() -> ExitCode {
+    // The first act of all: it is what a worker is asked for.
+    let begun_ns = rig::monotonic_ns();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [name, folder] = arguments.as_slice() else {
-        eprintln!("usage: resus-bench NAME FOLDER (FOLDER is on the disk to be measured)");
-        return ExitCode::from(2);
+    if let Some(life) = rig::Worker::live_if_asked(&arguments, begun_ns) {
+        return life;
+    }
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (name, folder, extent) = match words[..] {
+        [name, folder] => (name, folder, Extent::Full),
+        [name, folder, "quick"] => (name, folder, Extent::Quick),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
     };
-    match measure(name, Path::new(folder)) {
+    match measure_beside(name, Path::new(folder), extent) {
         Ok(result) => {
             println!("{result}");
             ExitCode::SUCCESS
@@ -42,10 +71,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(name: &str, folder: &Path) -> Result<Value, BenchError> {
+/// Measures, and adds how busy the machine was before: with a high load, figures mean little.
+fn measure_beside(name: &str, folder: &Path, extent: Extent) -> Result<Value, BenchError> {
+    let load = rig::load()?;
+    let mut result = measure(name, folder, extent)?;
+    if let Value::Object(figures) = &mut result {
+        figures.insert("load".to_owned(), json!(load));
+    }
+    Ok(result)
+}
+
+fn measure(name: &str, folder: &Path, extent: Extent) -> Result<Value, BenchError> {
     match name {
-        "ledger" => Ok(ledger::measure(folder, ledger::Amount::FULL)?),
-        "othello" => Ok(othello::measure(othello::BATCHES)?),
+        "ledger" => Ok(ledger::measure(folder, extent)?),
+        "othello" => Ok(othello::measure(extent)?),
+        "restart" => Ok(restart::measure(folder, extent)?),
+        "restart-storm" => Ok(restart_storm::measure(folder, extent)?),
+        "adopt" => Ok(adopt::measure(folder, extent)?),
+        "start" => Ok(start::measure(folder, extent)?),
+        "footprint" => Ok(footprint::measure(folder, extent)?),
+        "cli" => Ok(cli::measure(folder, extent)?),
+        "logs" => Ok(logs::measure(folder, extent)?),
         other => Err(BenchError::Unknown(other.to_owned())),
     }
 }
@@ -73,6 +119,6 @@ mod tests {
             assert!(source.contains(&format!("\"{name}\" => Ok(")), "{name} is listed and not dispatched");
             assert!(!what.trim().is_empty());
         }
-        assert!(matches!(measure("ledgr", Path::new("/")), Err(BenchError::Unknown(_))));
+        assert!(matches!(measure("ledgr", Path::new("/"), Extent::Quick), Err(BenchError::Unknown(_))));
     }
 }

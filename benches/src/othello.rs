@@ -10,8 +10,10 @@ use othello_engine::session::{Session, TrainConfig};
 use rayon::{ThreadPoolBuildError, ThreadPoolBuilder};
 use serde_json::{Value, json};
 
+use crate::extent::Extent;
+
 /// Batches that are timed: some seconds on one thread.
-pub const BATCHES: u64 = 32;
+const BATCHES: u64 = 32;
 /// Batches before that, so that the tables are no longer all zero and lie in memory.
 const WARM_BATCHES: u64 = 4;
 
@@ -23,11 +25,12 @@ pub enum OthelloBenchError {
     Threads(#[from] ThreadPoolBuildError),
 }
 
-/// Measures `batches` batches of the default configuration, once per number of threads.
+/// Measures batches of the default configuration, once per number of threads.
 ///
 /// # Errors
 /// [`OthelloBenchError`].
-pub fn measure(batches: u64) -> Result<Value, OthelloBenchError> {
+pub fn measure(extent: Extent) -> Result<Value, OthelloBenchError> {
+    let batches = extent.choose(BATCHES, 1);
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     let alone = games_per_second(1, batches)?;
     let together = games_per_second(threads, batches)?;
@@ -65,7 +68,7 @@ mod tests {
 
     #[test]
     fn both_figures_are_of_games_that_were_played() {
-        let result = measure(1).expect("a result");
+        let result = measure(Extent::Quick).expect("a result");
         for figure in ["games_per_s_one_thread", "games_per_s", "per_thread_to_one_thread"] {
             assert!(result[figure].as_f64().is_some_and(|value| value > 0.0), "{figure}: {result}");
         }

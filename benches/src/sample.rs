@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::{Map, Value, json};
+
 /// Durations of the same thing done again and again.
 #[derive(Debug, Default)]
 pub struct Sample {
@@ -23,6 +25,28 @@ impl Sample {
         let rank = (share * sorted.len() as f64).ceil() as usize;
         sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).map(|us| (us * 10.0).round() / 10.0)
     }
+
+    /// As [`Sample::quantile_us`], in milliseconds, to a hundredth.
+    #[must_use]
+    pub fn quantile_ms(&self, share: f64) -> Option<f64> {
+        self.quantile_us(share).map(|us| (us / 10.0).round() / 100.0)
+    }
+
+    /// Median, p95 and maximum in milliseconds, added to a result as `<name>_p50_ms` and so on.
+    pub fn tell_ms(&self, name: &str, result: &mut Map<String, Value>) {
+        for (quantile, share) in [("p50", 0.5), ("p95", 0.95), ("max", 1.0)] {
+            result.insert(format!("{name}_{quantile}_ms"), json!(self.quantile_ms(share)));
+        }
+    }
+
+    /// How many times longer the median is than another's, to a hundredth; `None` of nothing.
+    #[must_use]
+    pub fn median_to(&self, other: &Self) -> Option<f64> {
+        match (self.quantile_us(0.5), other.quantile_us(0.5)) {
+            (Some(ours), Some(theirs)) if theirs > 0.0 => Some((ours / theirs * 100.0).round() / 100.0),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -38,5 +62,20 @@ mod tests {
         }
         let of = |share| sample.quantile_us(share);
         assert_eq!((of(0.0), of(0.5), of(0.99), of(1.0)), (Some(1.0), Some(50.0), Some(99.0), Some(100.0)));
+    }
+
+    #[test]
+    fn figures_are_named_and_compared() {
+        let (mut ours, mut theirs) = (Sample::default(), Sample::default());
+        assert_eq!(ours.median_to(&theirs), None);
+        for ms in [1, 2, 6] {
+            ours.add(Duration::from_millis(ms));
+            theirs.add(Duration::from_millis(ms * 4));
+        }
+        let mut result = Map::new();
+        ours.tell_ms("restart", &mut result);
+        let told = json!({"restart_p50_ms": 2.0, "restart_p95_ms": 6.0, "restart_max_ms": 6.0});
+        assert_eq!(Value::Object(result), told);
+        assert_eq!(theirs.median_to(&ours), Some(4.0));
     }
 }
