@@ -185,7 +185,7 @@ fn text(path: &Path) -> Result<String, StartError> {
 /// What a shim starts when it has lost its daemon, as JSON argv.
 fn revive(setup: &Setup) -> Result<String, StartError> {
     let (program, state_dir) = (text(&setup.program)?, text(setup.state.path())?);
-    Ok(serde_json::json!([program, "daemon", "run", "--state-dir", state_dir]).to_string())
+    Ok(serde_json::json!([program, "daemon", "run", "--detached", "--state-dir", state_dir]).to_string())
 }
 
 fn plan(door: &Inner, around: Around) -> Plan {

@@ -270,3 +270,15 @@ fn a_terminated_daemon_leaves_its_worker_and_no_shim_starts_another() {
         ends(home, daemon, "the terminated daemon's end");
     });
 }
+
+#[test]
+fn stopping_everything_stops_the_runs_of_a_dead_daemon_too() {
+    let home = Home::new();
+    let id = home.submit(&["fake", "--set", "steps=100000", "--set", "step_ms=20"]);
+    let _running = home.until_done(&id, 2.0);
+    home.resus(&["daemon", "stop"]).expect_code(0);
+    assert_eq!(home.workers(&id).len(), 1, "it goes on");
+    home.resus(&["daemon", "stop", "--all"]).expect_code(0);
+    assert_eq!(home.workers(&id).len(), 0);
+    assert_eq!(home.view(&id)["phase"], "cancelled");
+}

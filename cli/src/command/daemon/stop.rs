@@ -4,7 +4,7 @@ use crate::client::{Client, ClientError};
 use crate::command::Around;
 use crate::command::wait::until_ended;
 use crate::daemon::halt::{forbid_starts, halt};
-use crate::daemon::start::locate;
+use crate::daemon::start::{ensure, locate};
 use crate::error::CliError;
 use crate::submission::command_body;
 use clap::Args;
@@ -29,6 +29,10 @@ pub(super) async fn stop(args: StopArgs, around: &Around) -> Result<ExitCode, Cl
         let client = locate(&around.state);
         match client.daemon().await {
             Ok(_) => stop_runs(&client, around).await?,
+            // Runs go on without a daemon. Only one can find them and stop them.
+            Err(ClientError::Nobody { .. }) if around.state.ledger().exists() => {
+                stop_runs(&ensure(&around.state).await?, around).await?;
+            }
             Err(ClientError::Nobody { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -36,7 +40,7 @@ pub(super) async fn stop(args: StopArgs, around: &Around) -> Result<ExitCode, Cl
     let Some(ended) = halt(&around.state).await? else {
         // A shim may be about to start one: that would be against the user's will.
         forbid_starts(&around.state)?;
-        tell(around, None, Some(0), "no daemon runs")?;
+        tell(around, None, None, "no daemon runs; runs that live go on under their shims")?;
         return Ok(ExitCode::Ok);
     };
     let text = match ended.runs_live {
