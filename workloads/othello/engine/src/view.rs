@@ -1,7 +1,7 @@
 //! The 56 pattern indices of a position, kept up to date move by move.
 //!
 //! Reading the indices off a board costs about ten times as much as updating them: a disc put down or
-//! turned over adds or subtracts one row of [`PLACES`]. Two sets are kept, one as each side sees the
+//! turned over adds or subtracts one row of `PLACES`. Two sets are kept, one as each side sees the
 //! board, because after a move it is the other side whose indices are looked up.
 
 use crate::board::Board;
