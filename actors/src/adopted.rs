@@ -48,8 +48,9 @@ impl Adopted {
         drop(self.pidfd.readable().await?);
         let deadline = Instant::now() + REAP_DEADLINE;
         let (mut wait, wait_max) = REAP_LOOKS;
-        // The kernel keeps the exit status before it lets go of the number.
-        while self.has_its_number() && Instant::now() < deadline {
+        // A kernel that tells does so from before it lets go of the number; one that never
+        // tells is not waited for any longer than that.
+        while matches!(self.ending(), Ok(None)) && self.has_its_number() && Instant::now() < deadline {
             sleep(wait).await;
             wait = (wait * 2).min(wait_max);
         }
@@ -94,11 +95,9 @@ impl Adopted {
     }
 
     /// For kernels before 6.9. A group's number is not given out again while its leader has it,
-    /// which is looked up just before.
+    /// which the pidfd proves just before.
     fn signal_by_number(&self, signal: Signal) -> io::Result<()> {
-        if !self.has_its_number() {
-            return Err(Errno::SRCH.into());
-        }
+        pidfd_send_signal(self.pidfd.get_ref(), Signal::CONT)?;
         Ok(kill_process_group(self.process, signal)?)
     }
 
@@ -179,5 +178,58 @@ mod tests {
             tokio::task::yield_now().await;
         }
         adopted.kill_rest().unwrap();
+    }
+
+    /// Set where the test below has process ids for itself.
+    const INSIDE: &str = "RESUS_TEST_INSIDE";
+
+    /// Runs the test below again in a process namespace of its own, where nobody else takes ids.
+    fn run_inside() {
+        let mut command = Command::new("unshare");
+        if !rustix::process::geteuid().is_root() {
+            command.args(["--user", "--map-root-user"]);
+        }
+        let name = "adopted::tests::a_stranger_with_its_id_is_never_signalled";
+        command.args(["--pid", "--fork", "--mount-proc"]).arg(std::env::current_exe().unwrap());
+        let output = command.args([name, "--exact", "--nocapture"]).env(INSIDE, "yes").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && said.contains("1 passed"),
+            "{said}\n{}\nif this is unshare(1): it needs root, or user namespaces for users",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// A process with this id, which is free, as the leader of a group.
+    fn stranger(id: u32) -> Child {
+        loop {
+            std::fs::write("/proc/sys/kernel/ns_last_pid", (id - 1).to_string()).unwrap();
+            let mut child = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+            if child.id() == id {
+                return child;
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stranger_with_its_id_is_never_signalled() {
+        if std::env::var_os(INSIDE).is_none() {
+            return run_inside();
+        }
+        for trial in 0..100 {
+            let (mut child, adopted) = worker("true");
+            child.wait().unwrap();
+            let mut stranger = stranger(child.id());
+            let refused = [adopted.terminate(), adopted.kill()];
+            assert!(refused.iter().all(Result::is_err), "trial {trial}: {refused:?}");
+            adopted.kill_rest().unwrap();
+            adopted.gone().await.unwrap();
+            assert_eq!(stranger.try_wait().unwrap(), None, "trial {trial}: the stranger was signalled");
+            stranger.kill().unwrap();
+            let ended = stranger.wait().unwrap();
+            assert_eq!(ended.signal(), Some(9), "by us and by nobody before us");
+        }
     }
 }

@@ -42,9 +42,13 @@ pub const WORDS_IN_FLIGHT: usize = 64;
 /// A worker has ended and its event file can't be read: given up after this.
 pub const EVENTS_READ_DEADLINE: Duration = Duration::from_secs(60);
 
-/// A worker's event file is looked at this often even if no change is reported: file systems
+/// A worker's event file is looked at this often where no change can be reported: file systems
 /// without change events exist.
 pub const RESCAN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// And this often where changes are reported, should a report ever be missing: hundreds of
+/// silent runs must cost nothing.
+pub const RESCAN_INTERVAL_WATCHED: Duration = Duration::from_secs(30);
 
 /// An inotify queue entry is 16 bytes and a name; a page holds many.
 pub const INOTIFY_BUFFER_BYTES: usize = 4096;

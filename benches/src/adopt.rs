@@ -20,8 +20,8 @@ use self::numbering::Numbering;
 use crate::extent::Extent;
 use crate::goal::judge;
 use crate::rig::{
-    BEGUN, Fault, Fleet, Home, LEFT, LEFT_CODE, Mark, Marks, Run, Worker, alive, kill, millis_between,
-    monotonic_ns, pause_until,
+    BEGUN, Fault, Fleet, Home, LEFT, LEFT_CODE, Mark, Marks, Retries, Run, Worker, alive, kill,
+    millis_between, monotonic_ns, pause_until,
 };
 
 /// Time the workers print before the kill and after the adoption.
@@ -101,7 +101,7 @@ fn part(
     let mut marks = Marks::create(home.path().join("marks"))?;
     let leave = home.path().join("leave");
     let worker = Worker::Print { leave: leave.clone() };
-    let fleet = Fleet::start(&home, &worker, workers, false, &mut marks)?;
+    let fleet = Fleet::start(&home, &worker, workers, Retries::Never, &mut marks)?;
     fleet.shown_running(&home)?;
     thread::sleep(PRINT);
     let adopted = adopted(&home, &fleet, killed)?;

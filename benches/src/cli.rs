@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::extent::Extent;
 use crate::goal::judge;
-use crate::rig::{Fault, Fleet, Home, Marks, Worker};
+use crate::rig::{Fault, Fleet, Home, Marks, Retries, Worker};
 use crate::sample::Sample;
 
 /// Goals for the figures of the result.
@@ -44,7 +44,7 @@ pub fn measure(folder: &Path, extent: Extent) -> Result<Value, Fault> {
     for (name, runs) in amount.fleets {
         let home = Home::new(folder)?;
         let mut marks = Marks::create(home.path().join("marks"))?;
-        let fleet = Fleet::start(&home, &Worker::Trivial, runs, false, &mut marks)?;
+        let fleet = Fleet::start(&home, &Worker::Trivial, runs, Retries::Never, &mut marks)?;
         fleet.shown_running(&home)?;
         let listed = home.resus(&["ps"])?.lines().count();
         if listed < runs as usize {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::extent::Extent;
 use crate::goal::judge;
-use crate::rig::{Fault, Fleet, Home, Marks, Process, Worker, cpu_ns, pss_bytes};
+use crate::rig::{Fault, Fleet, Home, Marks, Process, Retries, Worker, cpu_ns, pss_bytes};
 
 /// Goals for the figures of the result.
 const GOALS: [(&str, f64); 4] =
@@ -58,7 +58,7 @@ pub fn measure(folder: &Path, extent: Extent) -> Result<Value, Fault> {
     for (name, workers) in amount.fleets {
         let home = Home::new(folder)?;
         let mut marks = Marks::create(home.path().join("marks"))?;
-        let fleet = Fleet::start(&home, &Worker::Trivial, workers, false, &mut marks)?;
+        let fleet = Fleet::start(&home, &Worker::Trivial, workers, Retries::Never, &mut marks)?;
         fleet.shown_running(&home)?;
         thread::sleep(amount.settle);
         let ours = ours(&home, workers)?;

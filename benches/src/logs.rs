@@ -15,7 +15,8 @@ use serde_json::{Map, Value, json};
 use crate::extent::Extent;
 use crate::goal::judge;
 use crate::rig::{
-    DONE, Fault, Fleet, Home, Marks, Runs, Worker, cpu_ns, cpu_ns_of_this_thread, millis_between,
+    DONE, Fault, Fleet, Home, Marks, Retries, Runs, Worker, cpu_ns, cpu_ns_of_this_thread, millis_between,
+    monotonic_ns,
 };
 
 /// Time after the last byte until whoever wants to look at it has looked.
@@ -72,7 +73,7 @@ pub fn measure(folder: &Path, extent: Extent) -> Result<Value, Fault> {
 fn ours(home: &Home, bytes: u64) -> Result<Cost, Fault> {
     let mut marks = Marks::create(home.path().join("ours.marks"))?;
     let go = home.path().join("ours.go");
-    let fleet = Fleet::start(home, &Worker::Flood { go: go.clone(), bytes }, 1, false, &mut marks)?;
+    let fleet = Fleet::start(home, &Worker::Flood { go: go.clone(), bytes }, 1, Retries::Never, &mut marks)?;
     fleet.shown_running(home)?;
     thread::sleep(SETTLE);
     let processes = home.processes()?;
@@ -92,7 +93,7 @@ fn ours(home: &Home, bytes: u64) -> Result<Cost, Fault> {
 
 /// Lets the worker print, and waits until it is done.
 fn let_go(go: &Path, marks: &mut Marks) -> Result<f64, Fault> {
-    let from_ns = crate::rig::monotonic_ns();
+    let from_ns = monotonic_ns();
     File::create_new(go).map_err(Fault::io("create", go))?;
     let done = marks.next_one()?;
     if done.word != DONE {
@@ -127,7 +128,7 @@ fn pump(home: &Home, bytes: u64) -> Result<Cost, Fault> {
         let mut buffer = vec![0; PUMP_BYTES];
         marks.next_one()?;
         let before = cpu_ns_of_this_thread()?;
-        let from_ns = crate::rig::monotonic_ns();
+        let from_ns = monotonic_ns();
         File::create_new(&go).map_err(Fault::io("create", &go))?;
         let mut left = bytes;
         while left > 0 {

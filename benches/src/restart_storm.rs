@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::extent::Extent;
 use crate::goal::judge;
-use crate::rig::{Bare, Fault, Fleet, Home, Mark, Marks, Worker, kill, monotonic_ns};
+use crate::rig::{Bare, Fault, Fleet, Home, Mark, Marks, Retries, Worker, kill, monotonic_ns};
 use crate::sample::Sample;
 
 /// Time between two storms: what the last one had to write is on disk by then.
@@ -50,7 +50,7 @@ pub fn measure(folder: &Path, extent: Extent) -> Result<Value, Fault> {
     let amount = extent.choose(Amount::FULL, Amount::QUICK);
     let home = Home::new(folder)?;
     let mut marks = Marks::create(home.path().join("ours.marks"))?;
-    let fleet = Fleet::start(&home, &Worker::Trivial, amount.workers, true, &mut marks)?;
+    let fleet = Fleet::start(&home, &Worker::Trivial, amount.workers, Retries::AtOnce, &mut marks)?;
     let mut ours = Kept::begun(marks, fleet.begun);
     let mut marks = Marks::create(home.path().join("bare.marks"))?;
     let bare = Bare::start(amount.workers, home.path(), &marks)?;

@@ -14,7 +14,7 @@ mod worker;
 pub use bare::{Bare, start as start_bare};
 pub use clock::{millis_between, monotonic_ns, pause_until};
 pub use fault::Fault;
-pub use fleet::{CONNECTIONS, Fleet, Run, Runs};
+pub use fleet::{CONNECTIONS, Fleet, Retries, Run, Runs};
 pub use home::Home;
 pub use marks::{BEGUN, DONE, LEFT, Mark, Marks};
 pub use process::{Process, alive, cpu_ns, cpu_ns_of_this_thread, kill, load, pss_bytes};

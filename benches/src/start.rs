@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::extent::Extent;
 use crate::goal::judge;
-use crate::rig::{CONNECTIONS, Fault, Fleet, Home, Mark, Marks, Worker, monotonic_ns, start_bare};
+use crate::rig::{CONNECTIONS, Fault, Fleet, Home, Mark, Marks, Retries, Worker, monotonic_ns, start_bare};
 use crate::sample::Sample;
 
 /// Goals for the figures of the result.
@@ -46,7 +46,7 @@ pub fn measure(folder: &Path, extent: Extent) -> Result<Value, Fault> {
             let home = Home::new(folder)?;
             bare.add(bare_start(&home, workers)?);
             let mut marks = Marks::create(home.path().join("ours.marks"))?;
-            let fleet = Fleet::start(&home, &Worker::Trivial, workers, false, &mut marks)?;
+            let fleet = Fleet::start(&home, &Worker::Trivial, workers, Retries::Never, &mut marks)?;
             ours.add(until_the_last(fleet.handed_in_ns, &fleet.begun));
             home.close()?;
         }

@@ -5,7 +5,9 @@ use super::WorkerMsg;
 use crate::board::Board;
 use crate::directory::Directory;
 use crate::ingest::{Found, Splitter};
-use crate::limits::{EVENTS_READ_BYTES, EVENTS_READ_DEADLINE, RESCAN_INTERVAL, WORDS_IN_FLIGHT};
+use crate::limits::{
+    EVENTS_READ_BYTES, EVENTS_READ_DEADLINE, RESCAN_INTERVAL, RESCAN_INTERVAL_WATCHED, WORDS_IN_FLIGHT,
+};
 use crate::supervisor::{Observation, SupervisorMsg};
 use ractor::ActorRef;
 use resus_core::ids::{Attempt, RunId};
@@ -16,6 +18,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
@@ -28,6 +31,8 @@ pub(crate) struct Tail {
     pub(crate) board: Arc<Board>,
     pub(crate) worker: ActorRef<WorkerMsg>,
     pub(crate) woken: Arc<Notify>,
+    /// The file is looked at at least this often.
+    pub(crate) rescan: Duration,
 }
 
 /// Stops the reader: with `drain`, when everything has been read; by dropping, at once.
@@ -109,7 +114,7 @@ impl Tail {
         tokio::select! {
             () = self.woken.notified() => {}
             _ = draining.changed() => {}
-            () = tokio::time::sleep(RESCAN_INTERVAL) => {}
+            () = tokio::time::sleep(self.rescan) => {}
         }
     }
 
@@ -228,11 +233,14 @@ impl Source {
     }
 }
 
-/// Wakes up when the file at `path` grows. If the kernel can't tell, nothing wakes it and the
-/// slow re-scan has to do.
-pub(crate) fn waker(watcher: &crate::watch::Watcher, path: &std::path::Path) -> Arc<Notify> {
-    watcher.watch(path).unwrap_or_else(|error| {
-        tracing::warn!(path = %path.display(), %error, "no change events; the file is re-read every second");
-        Arc::new(Notify::new())
-    })
+/// What wakes the reader of the file at `path`, and how often it looks by itself: seldom if the
+/// kernel tells when the file grows.
+pub(crate) fn waker(watcher: &crate::watch::Watcher, path: &std::path::Path) -> (Arc<Notify>, Duration) {
+    match watcher.watch(path) {
+        Ok(woken) => (woken, RESCAN_INTERVAL_WATCHED),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "no change events; the file is re-read every second");
+            (Arc::new(Notify::new()), RESCAN_INTERVAL)
+        }
+    }
 }

@@ -170,10 +170,12 @@ pub(super) fn begin_watching(state: &mut WorkerState, attempt: Attempt, upto: u6
 fn start_tail(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState) {
     let Ok(dir) = state.around.state.attempt(state.run_id.as_str(), state.attempt.0) else { return };
     let path = dir.join("events.jsonl");
+    let (woken, rescan) = waker(&state.around.watcher, &path);
     let tail = Tail {
         run_id: state.run_id.clone(),
         attempt: state.attempt,
-        woken: waker(&state.around.watcher, &path),
+        woken,
+        rescan,
         path,
         directory: Arc::clone(&state.around.directory),
         board: Arc::clone(&state.around.board),

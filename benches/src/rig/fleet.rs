@@ -15,7 +15,7 @@ use super::worker::Worker;
 /// Connections on which runs are handed in at once: a script with a few jobs in parallel.
 pub const CONNECTIONS: usize = 4;
 /// Retries no benchmark uses up.
-const RETRIES: u32 = 100_000;
+const RETRIES_MAX: u32 = 100_000;
 
 /// A run as the daemon shows it, as far as it matters here. Not the daemon's own type, so that
 /// another version of it can be measured.
@@ -49,6 +49,15 @@ pub struct Runs {
     pub runs: Vec<Run>,
 }
 
+/// Whether a run whose worker fails is retried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retries {
+    /// It ends.
+    Never,
+    /// Without a wait, as often as it takes.
+    AtOnce,
+}
+
 /// Runs that were handed in, tagged from 0.
 #[derive(Debug)]
 pub struct Fleet {
@@ -59,8 +68,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Hands in `count` runs of the worker and waits until each has begun. They are retried
-    /// at once, or never.
+    /// Hands in `count` runs of the worker and waits until each has begun.
     ///
     /// # Errors
     /// [`Fault`].
@@ -68,10 +76,10 @@ impl Fleet {
         home: &Home,
         worker: &Worker,
         count: u32,
-        retried: bool,
+        retries: Retries,
         marks: &mut Marks,
     ) -> Result<Self, Fault> {
-        let submissions = submissions(home, worker, count, retried, marks)?;
+        let submissions = submissions(home, worker, count, retries, marks)?;
         // A daemon is there before the first is handed in.
         home.resus(&["ps"])?;
         let share = submissions.len().div_ceil(CONNECTIONS).max(1);
@@ -129,16 +137,19 @@ fn submissions(
     home: &Home,
     worker: &Worker,
     count: u32,
-    retried: bool,
+    retries: Retries,
     marks: &Marks,
 ) -> Result<Vec<Value>, Fault> {
-    let retries = if retried { RETRIES } else { 0 };
+    let most = match retries {
+        Retries::Never => 0,
+        Retries::AtOnce => RETRIES_MAX,
+    };
     let one = |tag| {
         Ok(json!({
             "command": worker.command(marks.path(), tag)?,
             "cwd": home.path(),
             "env": home.environment(),
-            "overrides": {"retries": retries, "backoff_ms": 0},
+            "overrides": {"retries": most, "backoff_ms": 0},
         }))
     };
     (0..count).map(one).collect()

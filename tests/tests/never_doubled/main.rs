@@ -15,7 +15,9 @@ mod reboot;
 use resus_tests::{Home, Process, alive, kill, processes_of};
 use rustix::process::{Pid, WaitOptions, getpid, set_child_subreaper, waitpid};
 use serde_json::Value;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 /// One run that is started again and again. Its workers note that they were started, and stay.
 struct Stage {
@@ -117,6 +119,30 @@ fn pid_of(run: &Value) -> u32 {
 fn reap(pid: u32) {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     let _not_ours_or_alive = waitpid(Some(pid), WaitOptions::NOHANG);
+}
+
+/// A process that has nothing to do with any run. It leads a group, so that a signal meant for
+/// the group of a worker with its number would meet it.
+struct Stranger(Child);
+
+impl Stranger {
+    fn new() -> Self {
+        let mut command = Command::new("sleep");
+        command.arg("1000").env_clear().process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let _ended_already = self.0.kill();
+        let _status = self.0.wait();
+    }
 }
 
 /// How often the daemon has adopted a worker.

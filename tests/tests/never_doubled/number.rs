@@ -1,32 +1,25 @@
 //! A dead worker's process id in the hands of a stranger.
 
 use crate::namespaces::inside;
-use crate::{Stage, adoptions, reap};
+use crate::{Stage, Stranger, adoptions, reap};
 use resus_tests::{alive, kill};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
 
 const TRIALS: u32 = 60;
 
-/// Starts a process with this id, which is free. It leads a group, so that a signal meant for
-/// the dead worker's group would meet it.
-fn stranger(wanted: u32) -> Child {
+/// Starts a process with this id, which is free.
+fn stranger(wanted: u32) -> Stranger {
     for _ in 0..1_000 {
         std::fs::write("/proc/sys/kernel/ns_last_pid", (wanted - 1).to_string()).unwrap();
-        let mut command = Command::new("sleep");
-        command.arg("1000").env_clear().stdin(Stdio::null()).process_group(0);
-        let mut child = command.spawn().unwrap();
-        if child.id() == wanted {
-            return child;
+        let stranger = Stranger::new();
+        if stranger.pid() == wanted {
+            return stranger;
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
     panic!("process id {wanted} could not be had");
 }
 
 /// Ends the worker as an accident would, and gives its id to somebody else.
-fn replace(stage: &Stage, worker: u32) -> Child {
+fn replace(stage: &Stage, worker: u32) -> Stranger {
     kill(worker, "KILL");
     stage.home.wait_for("the worker's id to be free", || {
         reap(worker);
@@ -37,7 +30,7 @@ fn replace(stage: &Stage, worker: u32) -> Child {
 
 /// The daemon holds the adopted worker, and learns of its end and of the user's wish to kill
 /// it at the same time.
-fn while_the_daemon_holds_it(stage: &Stage, worker: u32) -> Child {
+fn while_the_daemon_holds_it(stage: &Stage, worker: u32) -> Stranger {
     let before = adoptions(&stage.home);
     stage.kill_shim();
     stage.home.wait_for("the adoption", || (adoptions(&stage.home) > before).then_some(()));
@@ -54,7 +47,7 @@ fn while_the_daemon_holds_it(stage: &Stage, worker: u32) -> Child {
 
 /// Nobody is there when it happens; a new daemon and a new shim know of the worker by what
 /// was recorded.
-fn while_nobody_looks(stage: &Stage, worker: u32) -> Child {
+fn while_nobody_looks(stage: &Stage, worker: u32) -> Stranger {
     stage.home.kill_daemon();
     stage.kill_shim();
     let stranger = replace(stage, worker);
@@ -71,7 +64,7 @@ fn a_process_with_a_dead_workers_id_is_never_signalled() {
     let stage = Stage::new();
     for attempt in 1..=TRIALS {
         let worker = stage.running(attempt);
-        let mut stranger = if attempt % 2 == 0 {
+        let stranger = if attempt % 2 == 0 {
             while_the_daemon_holds_it(&stage, worker)
         } else {
             while_nobody_looks(&stage, worker)
@@ -79,9 +72,7 @@ fn a_process_with_a_dead_workers_id_is_never_signalled() {
         let ended = |run: &serde_json::Value| run["phase"] == "failed" || run["phase"] == "cancelled";
         let run = stage.home.until(&stage.id, "the end", ended);
         stage.settled(run["phase"].as_str().unwrap());
-        assert!(alive(stranger.id()), "trial {attempt}: the stranger was signalled: {run}");
-        stranger.kill().unwrap();
-        stranger.wait().unwrap();
+        assert!(alive(stranger.pid()), "trial {attempt}: the stranger was signalled: {run}");
         if attempt < TRIALS {
             stage.retry();
         }

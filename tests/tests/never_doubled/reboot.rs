@@ -2,11 +2,11 @@
 //! of ours, in a mount namespace of its own: to everything in there this is another boot.
 
 use crate::namespaces::{HINT, unshare};
-use crate::pid_of;
+use crate::{Stranger, pid_of};
 use resus_tests::{Home, Said, alive, kill, processes_of};
 use serde_json::Value;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
 
 const RUNS: usize = 5;
 const BOOTS: u32 = 4;
@@ -40,11 +40,6 @@ fn power_off(home: &Home, orderly: bool) {
     });
 }
 
-/// Somebody who has nothing to do with the runs.
-fn bystander() -> Child {
-    Command::new("sleep").arg("1000").env_clear().process_group(0).spawn().unwrap()
-}
-
 /// As it can happen after a restart: the recorded id and start time are somebody else's now.
 fn mistake_for_worker(home: &Home, run_id: &str, attempt: u32, bystander: u32) {
     let path = home.run_dir(run_id).join(format!("attempts/{attempt:04}/spawn.json"));
@@ -62,12 +57,12 @@ fn after_a_reboot_old_processes_mean_nothing_and_every_run_goes_on_for_free() {
     // Not one retry is allowed: what follows a reboot is not counted.
     let args = ["--retries", "0", "--backoff", "10ms", "--", "sleep", "1000"];
     let runs: Vec<String> = (0..RUNS).map(|_| home.submit(&args)).collect();
-    let mut bystander = bystander();
+    let bystander = Stranger::new();
     for boot in 1..=BOOTS {
         let workers: Vec<u32> = runs.iter().map(|run| pid_of(&home.until_phase(run, "running"))).collect();
         power_off(&home, boot % 2 == 0);
         assert!(!workers.into_iter().any(alive));
-        runs.iter().for_each(|run| mistake_for_worker(&home, run, boot, bystander.id()));
+        runs.iter().for_each(|run| mistake_for_worker(&home, run, boot, bystander.pid()));
 
         resus(&home, boot, &["ps"]).expect_code(0);
         for run in &runs {
@@ -85,7 +80,5 @@ fn after_a_reboot_old_processes_mean_nothing_and_every_run_goes_on_for_free() {
     for run in &runs {
         home.resus(&["kill", run]).expect_code(0);
     }
-    assert!(alive(bystander.id()), "a process of this boot was taken for one of the last");
-    bystander.kill().unwrap();
-    bystander.wait().unwrap();
+    assert!(alive(bystander.pid()), "a process of this boot was taken for one of the last");
 }
