@@ -8,7 +8,7 @@ use resus_shim::evidence;
 use resus_shim::protocol::{Request, State};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use crate::rig::{Rig, wait_until};
+use crate::rig::{Rig, wait_for, wait_until};
 
 const TRIALS: u32 = 25;
 
@@ -49,7 +49,9 @@ fn killed_in_a_start(name: &str, is_there: fn(&Rig) -> bool) {
         assert_eq!(hello.state, State::Idle, "trial {trial}");
         let started = client.started(&order);
         wait_until("the program", || rig.output(1) == "started\n");
-        let mut processes = rig.processes();
+        // In the middle of its second exec it has no environment to be found by.
+        let mut processes =
+            wait_for("both to be seen", || Some(rig.processes()).filter(|found| found.len() >= 2));
         processes.sort_unstable();
         let mut expected = [rig.shim_pid(), started.pid];
         expected.sort_unstable();
