@@ -36,9 +36,10 @@ impl<M: Message> Slot<M> {
         self.address.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Hands a message over. A message to an actor that is just being restarted is lost, and
-    /// that is safe: after a restart the Supervisor asks for everything again that is still
-    /// due (all effects are idempotent).
+    /// Hands a message over. A message to an actor that is just being restarted is lost. Orders
+    /// to workers, requests to checkpoint files and deadlines are then asked for again by the
+    /// Supervisor (`Forgotten`); a command's client is told that nobody answered; a count of
+    /// errors for the log misses one.
     pub(crate) fn send(&self, message: M) {
         let delivered = self.get().is_some_and(|actor| actor.cast(message).is_ok());
         if !delivered {

@@ -306,7 +306,10 @@ fn act(state: &mut SupervisorState, consequence: Consequence) {
         state.directory.error_tracker.send(ErrorTrackerMsg::Forget { run_id: run_id.clone() });
     }
     let spec = Arc::clone(&run.spec);
-    state.board.publish(run);
+    // A run that was set aside since stays aside.
+    if state.fleet.get(&run_id).is_some() {
+        state.board.publish(run);
+    }
     wind_watchdog(state, &run_id);
     for effect in effects {
         carry_out(&state.directory, &run_id, &spec, effect);

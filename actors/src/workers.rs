@@ -79,7 +79,7 @@ impl Actor for Workers {
                 if let Some((run_id, given)) = forget(state, actor.get_id()) {
                     let doing = given.doing.last();
                     tracing::error!(%run_id, %error, doing, "a Worker actor failed; the worker itself goes on");
-                    // The Supervisor asks for everything again that is due for this run; the
+                    // The Supervisor asks again for what is due of this run's worker; the
                     // order starts a new actor.
                     state.directory.supervisor.send(SupervisorMsg::Resync(Forgotten::Worker(run_id)));
                 }

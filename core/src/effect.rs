@@ -4,7 +4,8 @@
 use crate::ids::Attempt;
 use crate::input::CheckpointRef;
 
-/// One thing to do for a run. Every effect is idempotent: after a crash it may be asked
+/// One thing to do for a run. Effects may be repeated without harm (but `Terminate`, which is not,
+/// because many programs take a second SIGTERM as an order to leave at once): after a crash one may be asked
 /// for a second time.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {

@@ -11,10 +11,11 @@ pub struct Policy {
     pub retry: RetryPolicy,
     /// Time a worker has from the first request to stop until it is killed.
     pub stop_grace_ms: u64,
-    /// Part of the grace in which a worker that listens on its control channel is only
-    /// asked; then it also gets SIGTERM.
+    /// Part of the grace, at most half of it, in which a worker that listens on its control
+    /// channel is only asked; then it also gets SIGTERM.
     pub ask_wait_ms: u64,
-    /// Time from the start of a worker to its first word; 0 = no limit. Only for workloads
+    /// Longest silence of a worker that is not ready yet; a word that it is still preparing
+    /// renews it; 0 = no limit. Only for workloads
     /// that speak PULSE.
     pub startup_timeout_ms: u64,
     /// Time a worker has to exit after it said that the training is complete.

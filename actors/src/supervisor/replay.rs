@@ -3,8 +3,9 @@
 use super::{Forgotten, SupervisorState, tell, wind_watchdog};
 use crate::limits::REPLAY_DEADLINE;
 use crate::store::StoreMsg;
+use crate::watchdog::WatchdogMsg;
 use ractor::ActorProcessingErr;
-use resus_core::ids::RunId;
+use resus_core::ids::{Attempt, RunId};
 use resus_core::input::Input;
 use resus_core::run::Run;
 use resus_store::record::to_record;
@@ -53,6 +54,9 @@ pub(super) fn quarantine(state: &mut SupervisorState, run_id: &str, reason: Stri
     tracing::error!(run_id, reason, "run quarantined; its worker is left alone");
     if let Ok(run_id) = RunId::new(run_id) {
         state.fleet.quarantine(run_id.clone(), reason.clone());
+        // Nothing is due of it any more.
+        let (run, attempt) = (run_id.clone(), Attempt(0));
+        state.directory.watchdog.send(WatchdogMsg::Set { run_id: run, attempt, due_mono_ms: None });
         state.board.quarantine(run_id, reason);
     }
 }

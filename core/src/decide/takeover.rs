@@ -1,5 +1,5 @@
 //! A daemon has replayed the ledger and takes charge. Effects of the last decisions may
-//! have been lost with the daemon before: they are asked for again (all are idempotent).
+//! have been lost with the daemon before: they are asked for again (they may be repeated).
 
 use super::Decision;
 use crate::effect::Effect;
