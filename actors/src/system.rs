@@ -40,6 +40,8 @@ pub struct Setup {
     pub version: String,
     /// Path of the program, which is also shim and built-in worker.
     pub program: PathBuf,
+    /// A smaller program that is the shim alone, where there is one.
+    pub shim: Option<PathBuf>,
     /// The service manager, if there is one.
     pub notifier: Option<Notifier>,
     /// End when nothing was to do for so long; `None` = never.
@@ -98,6 +100,7 @@ impl System {
             lost: if setup.accept_lost_history { LostHistory::Accept } else { LostHistory::Refuse },
             runtime_dir: setup.runtime_dir,
             program: setup.program.clone(),
+            shim: setup.shim,
             boot_id,
             node_slug: setup.node.clone(),
             watcher: Arc::clone(&watcher),
@@ -173,6 +176,7 @@ struct Around {
     lost: LostHistory,
     runtime_dir: PathBuf,
     program: PathBuf,
+    shim: Option<PathBuf>,
     boot_id: String,
     node_slug: Slug,
     watcher: Arc<Watcher>,
@@ -197,6 +201,7 @@ fn plan(door: &Inner, around: Around) -> Plan {
             state: Arc::clone(&door.state),
             runtime_dir: around.runtime_dir,
             program: around.program,
+            shim: around.shim,
             revive: around.revive,
             directory: Arc::clone(&door.directory),
             board: Arc::clone(&door.board),

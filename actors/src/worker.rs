@@ -28,6 +28,7 @@ pub(crate) struct Surroundings {
     pub(crate) state: Arc<StateDir>,
     pub(crate) runtime_dir: PathBuf,
     pub(crate) program: PathBuf,
+    pub(crate) shim: Option<PathBuf>,
     pub(crate) revive: String,
     pub(crate) directory: Arc<Directory>,
     pub(crate) board: Arc<Board>,
@@ -112,6 +113,7 @@ impl Actor for Worker {
         let file = |kind: &str| around.runtime_dir.join(format!("{}.{kind}", tail_of(run_id.as_str(), 20)));
         let place = ShimPlace {
             program: around.program.clone(),
+            shim: around.shim.clone(),
             run_id: run_id.to_string(),
             run_dir,
             socket: file("shim"),

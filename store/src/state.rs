@@ -153,6 +153,12 @@ impl StateDir {
         self.path.join("daemon.log")
     }
 
+    /// Folder of the programs that the daemon puts here for itself.
+    #[must_use]
+    pub fn programs(&self) -> PathBuf {
+        self.path.join("bin")
+    }
+
     /// Present while the daemon is stopped on purpose, so that nothing starts it again.
     #[must_use]
     pub fn stopped(&self) -> PathBuf {

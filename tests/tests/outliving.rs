@@ -130,3 +130,27 @@ fn a_wait_for_a_retry_outlives_the_daemon() {
     assert_eq!(home.view(&id)["attempt"], 2);
     nothing_lost_or_doubled(&home, &id);
 }
+
+#[test]
+fn the_shim_is_the_small_program_and_where_none_can_be_the_large_one_does_its_work() {
+    let program_of_shim = |home: &Home, id: &str| {
+        let run = home.until(id, "a worker", |run| run["pid"].is_u64());
+        assert!(alive(pid_of(&run)));
+        let shims = processes_of(home.path()).into_iter().filter(|p| p.command.contains(" shim --run-id"));
+        let programs: Vec<_> =
+            shims.map(|shim| std::fs::read_link(format!("/proc/{}/exe", shim.pid)).unwrap()).collect();
+        assert_eq!(programs.len(), 1, "{programs:?}");
+        programs[0].clone()
+    };
+    let home = Home::new();
+    let id = long_run(&home);
+    assert!(program_of_shim(&home, &id).starts_with(home.state().join("bin")));
+    home.resus(&["kill", &id]).expect_code(0);
+
+    let home = Home::new();
+    std::fs::create_dir_all(home.state()).unwrap();
+    std::fs::write(home.state().join("bin"), "no folder").unwrap();
+    let id = long_run(&home);
+    assert!(!program_of_shim(&home, &id).starts_with(home.state()));
+    home.resus(&["kill", &id]).expect_code(0);
+}

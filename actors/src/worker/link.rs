@@ -3,7 +3,7 @@
 use crate::limits::{CONNECT_RETRY_FIRST, CONNECT_RETRY_MAX, SHIM_HELLO_DEADLINE, SHIM_START_DEADLINE};
 use resus_shim::protocol::{Hello, LINE_BYTES_MAX, Reply, Request, VERSION};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -11,11 +11,16 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+/// Most replies are shorter; a longer one is read in pieces. There is one buffer per run.
+const REPLY_BYTES_USUAL: usize = 512;
+
 /// How a run's shim is started and reached.
 #[derive(Debug, Clone)]
 pub(crate) struct ShimPlace {
     /// Program that is also the shim.
     pub(crate) program: PathBuf,
+    /// The shim as a small program of its own, preferred where there is one.
+    pub(crate) shim: Option<PathBuf>,
     /// The run.
     pub(crate) run_id: String,
     /// Its folder.
@@ -100,7 +105,15 @@ impl ShimPlace {
     }
 
     fn start(&self) -> Result<Child, LinkError> {
-        Command::new(&self.program)
+        let Some(shim) = &self.shim else { return self.start_as(&self.program) };
+        self.start_as(shim).or_else(|error| {
+            tracing::warn!(run_id = self.run_id, %error, "the small shim can't be started; the large one is");
+            self.start_as(&self.program)
+        })
+    }
+
+    fn start_as(&self, program: &Path) -> Result<Child, LinkError> {
+        Command::new(program)
             .arg("shim")
             .args(["--run-id", &self.run_id])
             .arg("--run-dir")
@@ -134,7 +147,8 @@ fn reap(mut shim: Child) {
 
 async fn greet(stream: UnixStream) -> Result<(Link, Replies, Hello), LinkError> {
     let (reader, writer) = stream.into_split();
-    let (mut link, mut replies) = (Link { writer }, Replies { reader: BufReader::new(reader) });
+    let (mut link, mut replies) =
+        (Link { writer }, Replies { reader: BufReader::with_capacity(REPLY_BYTES_USUAL, reader) });
     link.send(&Request::Hello { v: VERSION }).await?;
     let answer = timeout(SHIM_HELLO_DEADLINE, replies.next()).await.map_err(|_| LinkError::Silent)??;
     match answer {

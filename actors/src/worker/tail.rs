@@ -13,6 +13,7 @@ use ractor::ActorRef;
 use resus_core::ids::{Attempt, RunId};
 use resus_core::input::{Fact, Reached};
 use resus_core::pulse::line::{Line, Said, Telemetry};
+use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -83,10 +84,11 @@ impl Tail {
             let result;
             (source, result) = source.read(splitter.offset()).await;
             match result {
-                Ok(0) if last_round => return progressed.reached,
-                Ok(0) => self.wait(&mut draining).await,
-                Ok(read) => {
-                    let found = splitter.feed(source.piece(read));
+                Ok(piece) if piece.is_empty() && last_round => return progressed.reached,
+                Ok(piece) if piece.is_empty() => self.wait(&mut draining).await,
+                Ok(piece) => {
+                    let found = splitter.feed(&piece);
+                    drop(piece);
                     if self.take(found, &mut progressed).await.is_err() {
                         // The Supervisor died before these words were on disk. Reading on would
                         // leave them out; the next Supervisor asks for a new reader, which
@@ -202,15 +204,21 @@ async fn committed(newest: Option<oneshot::Receiver<()>>) -> Result<(), Gone> {
 struct Source {
     path: PathBuf,
     file: Option<File>,
-    buffer: Vec<u8>,
+}
+
+thread_local! {
+    /// Read into and copied from: a reader of its own for each run would be the largest thing
+    /// that an idle run holds.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; EVENTS_READ_BYTES]);
 }
 
 impl Source {
     fn new(path: PathBuf) -> Self {
-        Self { path, file: None, buffer: vec![0; EVENTS_READ_BYTES] }
+        Self { path, file: None }
     }
 
-    async fn read(self, offset: u64) -> (Self, io::Result<usize>) {
+    /// The next bytes from `offset` on; none at the end of the file.
+    async fn read(self, offset: u64) -> (Self, io::Result<Vec<u8>>) {
         let path = self.path.clone();
         let mut source = self;
         let reading = tokio::task::spawn_blocking(move || {
@@ -220,16 +228,15 @@ impl Source {
         reading.await.unwrap_or_else(|error| (Self::new(path), Err(io::Error::other(error))))
     }
 
-    fn read_now(&mut self, offset: u64) -> io::Result<usize> {
+    fn read_now(&mut self, offset: u64) -> io::Result<Vec<u8>> {
         let file = match &self.file {
             Some(file) => file,
             None => self.file.insert(File::open(&self.path)?),
         };
-        file.read_at(&mut self.buffer, offset)
-    }
-
-    fn piece(&self, read: usize) -> &[u8] {
-        self.buffer.get(..read).unwrap_or_default()
+        BUFFER.with_borrow_mut(|buffer| {
+            let read = file.read_at(buffer, offset)?;
+            Ok(buffer.get(..read).unwrap_or_default().to_vec())
+        })
     }
 }
 

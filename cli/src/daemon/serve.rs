@@ -67,13 +67,22 @@ pub(crate) fn run(state: StateDir, options: Options) -> Result<(), CliError> {
         move |source| CliError::Io { what, path, source }
     };
     let program = program().map_err(io_failed("find this program at", Path::new("/proc/self/exe")))?;
+    let shim = small_shim(&state);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .thread_name("resus")
         .enable_all()
         .build()
         .map_err(io_failed("start the threads of", &program))?;
-    live(&runtime, Parts { state, lock, settings, place, program, options })
+    live(&runtime, Parts { state, lock, settings, place, program, shim, options })
+}
+
+/// The small program that is the shim alone; without it, this one is the shim too. Before there
+/// are threads: a file that is still written in one can't be run by another.
+fn small_shim(state: &StateDir) -> Option<PathBuf> {
+    resus_shim_image::install(&state.programs())
+        .inspect_err(|error| tracing::warn!(%error, "shims will take more memory than they need"))
+        .ok()
 }
 
 /// Takes the lock, from the daemon that has it if that is wanted.
@@ -102,6 +111,7 @@ struct Parts {
     settings: Settings,
     place: Place,
     program: PathBuf,
+    shim: Option<PathBuf>,
     options: Options,
 }
 
@@ -128,6 +138,7 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
             idle_exit: idle_exit_ms.map(Duration::from_millis),
             notifier,
             program: parts.program,
+            shim: parts.shim,
             accept_lost_history: parts.options.accept_lost_history,
         })
         .await

@@ -132,7 +132,7 @@ async fn start(state: &StateDir) -> Result<Client, CliError> {
         match ended.try_recv() {
             // Another one holds the lock. It is about to answer, or about to end.
             Ok(Ok(status)) if status.code() == Some(i32::from(ExitCode::Refused.code())) => {
-                sleep(LOOK_MAX).await;
+                sleep(wait).await;
                 ended = spawn(state)?;
             }
             Ok(Ok(status)) => {

@@ -99,8 +99,9 @@ fn a_crash_after_the_fork_and_before_its_record_starts_one_worker() {
     trials(&[Victims::Shim, Victims::Both], |stage, attempt, victims| {
         let fifo = block(stage, attempt, "spawn.json.tmp");
         stage.retry();
-        let shim = stage.home.wait_for("a shim", || stage.shim()).pid;
         let forked = stage.home.wait_for("the fork", || {
+            // Looked for each time: the first one seen may be the last attempt's, just leaving.
+            let shim = stage.shim()?.pid;
             let children = fs::read_to_string(format!("/proc/{shim}/task/{shim}/children")).ok()?;
             children.trim().parse().ok()
         });

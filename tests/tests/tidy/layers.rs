@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("resus-checkpoint", &[]),
     ("resus-bus", &["resus-core"]),
     ("resus-shim", &[]),
+    ("resus-shim-image", &[]),
     ("resus-actors", &["resus-core", "resus-store", "resus-checkpoint", "resus-bus", "resus-shim"]),
     ("resus-panel", &["resus-core", "resus-actors"]),
     (
@@ -23,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "resus-checkpoint",
             "resus-bus",
             "resus-shim",
+            "resus-shim-image",
             "resus-actors",
             "resus-panel",
             "resus-sdk",
