@@ -21,17 +21,33 @@ pub(crate) struct Splitter {
     partial: Vec<u8>,
     /// Bytes of the present line that were thrown away because it is too long.
     skipped: usize,
+    /// The present line was taken in before: it is neither read nor refused.
+    resync: bool,
 }
 
 impl Splitter {
     /// Begins at an offset that lies just behind a newline (or at 0).
     pub(crate) fn at(offset: u64) -> Self {
-        Self { offset, partial: Vec::new(), skipped: 0 }
+        Self { offset, partial: Vec::new(), skipped: 0, resync: false }
     }
 
     /// Offset of the next byte wanted.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Offset at which the line begins that is not whole yet.
+    pub(crate) fn line_start(&self) -> u64 {
+        self.offset.saturating_sub((self.partial.len() + self.skipped) as u64)
+    }
+
+    /// The stream goes on at `offset` with something else: what there was of a line is void, and
+    /// if the bytes begin `within_line`, so are they up to the next newline. Returns how many
+    /// bytes of a line were void.
+    pub(crate) fn begin_anew(&mut self, offset: u64, within_line: bool) -> usize {
+        let void = self.partial.len() + self.skipped;
+        *self = Self { resync: within_line, ..Self::at(offset) };
+        void
     }
 
     /// Takes in the next bytes and returns the lines that are now whole.
@@ -49,6 +65,9 @@ impl Splitter {
     }
 
     fn keep(&mut self, bytes: &[u8]) {
+        if self.resync {
+            return;
+        }
         if self.skipped == 0 && self.partial.len() + bytes.len() <= EVENT_BYTES_MAX {
             self.partial.extend_from_slice(bytes);
         } else {
@@ -62,6 +81,9 @@ impl Splitter {
         let skipped = std::mem::take(&mut self.skipped);
         let whole = std::mem::take(&mut self.partial);
         let upto = self.offset;
+        if std::mem::take(&mut self.resync) {
+            return None;
+        }
         if skipped > 0 {
             return Some(Found { upto, line: Err(LineError::TooLong { bytes: skipped }) });
         }
@@ -95,6 +117,23 @@ mod tests {
             assert!(found.iter().all(|f| f.line.is_ok()));
             assert_eq!(splitter.offset(), 100 + text.len() as u64);
         }
+    }
+
+    #[test]
+    fn a_new_beginning_voids_the_line_that_was_begun() {
+        let mut splitter = Splitter::at(0);
+        assert!(splitter.feed(b"{\"event_type\":").is_empty());
+        assert_eq!(splitter.line_start(), 0);
+        assert_eq!(splitter.begin_anew(14, false), 14);
+        let mut text = LINE.to_vec();
+        text.push(b'\n');
+        assert!(splitter.feed(&text)[0].line.is_ok());
+        // Within a line: its rest says nothing, whatever it looks like.
+        let start = splitter.offset() + 1000;
+        assert_eq!(splitter.begin_anew(start, true), 0);
+        assert!(splitter.feed(&text).is_empty());
+        assert_eq!(splitter.feed(&text).len(), 1);
+        assert_eq!(splitter.line_start(), start + 2 * text.len() as u64);
     }
 
     #[test]

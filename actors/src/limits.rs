@@ -35,6 +35,14 @@ pub const ATTACH_RETRY: Duration = Duration::from_secs(1);
 /// flight: the next piece is read when the words of this one are on disk.
 pub const EVENTS_READ_BYTES: usize = 64 * 1024;
 
+/// What is kept of an event file behind the reader: enough to see what a worker said last, and to
+/// tell a file that was written anew.
+pub const EVENTS_KEPT_BYTES: u64 = 1 << 20;
+
+/// The head of an event file is freed in steps of this: a system call per line would cost more
+/// than the line.
+pub const EVENTS_FREE_STEP: u64 = 1 << 20;
+
 /// Words of one run that may wait for the disk at once. A worker that floods its event file is
 /// read more slowly, and commands to other runs still get through.
 pub const WORDS_IN_FLIGHT: usize = 64;

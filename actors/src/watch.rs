@@ -11,6 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 
+/// Written to, cut, renamed or unlinked.
+const MATTERS: WatchFlags =
+    WatchFlags::MODIFY.union(WatchFlags::CLOSE_WRITE).union(WatchFlags::MOVE_SELF).union(WatchFlags::ATTRIB);
+
 type Readers = BTreeMap<i32, Weak<Notify>>;
 
 /// Tells readers of files that something was appended.
@@ -41,8 +45,7 @@ impl Watcher {
             }
             alive
         });
-        let watch =
-            inotify::add_watch(self.fd.get_ref(), path, WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE)?;
+        let watch = inotify::add_watch(self.fd.get_ref(), path, MATTERS)?;
         let notify = readers.get(&watch).and_then(Weak::upgrade).unwrap_or_default();
         readers.insert(watch, Arc::downgrade(&notify));
         Ok(notify)

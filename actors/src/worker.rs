@@ -3,6 +3,7 @@
 
 pub(crate) mod link;
 mod orders;
+mod source;
 pub(crate) mod tail;
 mod watching;
 

@@ -1,39 +1,45 @@
 //! Reads what a worker writes to its event file: words go to the Supervisor and wait for
 //! their commit, telemetry goes to the board.
 
-use super::WorkerMsg;
+use super::source::{Piece, Source};
+use super::{Surroundings, WorkerMsg};
 use crate::board::Board;
 use crate::directory::Directory;
 use crate::ingest::{Found, Splitter};
-use crate::limits::{
-    EVENTS_READ_BYTES, EVENTS_READ_DEADLINE, RESCAN_INTERVAL, RESCAN_INTERVAL_WATCHED, WORDS_IN_FLIGHT,
-};
+use crate::limits::{EVENTS_READ_DEADLINE, RESCAN_INTERVAL, RESCAN_INTERVAL_WATCHED, WORDS_IN_FLIGHT};
 use crate::supervisor::{Observation, SupervisorMsg};
+use crate::watch::Watcher;
 use ractor::ActorRef;
 use resus_core::ids::{Attempt, RunId};
 use resus_core::input::{Fact, Reached};
 use resus_core::pulse::line::{Line, Said, Telemetry};
-use std::cell::RefCell;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
-/// Reads one attempt's event file from where the ledger left off.
-pub(crate) struct Tail {
+/// Whose events are read, and who hears when all have been.
+pub(crate) struct TailOf {
     pub(crate) run_id: RunId,
     pub(crate) attempt: Attempt,
     pub(crate) path: PathBuf,
-    pub(crate) directory: Arc<Directory>,
-    pub(crate) board: Arc<Board>,
     pub(crate) worker: ActorRef<WorkerMsg>,
-    pub(crate) woken: Arc<Notify>,
+}
+
+/// Reads one attempt's event file from where the ledger left off.
+pub(crate) struct Tail {
+    run_id: RunId,
+    attempt: Attempt,
+    path: PathBuf,
+    worker: ActorRef<WorkerMsg>,
+    directory: Arc<Directory>,
+    board: Arc<Board>,
+    watcher: Arc<Watcher>,
+    woken: Arc<Notify>,
     /// The file is looked at at least this often.
-    pub(crate) rescan: Duration,
+    rescan: Duration,
 }
 
 /// Stops the reader: with `drain`, when everything has been read; by dropping, at once.
@@ -62,6 +68,14 @@ struct Progressed {
 }
 
 impl Tail {
+    pub(crate) fn new(of: TailOf, around: &Surroundings) -> Self {
+        let TailOf { run_id, attempt, path, worker } = of;
+        let (directory, board) = (Arc::clone(&around.directory), Arc::clone(&around.board));
+        let watcher = Arc::clone(&around.watcher);
+        let (woken, rescan) = waker(&watcher, &path);
+        Self { run_id, attempt, path, worker, directory, board, watcher, woken, rescan }
+    }
+
     /// Begins to read at `upto`.
     pub(crate) fn start(self, upto: u64) -> TailHandle {
         let (drain, draining) = watch::channel(false);
@@ -73,7 +87,7 @@ impl Tail {
         TailHandle { drain, task }
     }
 
-    async fn read(self, upto: u64, mut draining: watch::Receiver<bool>) -> Option<Reached> {
+    async fn read(mut self, upto: u64, mut draining: watch::Receiver<bool>) -> Option<Reached> {
         let mut splitter = Splitter::at(upto);
         let mut progressed = Progressed::default();
         let mut source = Source::new(self.path.clone());
@@ -82,12 +96,15 @@ impl Tail {
             // Asked before reading: what was written before the worker's end is then read.
             let last_round = *draining.borrow_and_update();
             let result;
-            (source, result) = source.read(splitter.offset()).await;
+            (source, result) = read_beside(source, splitter.offset(), splitter.line_start()).await;
             match result {
-                Ok(piece) if piece.is_empty() && last_round => return progressed.reached,
-                Ok(piece) if piece.is_empty() => self.wait(&mut draining).await,
+                Ok(piece) if piece.bytes.is_empty() && last_round => return progressed.reached,
+                Ok(piece) if piece.bytes.is_empty() => self.wait(&mut draining, piece.absent).await,
                 Ok(piece) => {
-                    let found = splitter.feed(&piece);
+                    if piece.anew {
+                        self.begin_anew(&mut splitter, &piece);
+                    }
+                    let found = splitter.feed(&piece.bytes);
                     drop(piece);
                     if self.take(found, &mut progressed).await.is_err() {
                         // The Supervisor died before these words were on disk. Reading on would
@@ -104,7 +121,7 @@ impl Tail {
                         tracing::error!(run_id = %self.run_id, "the last events of the worker could not be read");
                         return progressed.reached;
                     }
-                    self.wait(&mut draining).await;
+                    self.wait(&mut draining, true).await;
                     continue;
                 }
             }
@@ -112,12 +129,27 @@ impl Tail {
         }
     }
 
-    async fn wait(&self, draining: &mut watch::Receiver<bool>) {
+    /// Waits until there may be more. `unwatched`: nobody will tell.
+    async fn wait(&self, draining: &mut watch::Receiver<bool>, unwatched: bool) {
+        let rescan = if unwatched { self.rescan.min(RESCAN_INTERVAL) } else { self.rescan };
         tokio::select! {
             () = self.woken.notified() => {}
             _ = draining.changed() => {}
-            () = tokio::time::sleep(self.rescan) => {}
+            () = tokio::time::sleep(rescan) => {}
         }
+    }
+
+    /// The worker cut or replaced its file: what follows continues no line, and the file that is
+    /// there now is the one to be watched.
+    fn begin_anew(&mut self, splitter: &mut Splitter, piece: &Piece) {
+        let cut_off = splitter.begin_anew(piece.at, piece.within_line);
+        if cut_off > 0 {
+            let refused = self.board.refused_line(&self.run_id);
+            tracing::warn!(run_id = %self.run_id, cut_off, refused, "the event file was cut within a line");
+        }
+        (self.woken, self.rescan) = waker(&self.watcher, &self.path);
+        // Something may have been appended before it was watched.
+        self.woken.notify_one();
     }
 
     /// Hands everything on to one Supervisor, and waits now and then until the words so far are
@@ -199,50 +231,20 @@ async fn committed(newest: Option<oneshot::Receiver<()>>) -> Result<(), Gone> {
     }
 }
 
-/// The event file, kept open, read beside the runtime: a file system that hangs holds up this
-/// run's reader and nobody else.
-struct Source {
-    path: PathBuf,
-    file: Option<File>,
-}
-
-thread_local! {
-    /// Read into and copied from: a reader of its own for each run would be the largest thing
-    /// that an idle run holds.
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; EVENTS_READ_BYTES]);
-}
-
-impl Source {
-    fn new(path: PathBuf) -> Self {
-        Self { path, file: None }
-    }
-
-    /// The next bytes from `offset` on; none at the end of the file.
-    async fn read(self, offset: u64) -> (Self, io::Result<Vec<u8>>) {
-        let path = self.path.clone();
-        let mut source = self;
-        let reading = tokio::task::spawn_blocking(move || {
-            let result = source.read_now(offset);
-            (source, result)
-        });
-        reading.await.unwrap_or_else(|error| (Self::new(path), Err(io::Error::other(error))))
-    }
-
-    fn read_now(&mut self, offset: u64) -> io::Result<Vec<u8>> {
-        let file = match &self.file {
-            Some(file) => file,
-            None => self.file.insert(File::open(&self.path)?),
-        };
-        BUFFER.with_borrow_mut(|buffer| {
-            let read = file.read_at(buffer, offset)?;
-            Ok(buffer.get(..read).unwrap_or_default().to_vec())
-        })
-    }
+/// Reads beside the runtime: a file system that hangs holds up this run's reader and nobody else.
+async fn read_beside(mut source: Source, offset: u64, committed: u64) -> (Source, io::Result<Piece>) {
+    let path = source.path().to_path_buf();
+    let reading = tokio::task::spawn_blocking(move || {
+        source.free(committed);
+        let result = source.read(offset);
+        (source, result)
+    });
+    reading.await.unwrap_or_else(|error| (Source::new(path), Err(io::Error::other(error))))
 }
 
 /// What wakes the reader of the file at `path`, and how often it looks by itself: seldom if the
 /// kernel tells when the file grows.
-pub(crate) fn waker(watcher: &crate::watch::Watcher, path: &std::path::Path) -> (Arc<Notify>, Duration) {
+fn waker(watcher: &Watcher, path: &Path) -> (Arc<Notify>, Duration) {
     match watcher.watch(path) {
         Ok(woken) => (woken, RESCAN_INTERVAL_WATCHED),
         Err(error) => {

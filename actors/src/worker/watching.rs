@@ -1,7 +1,7 @@
 //! Watching an attempt: connected to its shim, or to the worker itself when the shim is gone;
 //! its events read, its end reported.
 
-use super::tail::{Tail, waker};
+use super::tail::{Tail, TailOf};
 use super::{WorkerMsg, WorkerState};
 use crate::adopted::Adopted;
 use crate::limits::ATTACH_RETRY;
@@ -11,7 +11,6 @@ use resus_core::ids::{Attempt, RunId};
 use resus_core::input::{Fact, WorkerIdentity};
 use resus_shim::protocol::{Exit as ShimExit, Hello, Lost, RefusalCode, Refused, Reply, Started, State};
 use std::os::unix::process::ExitStatusExt;
-use std::sync::Arc;
 
 /// Makes sure that there is a connection, starting a shim if need be.
 pub(super) async fn connect(
@@ -170,18 +169,9 @@ pub(super) fn begin_watching(state: &mut WorkerState, attempt: Attempt, upto: u6
 fn start_tail(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState) {
     let Ok(dir) = state.around.state.attempt(state.run_id.as_str(), state.attempt.0) else { return };
     let path = dir.join("events.jsonl");
-    let (woken, rescan) = waker(&state.around.watcher, &path);
-    let tail = Tail {
-        run_id: state.run_id.clone(),
-        attempt: state.attempt,
-        woken,
-        rescan,
-        path,
-        directory: Arc::clone(&state.around.directory),
-        board: Arc::clone(&state.around.board),
-        worker: myself.clone(),
-    };
-    let handle = tail.start(state.upto);
+    let around = &state.around;
+    let of = TailOf { run_id: state.run_id.clone(), attempt: state.attempt, path, worker: myself.clone() };
+    let handle = Tail::new(of, around).start(state.upto);
     if state.ended.is_some() {
         handle.drain();
     }
