@@ -1,5 +1,10 @@
 //! PULSE v1: the frozen six-key snapshot. No field is ever added, renamed or retyped.
 
+pub mod parse;
+pub mod project;
+pub mod reader;
+pub mod writer;
+
 use crate::pulse::v2::{MESSAGE_BYTES_MAX, Status};
 use crate::text::one_line;
 
@@ -24,6 +29,18 @@ pub enum StatusV1 {
 }
 
 impl StatusV1 {
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Idle, Self::Running, Self::Done, Self::Error];
+
+    /// The training is over.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Done | Self::Error => true,
+            Self::Idle | Self::Running => false,
+        }
+    }
+
     /// The word in the file.
     #[must_use]
     pub fn as_str(self) -> &'static str {
