@@ -3,9 +3,13 @@
 //! actor.
 
 use crate::clock;
+use crate::telemetry::Heard;
 use resus_core::api::RunList;
 use resus_core::ids::{Attempt, RunId};
-use resus_core::pulse::line::Telemetry;
+use resus_core::moment::Moment;
+use resus_core::pulse::v1::SnapshotV1;
+use resus_core::pulse::v1::project::{V2State, project};
+use resus_core::pulse::v1::writer::Life;
 use resus_core::run::Run;
 use resus_core::selector::{Named, SelectError, select};
 use resus_core::slot::Slot;
@@ -76,24 +80,40 @@ impl Board {
         self.bump();
     }
 
-    /// Takes in telemetry of an attempt; that of an older attempt is ignored.
-    pub(crate) fn fold(
-        &self,
-        run_id: &RunId,
-        attempt: Attempt,
-        telemetry: Telemetry,
-        said_unix_ms: Option<u64>,
-    ) {
+    /// Takes in telemetry of an attempt. That of an older attempt is ignored, and `false` says so.
+    pub(crate) fn fold(&self, run_id: &RunId, attempt: Attempt, heard: Vec<Heard>) -> bool {
         let now = clock::now();
         let mut published = self.lock();
         let slot = published.slots.entry(run_id.clone()).or_default();
         if attempt < slot.attempt {
-            return;
+            return false;
         }
         slot.begin_attempt(attempt);
-        slot.fold(telemetry, said_unix_ms, now);
+        for (telemetry, said_unix_ms) in heard {
+            slot.fold(telemetry, said_unix_ms, now);
+        }
         drop(published);
         self.bump();
+        true
+    }
+
+    /// Every run as readers of v1 see it.
+    pub(crate) fn snapshots_v1(&self, now: Moment) -> Vec<(RunId, SnapshotV1, Life)> {
+        let published = self.lock();
+        let empty = Slot::default();
+        let snapshot = |run: &Arc<Run>| {
+            let slot = published.slots.get(&run.id).unwrap_or(&empty);
+            let life = if run.phase.is_terminal() { Life::Ended } else { Life::Believed };
+            let alive_unix_s = run.ended_at.unwrap_or(now).unix_ms / 1000;
+            let state = V2State::of(run, slot, alive_unix_s, now.mono_ms);
+            (run.id.clone(), project(&state), life)
+        };
+        published.runs.values().map(snapshot).collect()
+    }
+
+    /// A run as its newest committed event left it.
+    pub(crate) fn run(&self, run_id: &RunId) -> Option<Arc<Run>> {
+        self.lock().runs.get(run_id).cloned()
     }
 
     /// A line of a worker's event file was refused. Returns how many were.

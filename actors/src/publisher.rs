@@ -3,6 +3,7 @@
 use crate::directory::Directory;
 use crate::doing::Summary;
 use crate::limits::{PUBLISH_BATCH, PUBLISH_RETRY};
+use crate::telemetry::Telemetry;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use resus_bus::local::Local;
 use resus_bus::subject;
@@ -24,6 +25,7 @@ pub(crate) struct PublisherState {
     directory: Arc<Directory>,
     reader: Reader,
     bus: Local,
+    telemetry: Arc<Telemetry>,
     namespace: Slug,
     /// Everything up to here has been published. Kept outside of the actor, so that one that is
     /// restarted leaves nothing out; the in-process bus remembers nothing, so a new daemon
@@ -36,12 +38,12 @@ pub(crate) struct Publisher;
 impl Actor for Publisher {
     type Msg = PublisherMsg;
     type State = PublisherState;
-    type Arguments = (Arc<Directory>, Arc<StateDir>, Local, Arc<AtomicU64>);
+    type Arguments = (Arc<Directory>, Arc<StateDir>, Local, Arc<AtomicU64>, Arc<Telemetry>);
 
     async fn pre_start(
         &self,
         _myself: ActorRef<PublisherMsg>,
-        (directory, dirs, bus, published): Self::Arguments,
+        (directory, dirs, bus, published, telemetry): Self::Arguments,
     ) -> Result<PublisherState, ActorProcessingErr> {
         let reader = Reader::open(&dirs.ledger())?;
         let present = reader.last_pos()?;
@@ -50,6 +52,7 @@ impl Actor for Publisher {
             directory,
             reader,
             bus,
+            telemetry,
             namespace: Slug::nearest("default", "default"),
             published,
         })
@@ -74,13 +77,14 @@ impl Actor for Publisher {
         let more = entries.len() >= PUBLISH_BATCH as usize;
         for entry in entries {
             // A row that does not verify is not a fact and is never published.
-            let message = entry.content.ok().and_then(|row| outgoing(&state.namespace, &row));
-            if let Some(message) = message
-                && let Err(PublishError::Away(reason)) = state.bus.publish(message).await
-            {
-                tracing::warn!(%reason, "the bus is away; events wait in the ledger");
-                try_later(&myself);
-                return Ok(());
+            let outgoing = entry.content.ok().and_then(|row| outgoing(&state.namespace, &row));
+            if let Some((run_id, message)) = outgoing {
+                state.telemetry.flush(&run_id).await;
+                if let Err(PublishError::Away(reason)) = state.bus.publish(message).await {
+                    tracing::warn!(%reason, "the bus is away; events wait in the ledger");
+                    try_later(&myself);
+                    return Ok(());
+                }
             }
             state.published.store(entry.pos, Relaxed);
         }
@@ -99,16 +103,17 @@ fn try_later(myself: &ActorRef<PublisherMsg>) {
     });
 }
 
-fn outgoing(namespace: &Slug, row: &Row) -> Option<Message> {
+fn outgoing(namespace: &Slug, row: &Row) -> Option<(RunId, Message)> {
     let pulse =
         to_pulse(row).inspect_err(|error| tracing::error!(%error, "an event can't be published")).ok()?;
     let text = |field: &str| pulse.get(field).and_then(|value| value.as_str()).map(str::to_owned);
     let workload = Slug::new(text("workload")?).ok()?;
     let run_id = RunId::new(row.run_id.clone()).ok()?;
     let event_type: EventType = serde_json::from_value(pulse.get("event_type")?.clone()).ok()?;
-    Some(Message {
+    let message = Message {
         subject: subject::event(namespace, &workload, &run_id, event_type).into(),
         id: text("event_id").map(Into::into),
         body: pulse.to_string().into(),
-    })
+    };
+    Some((run_id, message))
 }

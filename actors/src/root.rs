@@ -187,7 +187,8 @@ async fn start(myself: &ActorRef<RootMsg>, state: &mut RootState, peer: Peer) ->
     let cell = match peer {
         Peer::Store => spawn!(store, Store, (directory(), board(), dirs(), plan.lost)),
         Peer::Publisher => {
-            spawn!(publisher, Publisher, (directory(), dirs(), plan.bus.clone(), Arc::clone(&plan.published)))
+            let (bus, telemetry) = (plan.bus.clone(), Arc::clone(&plan.around.telemetry));
+            spawn!(publisher, Publisher, (directory(), dirs(), bus, Arc::clone(&plan.published), telemetry))
         }
         Peer::Checkpoint => spawn!(checkpoint, Checkpoint, (directory(), dirs())),
         Peer::Watchdog => spawn!(watchdog, Watchdog, directory()),

@@ -8,6 +8,8 @@ use crate::idle::{self, LastAsked};
 use crate::limits::{REPLAY_DEADLINE, STORE_CLOSE_DEADLINE};
 use crate::notify::Notifier;
 use crate::root::{Plan, Root, RootMsg};
+use crate::status_files;
+use crate::telemetry::Telemetry;
 use crate::vigil::Vigil;
 use crate::watch::Watcher;
 use crate::worker::Surroundings;
@@ -16,12 +18,13 @@ use ractor::{Actor, ActorRef, SpawnErr};
 use resus_bus::local::Local;
 use resus_core::ids::Slug;
 use resus_core::policy::Policy;
-use resus_store::{LostHistory, StateDir, StateLock};
+use resus_store::{LostHistory, StateDir, StateError, StateLock};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 
 /// What a system is started with.
 #[derive(Debug)]
@@ -59,6 +62,9 @@ pub enum StartError {
     /// The machine does not say which boot this is.
     #[error("failed to read the machine's boot id: {0}")]
     BootId(#[source] io::Error),
+    /// The state folder does not take what a start writes.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// No change events can be had.
     #[error("failed to set up inotify: {0}")]
     Watcher(#[source] io::Error),
@@ -83,7 +89,8 @@ pub struct System {
     stop: watch::Receiver<bool>,
     vigil: Arc<Vigil>,
     notifier: Option<Arc<Notifier>>,
-    watcher: tokio::task::JoinHandle<io::Result<()>>,
+    /// What goes on beside the actors; ends with this.
+    _beside: JoinSet<()>,
     _lock: StateLock,
 }
 
@@ -106,19 +113,30 @@ impl System {
             watcher: Arc::clone(&watcher),
         };
         let (stop_sender, stop) = watch::channel(false);
+        let (board, bus) = (Arc::new(Board::new(setup.node.to_string())), Local::default());
+        let generation = setup.state.next_generation(clock::now().unix_ms / 1000)?;
+        let telemetry = Telemetry::new(Arc::clone(&board), bus.clone(), setup.node.clone(), generation);
         let door = Arc::new(Inner {
             asked: Arc::new(LastAsked::default()),
-            board: Arc::new(Board::new(setup.node.to_string())),
+            board,
+            telemetry,
             directory: Arc::new(Directory::default()),
             registry: Arc::new(Registry::built_in(text(&setup.program)?, setup.policy)?),
             state: Arc::new(setup.state),
-            bus: Local::default(),
+            bus,
             node: setup.node.to_string(),
             version: setup.version,
             started_at: clock::now(),
             stop: stop_sender,
         });
-        let watcher = tokio::spawn(watcher.run());
+        let mut beside = JoinSet::new();
+        beside.spawn(async move {
+            if let Err(error) = watcher.run().await {
+                tracing::error!(%error, "change events are lost; files are re-read from time to time");
+            }
+        });
+        beside.spawn(Arc::clone(&door.telemetry).run());
+        beside.spawn(status_files::keep(Arc::clone(&door.board), Arc::clone(&door.state)));
         let (root, _task) = Actor::spawn(None, Root, plan(&door, around)).await.map_err(Box::new)?;
         let notifier = setup.notifier.map(Arc::new);
         // Exit, not an orderly end: what is stuck would not take part in it. The ledger is
@@ -138,7 +156,7 @@ impl System {
         if let Some(notifier) = &notifier {
             notifier.ready();
         }
-        Ok(Self { door: Door(door), root, stop, vigil, notifier, watcher, _lock: setup.lock })
+        Ok(Self { door: Door(door), root, stop, vigil, notifier, _beside: beside, _lock: setup.lock })
     }
 
     /// The way in.
@@ -166,7 +184,6 @@ impl System {
             tracing::error!("the actors did not stop in time");
         }
         self.root.stop(None);
-        self.watcher.abort();
     }
 }
 
@@ -205,6 +222,7 @@ fn plan(door: &Inner, around: Around) -> Plan {
             revive: around.revive,
             directory: Arc::clone(&door.directory),
             board: Arc::clone(&door.board),
+            telemetry: Arc::clone(&door.telemetry),
             watcher: around.watcher,
         }),
         registry: Arc::clone(&door.registry),

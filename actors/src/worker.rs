@@ -12,6 +12,7 @@ use crate::board::Board;
 use crate::directory::Directory;
 use crate::doing::{Doing, Summary};
 use crate::supervisor::{Observation, SupervisorMsg};
+use crate::telemetry::Telemetry;
 use crate::watch::Watcher;
 use link::{Link, Replies, ShimPlace};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -33,6 +34,7 @@ pub(crate) struct Surroundings {
     pub(crate) revive: String,
     pub(crate) directory: Arc<Directory>,
     pub(crate) board: Arc<Board>,
+    pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) watcher: Arc<Watcher>,
 }
 

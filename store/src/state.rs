@@ -1,5 +1,6 @@
 //! The state folder: where it is, who may touch it, and what its parts are called.
 
+mod generation;
 mod private;
 
 use crate::lock::{LockError, StateLock};

@@ -183,3 +183,37 @@ async fn a_stopped_system_starts_again_with_everything_it_knew() {
     assert!(system.door().run(&id).is_ok(), "the run was forgotten");
     system.shut_down().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn telemetry_goes_out_at_once_then_thinned_and_always_before_the_next_word_of_the_ledger() {
+    use resus_core::pulse::line::{Progress, Telemetry};
+    let folder = tempfile::tempdir().unwrap();
+    let system = started(folder.path()).await;
+    let door = system.door();
+    let run_id = resus_core::ids::RunId::new(submitted(&door, "one").await).unwrap();
+    let attempt = resus_core::ids::Attempt(9);
+    let mut bus = door.subscribe();
+    let progress = |done: u32| {
+        let done = Some(f64::from(done));
+        (Telemetry::Progress(Progress { unit: "step".to_owned(), done, ..Progress::default() }), None)
+    };
+    door.0.telemetry.hear(&run_id, attempt, vec![progress(1)]).await;
+    door.0.telemetry.hear(&run_id, attempt, (2..=100).map(progress).collect()).await;
+    // Of an attempt that is over: not heard.
+    door.0.telemetry.hear(&run_id, resus_core::ids::Attempt(8), vec![progress(7)]).await;
+    door.0.telemetry.flush(&run_id).await;
+    door.0.telemetry.flush(&run_id).await;
+    let mut told = Vec::new();
+    while let Ok(message) = bus.try_recv() {
+        let event: serde_json::Value = serde_json::from_str(&message.body).unwrap();
+        if event["event_type"] == "progress" {
+            assert!(message.id.is_none(), "telemetry is never deduplicated");
+            told.push((event["tick"].as_u64().unwrap(), event["payload"]["done"].as_f64().unwrap()));
+        }
+    }
+    // On a machine that is slow enough, the one at the head of the hundred has its turn too.
+    let (amounts, ticks): (Vec<_>, Vec<_>) = told.iter().map(|(tick, done)| (*done, *tick)).unzip();
+    assert!(amounts == [1.0, 100.0] || amounts == [1.0, 2.0, 100.0], "{amounts:?}");
+    assert!(ticks.is_sorted_by(|one, next| one < next), "{ticks:?}");
+    system.shut_down().await;
+}

@@ -6,6 +6,7 @@
 //! is written to a record beside it before anything of it is handed on, so that a new daemon
 //! continues there.
 
+use crate::file::replace;
 use crate::limits::{EVENTS_FREE_STEP, EVENTS_KEPT_BYTES, EVENTS_READ_BYTES};
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
 use serde::{Deserialize, Serialize};
@@ -217,12 +218,9 @@ impl Source {
         serde_json::from_slice(&text).ok()
     }
 
-    /// Written beside and renamed: torn records would send a reader astray. A power cut may lose
-    /// it, and with it at most what the same cut took from the event file.
+    /// A power cut may lose it, and with it at most what the same cut took from the event file.
     fn record(&self, place: Place) -> io::Result<Place> {
-        let (path, beside) = (self.record_path(), self.path.with_extension("place.new"));
-        fs::write(&beside, serde_json::to_vec(&place)?)?;
-        fs::rename(beside, path)?;
+        replace(&self.record_path(), &serde_json::to_vec(&place)?, false)?;
         Ok(place)
     }
 

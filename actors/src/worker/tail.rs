@@ -8,6 +8,7 @@ use crate::directory::Directory;
 use crate::ingest::{Found, Splitter};
 use crate::limits::{EVENTS_READ_DEADLINE, RESCAN_INTERVAL, RESCAN_INTERVAL_WATCHED, WORDS_IN_FLIGHT};
 use crate::supervisor::{Observation, SupervisorMsg};
+use crate::telemetry::Heard;
 use crate::watch::Watcher;
 use ractor::ActorRef;
 use resus_core::ids::{Attempt, RunId};
@@ -36,6 +37,7 @@ pub(crate) struct Tail {
     worker: ActorRef<WorkerMsg>,
     directory: Arc<Directory>,
     board: Arc<Board>,
+    telemetry: Arc<crate::telemetry::Telemetry>,
     watcher: Arc<Watcher>,
     woken: Arc<Notify>,
     /// The file is looked at at least this often.
@@ -72,8 +74,9 @@ impl Tail {
         let TailOf { run_id, attempt, path, worker } = of;
         let (directory, board) = (Arc::clone(&around.directory), Arc::clone(&around.board));
         let watcher = Arc::clone(&around.watcher);
+        let telemetry = Arc::clone(&around.telemetry);
         let (woken, rescan) = waker(&watcher, &path);
-        Self { run_id, attempt, path, worker, directory, board, watcher, woken, rescan }
+        Self { run_id, attempt, path, worker, directory, board, telemetry, watcher, woken, rescan }
     }
 
     /// Begins to read at `upto`.
@@ -159,16 +162,16 @@ impl Tail {
         let supervisor = self.directory.supervisor.get().ok_or(Gone)?;
         let mut in_flight = 0;
         let mut newest = None;
+        let mut telemetry = Vec::new();
         for Found { upto, line } in found {
             match line {
                 Ok(Line { said: Said::Word(word), unix_ms, .. }) => {
+                    self.hear(&supervisor, std::mem::take(&mut telemetry), progressed).await?;
                     let fact = Fact::Said { word, said_unix_ms: unix_ms, upto };
                     newest = Some(self.observe(&supervisor, fact)?);
                     in_flight += 1;
                 }
-                Ok(Line { said: Said::Telemetry(telemetry), unix_ms, .. }) => {
-                    self.measure(&supervisor, telemetry, unix_ms, progressed)?;
-                }
+                Ok(Line { said: Said::Telemetry(said), unix_ms, .. }) => telemetry.push((said, unix_ms)),
                 Err(error) => {
                     let refused = self.board.refused_line(&self.run_id);
                     if refused.is_power_of_two() {
@@ -181,26 +184,31 @@ impl Tail {
                 committed(newest.take()).await?;
             }
         }
+        self.hear(&supervisor, telemetry, progressed).await?;
         committed(newest).await
     }
 
-    fn measure(
+    async fn hear(
         &self,
         supervisor: &ActorRef<SupervisorMsg>,
-        telemetry: Telemetry,
-        unix_ms: Option<u64>,
+        heard: Vec<Heard>,
         progressed: &mut Progressed,
     ) -> Result<(), Gone> {
+        if heard.is_empty() {
+            return Ok(());
+        }
         if !progressed.signed {
             progressed.signed = true;
             drop(self.observe(supervisor, Fact::SignOfLife)?);
         }
-        if let Telemetry::Progress(progress) = &telemetry
-            && let Some(done) = progress.amount()
-        {
-            progressed.reached = Some(Reached { done, total: progress.amount_total() });
+        for (telemetry, _) in &heard {
+            if let Telemetry::Progress(progress) = telemetry
+                && let Some(done) = progress.amount()
+            {
+                progressed.reached = Some(Reached { done, total: progress.amount_total() });
+            }
         }
-        self.board.fold(&self.run_id, self.attempt, telemetry, unix_ms);
+        self.telemetry.hear(&self.run_id, self.attempt, heard).await;
         Ok(())
     }
 

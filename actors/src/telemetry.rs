@@ -1,0 +1,189 @@
+//! The lane that never blocks: what workers say often and may be lost. The newest of it is kept
+//! on the board, curves are kept in `history`, and what goes out is coalesced by core.
+
+use crate::board::Board;
+use crate::clock;
+use resus_bus::local::Local;
+use resus_bus::subject;
+use resus_bus::transport::{Message, Transport};
+use resus_core::ids::{Attempt, RunId, Slug};
+use resus_core::pulse::line::Telemetry as Said;
+use resus_core::pulse::v2::{Envelope, Place, Source};
+use resus_core::run::Run;
+use resus_core::telemetry::budget::Budget;
+use resus_core::telemetry::coalescer::{Coalescer, Emission};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How often it is counted who shares the node's budget, in milliseconds.
+const COUNT_MS: u64 = 250;
+
+/// One piece of telemetry and when the worker said it by its own clock (Unix ms).
+pub(crate) type Heard = (Said, Option<u64>);
+
+/// What goes out of one run.
+struct Lane {
+    attempt: Attempt,
+    coalescer: Coalescer,
+    heard_unix_ms: u64,
+}
+
+#[derive(Default)]
+struct Lanes {
+    lanes: BTreeMap<RunId, Lane>,
+    interval_ms: u64,
+    counted_mono_ms: Option<u64>,
+}
+
+impl Lanes {
+    fn interval_ms(&mut self, now_ms: u64) -> u64 {
+        if self.counted_mono_ms.is_none_or(|at| now_ms.saturating_sub(at) >= COUNT_MS) {
+            let emitters = self.lanes.values().map(|lane| lane.coalescer.emitters(now_ms)).sum();
+            self.interval_ms = Budget::default().interval_ms(emitters);
+            self.counted_mono_ms = Some(now_ms);
+        }
+        self.interval_ms
+    }
+}
+
+/// The telemetry of all runs of this daemon.
+pub(crate) struct Telemetry {
+    board: Arc<Board>,
+    bus: Local,
+    node: Slug,
+    namespace: Slug,
+    /// Durable number of this daemon's life: what it says comes after what earlier ones said.
+    generation: u32,
+    lanes: Mutex<Lanes>,
+    /// Something waits for its turn.
+    waiting: Notify,
+}
+
+impl Telemetry {
+    pub(crate) fn new(board: Arc<Board>, bus: Local, node: Slug, generation: u32) -> Arc<Self> {
+        let namespace = Slug::nearest("default", "default");
+        let (lanes, waiting) = (Mutex::default(), Notify::new());
+        Arc::new(Self { board, bus, node, namespace, generation, lanes, waiting })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in what an attempt said; that of an older attempt is ignored.
+    pub(crate) async fn hear(&self, run_id: &RunId, attempt: Attempt, heard: Vec<Heard>) {
+        if heard.is_empty() || !self.board.fold(run_id, attempt, heard.clone()) {
+            return;
+        }
+        let now = clock::now();
+        let mut out = Vec::new();
+        let waits = {
+            let mut lanes = self.lock();
+            let interval_ms = lanes.interval_ms(now.mono_ms);
+            let lane = lanes.lanes.entry(run_id.clone()).or_insert_with(|| Lane {
+                attempt,
+                coalescer: Coalescer::new(self.generation),
+                heard_unix_ms: now.unix_ms,
+            });
+            if lane.attempt != attempt {
+                out.extend(
+                    lane.coalescer.flush(now.mono_ms).into_iter().map(|emission| (lane.attempt, emission)),
+                );
+                lane.attempt = attempt;
+            }
+            lane.heard_unix_ms = now.unix_ms;
+            for (said, unix_ms) in heard {
+                let due = lane.coalescer.put(said, unix_ms, now.mono_ms, interval_ms);
+                out.extend(due.into_iter().map(|emission| (attempt, emission)));
+            }
+            lane.coalescer.next_due(interval_ms).is_some()
+        };
+        for (attempt, emission) in out {
+            self.publish(run_id, attempt, &emission, now.unix_ms).await;
+        }
+        if waits {
+            self.waiting.notify_one();
+        }
+    }
+
+    /// Says what waits of a run, before an event of the ledger goes out: readers place telemetry
+    /// by the event before it.
+    pub(crate) async fn flush(&self, run_id: &RunId) {
+        let now = clock::now();
+        let (attempt, heard_unix_ms, emissions) = {
+            let mut lanes = self.lock();
+            let Some(lane) = lanes.lanes.get_mut(run_id) else { return };
+            (lane.attempt, lane.heard_unix_ms, lane.coalescer.flush(now.mono_ms))
+        };
+        for emission in emissions {
+            self.publish(run_id, attempt, &emission, heard_unix_ms).await;
+        }
+        // Should a late word come after its end, it begins a lane that nobody waits for.
+        if self.board.run(run_id).is_none_or(|run| run.phase.is_terminal()) {
+            self.lock().lanes.remove(run_id);
+        }
+    }
+
+    /// Says for ever what has waited long enough.
+    pub(crate) async fn run(self: Arc<Self>) {
+        loop {
+            let due_ms = self.speak().await;
+            match due_ms {
+                None => self.waiting.notified().await,
+                Some(due_ms) => {
+                    let wait = due_ms.saturating_sub(clock::now().mono_ms).max(1);
+                    tokio::time::sleep(Duration::from_millis(wait)).await;
+                }
+            }
+        }
+    }
+
+    /// Says what is due now and returns when something is due next.
+    async fn speak(&self) -> Option<u64> {
+        let now = clock::now();
+        let mut out = Vec::new();
+        let next = {
+            let mut lanes = self.lock();
+            let interval_ms = lanes.interval_ms(now.mono_ms);
+            for (run_id, lane) in &mut lanes.lanes {
+                for emission in lane.coalescer.take_due(now.mono_ms, interval_ms) {
+                    out.push((run_id.clone(), lane.attempt, lane.heard_unix_ms, emission));
+                }
+            }
+            lanes.lanes.values().filter_map(|lane| lane.coalescer.next_due(interval_ms)).min()
+        };
+        for (run_id, attempt, heard_unix_ms, emission) in out {
+            self.publish(&run_id, attempt, &emission, heard_unix_ms).await;
+        }
+        next
+    }
+
+    async fn publish(&self, run_id: &RunId, attempt: Attempt, emission: &Emission, heard_unix_ms: u64) {
+        let Some(run) = self.board.run(run_id) else { return };
+        let envelope = self.envelope(&run, attempt, emission, heard_unix_ms);
+        let subject = subject::event(&self.namespace, &run.spec.workload, run_id, envelope.event_type).into();
+        match serde_json::to_string(&envelope) {
+            // Whoever is away misses it: the next one says it anew.
+            Ok(body) => drop(self.bus.publish(Message { subject, id: None, body: body.into() }).await),
+            Err(error) => tracing::error!(%run_id, %error, "telemetry can't be written as JSON"),
+        }
+    }
+
+    fn envelope(&self, run: &Run, attempt: Attempt, emission: &Emission, heard_unix_ms: u64) -> Envelope {
+        let (event_type, payload) = emission.payload(heard_unix_ms);
+        Envelope {
+            event_type,
+            place: Place::Telemetry { after_seq: run.seq, tick: emission.tick },
+            training_id: run.id.clone(),
+            attempt,
+            unix_ms: emission.said_unix_ms.unwrap_or(heard_unix_ms),
+            workload: run.spec.workload.clone(),
+            node: self.node.clone(),
+            source: Source::Worker,
+            flow: run.spec.flow.clone(),
+            payload: payload.into(),
+        }
+    }
+}
