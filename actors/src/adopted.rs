@@ -68,6 +68,16 @@ impl Adopted {
         self.signal(Signal::CONT)
     }
 
+    /// SIGSTOP to its group. (What has left the group goes on.)
+    pub(crate) fn freeze(&self) -> io::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// SIGCONT to its group.
+    pub(crate) fn thaw(&self) -> io::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
     /// SIGKILL to its group.
     pub(crate) fn kill(&self) -> io::Result<()> {
         self.signal(Signal::KILL)

@@ -3,17 +3,19 @@
 //! actor.
 
 use crate::clock;
+use crate::silences::{Life, Silences};
 use crate::telemetry::Heard;
 use resus_core::api::RunList;
 use resus_core::ids::{Attempt, RunId};
 use resus_core::moment::Moment;
 use resus_core::pulse::v1::SnapshotV1;
 use resus_core::pulse::v1::project::{V2State, project};
-use resus_core::pulse::v1::writer::Life;
+use resus_core::pulse::v1::writer::Life as Believed;
 use resus_core::run::Run;
 use resus_core::selector::{Named, SelectError, select};
 use resus_core::slot::Slot;
 use resus_core::view::RunView;
+use resus_core::watch::Health;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +34,7 @@ struct Published {
 /// The published view of one node.
 pub(crate) struct Board {
     node: String,
+    silences: Arc<Silences>,
     published: Mutex<Published>,
     ledger_pos: AtomicU64,
     rss_bytes: AtomicU64,
@@ -41,9 +44,10 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    pub(crate) fn new(node: String) -> Self {
+    pub(crate) fn new(node: String, silences: Arc<Silences>) -> Self {
         Self {
             node,
+            silences,
             published: Mutex::new(Published::default()),
             ledger_pos: AtomicU64::new(0),
             rss_bytes: AtomicU64::new(0),
@@ -98,12 +102,16 @@ impl Board {
     }
 
     /// Every run as readers of v1 see it.
-    pub(crate) fn snapshots_v1(&self, now: Moment) -> Vec<(RunId, SnapshotV1, Life)> {
+    pub(crate) fn snapshots_v1(&self, now: Moment) -> Vec<(RunId, SnapshotV1, Believed)> {
         let published = self.lock();
         let empty = Slot::default();
         let snapshot = |run: &Arc<Run>| {
             let slot = published.slots.get(&run.id).unwrap_or(&empty);
-            let life = if run.phase.is_terminal() { Life::Ended } else { Life::Believed };
+            let life = match self.life(run, now).map(|life| life.health) {
+                _ if run.phase.is_terminal() => Believed::Ended,
+                Some(Health::Hung | Health::Lost) => Believed::Doubted,
+                Some(Health::Ok | Health::Stale | Health::Unknown) | None => Believed::Believed,
+            };
             let alive_unix_s = run.ended_at.unwrap_or(now).unix_ms / 1000;
             let state = V2State::of(run, slot, alive_unix_s, now.mono_ms);
             (run.id.clone(), project(&state), life)
@@ -174,9 +182,7 @@ impl Board {
         let mut runs: Vec<_> = published.runs.values().collect();
         runs.sort_by_key(|run| std::cmp::Reverse((run.accepted_at.unix_ms, &run.id)));
         let empty = Slot::default();
-        let view = |run: &&Arc<Run>| {
-            RunView::of(run, published.slots.get(&run.id).unwrap_or(&empty), &self.node, now)
-        };
+        let view = |run: &&Arc<Run>| self.view_of(run, published.slots.get(&run.id).unwrap_or(&empty), now);
         let quarantined =
             published.quarantined.iter().map(|(id, reason)| (id.to_string(), reason.clone())).collect();
         RunList { runs: runs.iter().map(view).collect(), quarantined }
@@ -204,7 +210,22 @@ impl Board {
         let published = self.lock();
         let run = published.runs.get(run_id)?;
         let empty = Slot::default();
-        Some(RunView::of(run, published.slots.get(run_id).unwrap_or(&empty), &self.node, now))
+        Some(self.view_of(run, published.slots.get(run_id).unwrap_or(&empty), now))
+    }
+
+    fn view_of(&self, run: &Run, slot: &Slot, now: Moment) -> RunView {
+        let mut view = RunView::of(run, slot, &self.node, now);
+        if let Some(life) = self.life(run, now) {
+            view.health = Some(life.health);
+            view.progress_age_s = life.progress_age_ms.map(|ms| ms as f64 / 1000.0);
+            view.behind_bytes = life.behind;
+        }
+        view
+    }
+
+    /// What is known of the life of a run's worker, while it has one.
+    fn life(&self, run: &Run, now: Moment) -> Option<Life> {
+        run.worker.as_ref().and_then(|_| self.silences.life(&run.id, now.mono_ms))
     }
 
     /// Runs that have not ended, all runs, runs set aside.

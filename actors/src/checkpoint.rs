@@ -170,6 +170,8 @@ fn check(folder: &Path, announced: &CheckpointRef) -> Fact {
                 step: Some(whole.header.games as f64),
                 size_bytes: Some(whole.size_bytes),
                 digest: Some(format!("crc32:{:08x}", whole.header.crc)),
+                epoch: announced.epoch,
+                duration_s: announced.duration_s,
             };
             Fact::CheckpointChecked { checkpoint, refusal: None }
         }
@@ -216,6 +218,8 @@ fn named(path: &Path) -> CheckpointRef {
         step: None,
         size_bytes: None,
         digest: None,
+        epoch: None,
+        duration_s: None,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::idle::LastAsked;
 use crate::limits::{COMMAND_DEADLINE, EVENTS_PAGE_MAX, OUTPUT_BYTES_MAX};
 use crate::output::{self, OutputError};
 use crate::problem::{internal, of_selector, problem, unwritable};
+use crate::silences::Silences;
 use crate::telemetry::Telemetry;
 use crate::workload::Registry;
 use resus_bus::local::Local;
@@ -31,6 +32,7 @@ pub struct Door(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) board: Arc<Board>,
     pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) silences: Arc<Silences>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) state: Arc<StateDir>,

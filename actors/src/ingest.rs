@@ -1,8 +1,11 @@
 //! Lines out of bytes: the worker's event file is cut into lines here, without a file in
 //! sight. Memory is bounded by one event, whatever the worker writes.
 
-use resus_core::pulse::line::{Line, LineError, parse};
-use resus_core::pulse::v2::EVENT_BYTES_MAX;
+use resus_core::pulse::line::{Line, LineError, Progress, Said, Telemetry, parse};
+use resus_core::pulse::v2::{EVENT_BYTES_MAX, Status};
+use resus_core::pulse::word::Word;
+use resus_core::sd_notify::{self, Notice};
+use serde::Deserialize;
 
 /// What was found between two newlines.
 #[derive(Debug, PartialEq)]
@@ -76,23 +79,67 @@ impl Splitter {
         }
     }
 
-    fn finish(&mut self, line: &[u8]) -> Option<Found> {
+    fn finish(&mut self, line: &[u8]) -> Vec<Found> {
         self.keep(line);
         let skipped = std::mem::take(&mut self.skipped);
         let whole = std::mem::take(&mut self.partial);
         let upto = self.offset;
         if std::mem::take(&mut self.resync) {
-            return None;
+            return Vec::new();
         }
         if skipped > 0 {
-            return Some(Found { upto, line: Err(LineError::TooLong { bytes: skipped }) });
+            return vec![Found { upto, line: Err(LineError::TooLong { bytes: skipped }) }];
         }
         let whole = whole.strip_suffix(b"\r").unwrap_or(&whole);
         if whole.iter().all(u8::is_ascii_whitespace) {
-            return None;
+            return Vec::new();
         }
-        Some(Found { upto, line: parse(whole) })
+        if whole.starts_with(NOTIFY_HEAD) {
+            return notified(whole, upto);
+        }
+        vec![Found { upto, line: parse(whole) }]
     }
+}
+
+/// How a line begins that the shim wrote for a datagram of the worker.
+const NOTIFY_HEAD: &[u8] = br#"{"notify":"#;
+
+/// What a worker said by sd_notify. Each word gets an offset of its own within the line, because
+/// what ends at or before a known offset counts as known.
+fn notified(line: &[u8], upto: u64) -> Vec<Found> {
+    #[derive(Deserialize)]
+    struct Datagram {
+        notify: String,
+    }
+    let refused = |reason: String| vec![Found { upto, line: Err(LineError::Json { reason }) }];
+    let datagram: Datagram = match serde_json::from_slice(line) {
+        Ok(datagram) => datagram,
+        Err(error) => return refused(error.to_string()),
+    };
+    let notices = match sd_notify::parse(datagram.notify.as_bytes()) {
+        Ok(notices) => notices,
+        Err(error) => return refused(error.to_string()),
+    };
+    let count = notices.len() as u64;
+    let found = notices
+        .into_iter()
+        .zip(1..)
+        .map(|(notice, nth)| Found { upto: upto - count + nth, line: said(notice) });
+    found.collect()
+}
+
+fn said(notice: Notice) -> Result<Line, LineError> {
+    let said = match notice {
+        Notice::Ready => Said::Word(Word::Status { status: Status::Running, message: String::new() }),
+        Notice::Alive => Said::Telemetry(Telemetry::Heartbeat),
+        Notice::Message(message) => {
+            let (unit, message) = ("step".to_owned(), Some(message));
+            Said::Telemetry(Telemetry::Progress(Progress { unit, message, ..Progress::default() }))
+        }
+        Notice::Event(line) => return Ok(line),
+        Notice::Refused(error) => return Err(error),
+    };
+    Ok(Line { n: None, unix_ms: None, said })
 }
 
 #[cfg(test)]
@@ -149,6 +196,27 @@ mod tests {
         let found = splitter.feed(&end);
         assert_eq!(found[0].line, Err(LineError::TooLong { bytes: 5_000_000 }));
         assert!(found[1].line.is_ok());
+    }
+
+    #[test]
+    fn what_a_program_tells_by_sd_notify_is_taken_apart() {
+        let mut splitter = Splitter::at(0);
+        let line = br#"{"notify":"READY=1\nSTATUS=epoch 2/3\nWATCHDOG=1\nX_PULSE={\"event_type\":\"heartbeat\"}\nX_PULSE=no"}"#;
+        let found = splitter.feed(&[line.as_slice(), b"\n"].concat());
+        let end = line.len() as u64 + 1;
+        assert_eq!(found.iter().map(|f| f.upto).collect::<Vec<_>>(), (end - 4..=end).collect::<Vec<_>>());
+        let said: Vec<_> = found.iter().map(|f| f.line.as_ref().map(|line| &line.said)).collect();
+        assert!(matches!(said[0], Ok(Said::Word(Word::Status { status: Status::Running, .. }))));
+        assert!(
+            matches!(said[1], Ok(Said::Telemetry(Telemetry::Progress(p))) if p.message.as_deref() == Some("epoch 2/3"))
+        );
+        assert!(matches!(said[2], Ok(Said::Telemetry(Telemetry::Heartbeat))));
+        assert!(matches!(said[3], Ok(Said::Telemetry(Telemetry::Heartbeat))));
+        assert!(said[4].is_err());
+        for nonsense in [r#"{"notify":5}"#, r#"{"notify":"#, r#"{"notify":""}"#] {
+            let found = splitter.feed(format!("{nonsense}\n").as_bytes());
+            assert!(found.iter().all(|f| f.line.is_err()), "{nonsense}");
+        }
     }
 
     #[test]

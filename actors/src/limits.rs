@@ -43,6 +43,9 @@ pub const EVENTS_KEPT_BYTES: u64 = 1 << 20;
 /// than the line.
 pub const EVENTS_FREE_STEP: u64 = 1 << 20;
 
+/// A hung worker is looked at for at most this long before it is killed.
+pub const EVIDENCE_DEADLINE: Duration = Duration::from_secs(1);
+
 /// Words of one run that may wait for the disk at once. A worker that floods its event file is
 /// read more slowly, and commands to other runs still get through.
 pub const WORDS_IN_FLIGHT: usize = 64;

@@ -191,7 +191,9 @@ async fn start(myself: &ActorRef<RootMsg>, state: &mut RootState, peer: Peer) ->
             spawn!(publisher, Publisher, (directory(), dirs(), bus, Arc::clone(&plan.published), telemetry))
         }
         Peer::Checkpoint => spawn!(checkpoint, Checkpoint, (directory(), dirs())),
-        Peer::Watchdog => spawn!(watchdog, Watchdog, directory()),
+        Peer::Watchdog => {
+            spawn!(watchdog, Watchdog, (directory(), Arc::clone(&plan.around.silences)))
+        }
         Peer::ErrorTracker => spawn!(error_tracker, ErrorTracker, directory()),
         Peer::Monitor => spawn!(monitor, Monitor, (directory(), board())),
         Peer::Workers => spawn!(workers, Workers, Arc::clone(&plan.around)),
@@ -200,6 +202,7 @@ async fn start(myself: &ActorRef<RootMsg>, state: &mut RootState, peer: Peer) ->
             let arguments = SupervisorArgs {
                 directory: directory(),
                 board: board(),
+                silences: Arc::clone(&plan.around.silences),
                 node: plan.node.clone(),
                 boot_id: plan.boot_id.clone(),
                 life: state.supervisor_lives,

@@ -10,6 +10,7 @@ use crate::directory::Directory;
 use crate::doing::Summary;
 use crate::error_tracker::ErrorTrackerMsg;
 use crate::limits::DECISIONS_WAITING_MAX;
+use crate::silences::Silences;
 use crate::store::StoreMsg;
 use crate::watchdog::WatchdogMsg;
 use crate::worker::Order;
@@ -19,11 +20,12 @@ use resus_core::effect::Effect;
 use resus_core::event::{Event, Why};
 use resus_core::fleet::{Fleet, FleetError, Recorded, Step};
 use resus_core::ids::{Attempt, CommandId, RunId, Slug};
-use resus_core::input::{Fact, Input, Verb};
+use resus_core::input::{Ask, Fact, Input, Verb};
 use resus_core::pulse::word::Word;
 use resus_core::release::Held;
 use resus_core::run::Run;
 use resus_core::spec::Spec;
+use resus_core::watch::limits;
 use resus_store::record::to_row;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -126,6 +128,7 @@ enum Answer {
 pub(crate) struct SupervisorArgs {
     pub(crate) directory: Arc<Directory>,
     pub(crate) board: Arc<Board>,
+    pub(crate) silences: Arc<Silences>,
     pub(crate) node: Slug,
     pub(crate) boot_id: String,
     /// Which life this is, from 1.
@@ -135,6 +138,7 @@ pub(crate) struct SupervisorArgs {
 pub(crate) struct SupervisorState {
     directory: Arc<Directory>,
     board: Arc<Board>,
+    silences: Arc<Silences>,
     boot_id: String,
     fleet: Fleet,
     held: Held<Consequence>,
@@ -157,6 +161,7 @@ impl Actor for Supervisor {
         Ok(SupervisorState {
             directory: args.directory,
             board: args.board,
+            silences: args.silences,
             fleet: Fleet::new(args.node, args.boot_id.clone()),
             boot_id: args.boot_id,
             held: Held::new(args.life.saturating_mul(TICKETS_PER_LIFE)),
@@ -323,6 +328,10 @@ fn act(state: &mut SupervisorState, consequence: Consequence) {
 
 fn wind_watchdog(state: &SupervisorState, run_id: &RunId) {
     if let Some(run) = state.fleet.get(run_id) {
+        match run.phase.is_terminal() {
+            true => state.silences.forget(run_id),
+            false => state.silences.set(run_id, run.attempt, limits(run)),
+        }
         let (attempt, due_mono_ms) = (run.attempt, run.deadline_mono_ms);
         state.directory.watchdog.send(WatchdogMsg::Set { run_id: run_id.clone(), attempt, due_mono_ms });
     }
@@ -343,7 +352,14 @@ fn carry_out(directory: &Directory, run_id: &RunId, spec: &Arc<Spec>, effect: Ef
             order(Order::Spawn { attempt, spec: Arc::clone(spec), resume_from });
         }
         Effect::Attach { attempt, upto } => order(Order::Attach { attempt, upto }),
-        Effect::Ask { attempt } => order(Order::Ask { attempt }),
+        Effect::Ask { attempt } => order(Order::Ask { attempt, ask: Ask::Stop }),
+        Effect::Hold { attempt } => order(Order::Ask { attempt, ask: Ask::Hold }),
+        Effect::Unhold { attempt } => order(Order::Ask { attempt, ask: Ask::Resume }),
+        Effect::AskRelease { attempt } => order(Order::Ask { attempt, ask: Ask::Release }),
+        Effect::AskCheckpoint { attempt } => order(Order::Ask { attempt, ask: Ask::Checkpoint }),
+        Effect::Freeze { attempt } => order(Order::Freeze { attempt }),
+        Effect::Thaw { attempt } => order(Order::Thaw { attempt }),
+        Effect::KeepEvidence { attempt } => order(Order::KeepEvidence { attempt }),
         Effect::Terminate { attempt } => order(Order::Terminate { attempt }),
         Effect::Kill { attempt } => order(Order::Kill { attempt }),
         Effect::Dismiss => order(Order::Dismiss),

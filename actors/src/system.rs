@@ -8,6 +8,7 @@ use crate::idle::{self, LastAsked};
 use crate::limits::{REPLAY_DEADLINE, STORE_CLOSE_DEADLINE};
 use crate::notify::Notifier;
 use crate::root::{Plan, Root, RootMsg};
+use crate::silences::Silences;
 use crate::status_files;
 use crate::telemetry::Telemetry;
 use crate::vigil::Vigil;
@@ -113,12 +114,15 @@ impl System {
             watcher: Arc::clone(&watcher),
         };
         let (stop_sender, stop) = watch::channel(false);
-        let (board, bus) = (Arc::new(Board::new(setup.node.to_string())), Local::default());
+        let silences = Arc::<Silences>::default();
+        let board = Arc::new(Board::new(setup.node.to_string(), Arc::clone(&silences)));
+        let bus = Local::default();
         let generation = setup.state.next_generation(clock::now().unix_ms / 1000)?;
         let telemetry = Telemetry::new(Arc::clone(&board), bus.clone(), setup.node.clone(), generation);
         let door = Arc::new(Inner {
             asked: Arc::new(LastAsked::default()),
             board,
+            silences,
             telemetry,
             directory: Arc::new(Directory::default()),
             registry: Arc::new(Registry::built_in(text(&setup.program)?, setup.policy)?),
@@ -223,6 +227,7 @@ fn plan(door: &Inner, around: Around) -> Plan {
             directory: Arc::clone(&door.directory),
             board: Arc::clone(&door.board),
             telemetry: Arc::clone(&door.telemetry),
+            silences: Arc::clone(&door.silences),
             watcher: around.watcher,
         }),
         registry: Arc::clone(&door.registry),

@@ -1,6 +1,7 @@
 //! One actor per run: it speaks to the run's shim, reads the worker's events, and reports
 //! what it sees.
 
+mod ears;
 pub(crate) mod link;
 mod orders;
 mod source;
@@ -11,16 +12,18 @@ use crate::adopted::Adopted;
 use crate::board::Board;
 use crate::directory::Directory;
 use crate::doing::{Doing, Summary};
+use crate::silences::Silences;
 use crate::supervisor::{Observation, SupervisorMsg};
 use crate::telemetry::Telemetry;
 use crate::watch::Watcher;
 use link::{Link, Replies, ShimPlace};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use resus_core::ids::{Attempt, RunId};
-use resus_core::input::{CheckpointRef, Fact, Reached};
+use resus_core::input::{Ask, CheckpointRef, Fact, Reached};
 use resus_core::spec::Spec;
 use resus_shim::protocol::{Exit as ShimExit, Reply};
 use resus_store::StateDir;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tail::TailHandle;
@@ -35,6 +38,7 @@ pub(crate) struct Surroundings {
     pub(crate) directory: Arc<Directory>,
     pub(crate) board: Arc<Board>,
     pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) silences: Arc<Silences>,
     pub(crate) watcher: Arc<Watcher>,
 }
 
@@ -43,7 +47,10 @@ pub(crate) struct Surroundings {
 pub(crate) enum Order {
     Spawn { attempt: Attempt, spec: Arc<Spec>, resume_from: Option<CheckpointRef> },
     Attach { attempt: Attempt, upto: u64 },
-    Ask { attempt: Attempt },
+    Ask { attempt: Attempt, ask: Ask },
+    Freeze { attempt: Attempt },
+    Thaw { attempt: Attempt },
+    KeepEvidence { attempt: Attempt },
     Terminate { attempt: Attempt },
     Kill { attempt: Attempt },
     Dismiss,
@@ -86,8 +93,12 @@ pub(crate) struct WorkerState {
     /// Number of the present connection.
     link_number: u64,
     reader: Option<tokio::task::JoinHandle<()>>,
+    /// Asked over the control channel and not answered yet, in that order.
+    asked: VecDeque<Ask>,
     /// The attempt being watched.
     attempt: Attempt,
+    /// Its worker, once it has been started.
+    pid: Option<u32>,
     tail: Option<TailHandle>,
     adopted: Option<Adopted>,
     /// How the attempt ended; reported when its events have been read to the end.
@@ -121,6 +132,7 @@ impl Actor for Worker {
             run_dir,
             socket: file("shim"),
             control: file("ctl"),
+            notify: file("ntf"),
             revive: around.revive.clone(),
         };
         Ok(WorkerState {
@@ -131,7 +143,9 @@ impl Actor for Worker {
             link: None,
             link_number: 0,
             reader: None,
+            asked: VecDeque::new(),
             attempt: Attempt(0),
+            pid: None,
             tail: None,
             adopted: None,
             ended: None,

@@ -1,36 +1,24 @@
 //! Folding an event into a run: the only place where a run changes, live and at replay.
 
+mod deadlines;
+mod heard;
 mod legal;
+mod pause;
 
-use crate::event::{Event, Record, StopCause};
+use deadlines::{begin_stop, catch_up, climb, order_deadline, pause_deadline, rebased_deadline};
+use heard::{forget, hear, remember};
+
+use crate::errors::ErrorWindow;
+use crate::event::{Event, Record};
 use crate::ids::Attempt;
-use crate::input::CheckpointRef;
 use crate::moment::Moment;
+use crate::pause::Pause;
 use crate::phase::{Phase, Wanted};
 use crate::pulse::v2::Status;
-use crate::pulse::word::Word;
 use crate::retry::RetryState;
-use crate::run::{Complete, Heard, Run, Stop};
+use crate::run::{Heard, Hung, Run};
 use crate::spec::Contract;
 use std::sync::Arc;
-
-/// Most candidates remembered per run: a worker that announces checkpoints faster than they
-/// can be read back loses the oldest announcements, not memory.
-const CANDIDATES_MAX: usize = 16;
-
-/// Most verified checkpoints remembered per run. Retention keeps far fewer; should it fail to
-/// delete, the oldest are forgotten here and stay on the disk.
-const VERIFIED_MAX: usize = 1000;
-
-/// Looking for a checkpoint takes so long at most, before it is asked for again: reading back
-/// the largest checkpoints takes minutes.
-const CHOOSE_WAIT_MS: u64 = 600_000;
-
-/// A shim starts a worker within this, or is asked what became of it.
-const SPAWN_WAIT_MS: u64 = 60_000;
-
-/// What a worker wrote while no daemon was there is read within this.
-const CATCH_UP_MS: u64 = 30_000;
 
 /// A worker that survives SIGKILL gets another one, and is told of, this often.
 const UNKILLABLE_REPEAT_MS: u64 = 60_000;
@@ -115,6 +103,11 @@ pub fn begin(record: &Record) -> Result<Run, ApplyError> {
         upto: 0,
         lost_to_reboot: false,
         ended_why: None,
+        pause: None,
+        told_to_go_on: false,
+        checkpoint_asked: false,
+        hung: None,
+        errors: ErrorWindow::default(),
     })
 }
 
@@ -159,9 +152,10 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         }
         Event::SpawnOrdered { from, .. } => {
             run.phase = Phase::Spawning;
-            run.deadline_mono_ms = Some(at.mono_ms.saturating_add(SPAWN_WAIT_MS));
+            run.deadline_mono_ms = order_deadline(Phase::Spawning, at);
             run.resumed_from.clone_from(from);
             run.reached = None;
+            run.errors.begin_attempt(from.as_ref().map_or(Some(0.0), |checkpoint| checkpoint.step));
             if let Some(checkpoint) = from {
                 remember(run, checkpoint);
             }
@@ -184,12 +178,15 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         }
         Event::WorkerSpoke => run.heard.spoke = true,
         Event::CoolingBegun => {
+            let timeout_ms = policy.cooldown_timeout_ms;
+            pause::drop_pause(run);
             run.phase = Phase::CoolingDown;
-            run.deadline_mono_ms = Some(at.mono_ms.saturating_add(policy.cooldown_timeout_ms));
+            run.deadline_mono_ms = Some(at.mono_ms.saturating_add(timeout_ms));
         }
-        Event::Said { word, upto, .. } => {
+        Event::Said { word, upto, at_units, .. } => {
             run.upto = *upto;
             hear(run, word);
+            run.errors.hear(&run.spec.policy.errors, word, *at_units);
             // A worker that talks while it loads is not silent.
             if run.phase == Phase::Starting && run.deadline_mono_ms.is_some() {
                 run.deadline_mono_ms = Some(at.mono_ms.saturating_add(run.spec.policy.startup_timeout_ms));
@@ -206,11 +203,19 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         Event::Escalated { rung } => climb(run, *rung, at),
         Event::StillAlive => run.deadline_mono_ms = Some(at.mono_ms.saturating_add(UNKILLABLE_REPEAT_MS)),
         Event::Adopted => catch_up(run, at),
-        Event::OrderRepeated => run.deadline_mono_ms = order_deadline(run.phase, at),
+        Event::OrderRepeated => {
+            let pausing = run.phase == Phase::Pausing;
+            run.deadline_mono_ms =
+                if pausing { pause_deadline(run, at) } else { order_deadline(run.phase, at) };
+        }
         Event::WorkerExited { exit, reached } => {
             run.worker = None;
             run.deadline_mono_ms = None;
             run.last_exit = Some(*exit);
+            run.checkpoint_asked = false;
+            if let Some(reached) = reached {
+                run.errors.advance(&run.spec.policy.errors, reached.done);
+            }
             run.reached = *reached;
         }
         Event::Failed(failure) => {
@@ -230,6 +235,10 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
             run.phase = *phase;
             run.worker = None;
             run.deadline_mono_ms = None;
+            if run.wanted == Wanted::Paused {
+                run.wanted = Wanted::Finished;
+            }
+            run.pause = None;
             run.ended_at = Some(at);
             run.ended_why = Some(*why);
         }
@@ -242,6 +251,21 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
                 stop.grace_ends_mono_ms = stop.grace_ends_mono_ms.min(at.mono_ms);
             }
         }
+        Event::PauseBegun { cause, requested_by, release, step } => {
+            let (cause, release, step) = (*cause, *release, *step);
+            let requested_by = requested_by.clone();
+            pause::begin(run, Pause { cause, requested_by, release, step, asked_again: false }, at);
+        }
+        Event::PauseEscalated { step } => pause::escalate(run, *step, at),
+        Event::Paused { step } => pause::reach(run, *step, at),
+        Event::Resumed { .. } => pause::resume(run, at),
+        Event::CheckpointRequested { .. } => run.checkpoint_asked = true,
+        Event::CheckpointUndelivered => run.checkpoint_asked = false,
+        Event::Hung { what, silent_for_ms } => {
+            run.hung = Some(Hung { what: *what, silent_for_ms: *silent_for_ms });
+        }
+        // What it leads to is an event of its own.
+        Event::ErrorRateExceeded(_) => {}
     }
 }
 
@@ -250,6 +274,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
 fn begin_attempt(run: &mut Run, by_user: bool, at: Moment) {
     if by_user {
         run.retry.wipe();
+        run.errors.clear();
     }
     run.attempt = run.attempt.next();
     run.phase = Phase::Choosing;
@@ -263,129 +288,8 @@ fn begin_attempt(run: &mut Run, by_user: bool, at: Moment) {
     run.heard = Heard::default();
     run.upto = 0;
     run.lost_to_reboot = false;
-}
-
-fn begin_stop(run: &mut Run, cause: StopCause, requested_by: Option<String>, rung: Phase, at: Moment) {
-    let grace_ends_mono_ms = match &run.stop {
-        Some(stop) => stop.grace_ends_mono_ms,
-        None => at.mono_ms.saturating_add(run.spec.policy.stop_grace_ms),
-    };
-    run.stop = Some(Stop { cause, requested_by, grace_ends_mono_ms });
-    if cause == StopCause::User {
-        run.wanted = Wanted::Cancelled;
-    }
-    if run.phase != rung {
-        climb(run, rung, at);
-    }
-}
-
-/// Sets the rung and its deadline. The grace as a whole was fixed when the stop began.
-fn climb(run: &mut Run, rung: Phase, at: Moment) {
-    let policy = &run.spec.policy;
-    let grace_ends = run.stop.as_ref().map_or(at.mono_ms, |stop| stop.grace_ends_mono_ms);
-    run.phase = rung;
-    run.deadline_mono_ms = match rung {
-        // At most half of what is left: SIGTERM must leave time to save, too.
-        Phase::Asked => {
-            let half_ms = grace_ends.saturating_sub(at.mono_ms) / 2;
-            Some(at.mono_ms.saturating_add(policy.ask_wait_ms.min(half_ms)))
-        }
-        Phase::Terminated => Some(grace_ends),
-        Phase::Killed => Some(at.mono_ms.saturating_add(policy.kill_wait_ms)),
-        Phase::Choosing
-        | Phase::Spawning
-        | Phase::Starting
-        | Phase::Running
-        | Phase::CoolingDown
-        | Phase::Waiting
-        | Phase::Done
-        | Phase::Failed
-        | Phase::Cancelled => None,
-    };
-}
-
-/// When an order that was not answered is given again.
-fn order_deadline(phase: Phase, at: Moment) -> Option<u64> {
-    let wait_ms = if phase == Phase::Choosing { CHOOSE_WAIT_MS } else { SPAWN_WAIT_MS };
-    Some(at.mono_ms.saturating_add(wait_ms))
-}
-
-/// A new daemon watches the worker: what the worker said while nobody listened is heard first,
-/// before a limit on its silence can count.
-fn catch_up(run: &mut Run, at: Moment) {
-    if matches!(run.phase, Phase::Starting | Phase::CoolingDown) {
-        let earliest = at.mono_ms.saturating_add(CATCH_UP_MS);
-        run.deadline_mono_ms = run.deadline_mono_ms.map(|due| due.max(earliest));
-    }
-}
-
-/// A checkpoint that is damaged or gone.
-fn forget(run: &mut Run, path: &str) {
-    run.candidates.retain(|c| c.path != path);
-    run.verified.retain(|c| c.path != path);
-    if run.checkpoint.as_ref().is_some_and(|c| c.path == path) {
-        run.checkpoint = run.verified.last().cloned();
-    }
-}
-
-/// A checkpoint that was read back a moment ago: the newest of the catalogue.
-fn remember(run: &mut Run, checkpoint: &CheckpointRef) {
-    run.verified.retain(|c| c.path != checkpoint.path);
-    run.verified.push(checkpoint.clone());
-    if run.verified.len() > VERIFIED_MAX {
-        run.verified.remove(0);
-    }
-    run.checkpoint = Some(checkpoint.clone());
-}
-
-/// After a reboot old monotonic times mean nothing: a wait is over, a grace too (the worker
-/// is dead; should its end not be reported, the ladder goes on), other limits fall away.
-fn rebased_deadline(run: &Run, at: Moment) -> Option<u64> {
-    match run.phase {
-        Phase::Waiting => Some(at.mono_ms),
-        Phase::Asked | Phase::Terminated | Phase::Killed => {
-            Some(at.mono_ms.saturating_add(run.spec.policy.kill_wait_ms))
-        }
-        Phase::Choosing | Phase::Spawning => order_deadline(run.phase, at),
-        Phase::Starting
-        | Phase::Running
-        | Phase::CoolingDown
-        | Phase::Done
-        | Phase::Failed
-        | Phase::Cancelled => None,
-    }
-}
-
-fn hear(run: &mut Run, word: &Word) {
-    run.heard.spoke = true;
-    run.heard.error_was_last = match word {
-        Word::Error(_) => true,
-        Word::RunComplete { .. } => run.heard.error_was_last,
-        Word::Status { .. }
-        | Word::StageChange { .. }
-        | Word::TargetStart { .. }
-        | Word::TargetComplete { .. }
-        | Word::CheckpointSaved(_) => false,
-    };
-    match word {
-        Word::Status { message, .. } => run.heard.message.clone_from(message),
-        Word::Error(error) => run.heard.error = Some(error.clone()),
-        Word::StageChange { new_stage, .. } => run.heard.stage = Some(new_stage.clone()),
-        Word::TargetStart { .. } | Word::TargetComplete { .. } => {}
-        Word::RunComplete { status, final_loss, metrics, message } => {
-            run.heard.complete = Some(Complete {
-                outcome: *status,
-                final_loss: *final_loss,
-                metrics: metrics.clone(),
-                message: message.clone(),
-            });
-        }
-        Word::CheckpointSaved(checkpoint) => {
-            run.candidates.retain(|c| c.path != checkpoint.path);
-            run.candidates.push(checkpoint.clone());
-            if run.candidates.len() > CANDIDATES_MAX {
-                run.candidates.remove(0);
-            }
-        }
-    }
+    run.pause = None;
+    run.told_to_go_on = false;
+    run.checkpoint_asked = false;
+    run.hung = None;
 }

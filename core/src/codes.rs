@@ -85,7 +85,11 @@ pub const CLASSES: &[Class] = &[
     class("GPU_LOST", Rule::Budget, "A GPU stopped answering."),
     class("DISK_FULL", Rule::Never, "The disk is full. Free some space, then retry."),
     class("TIMEOUT", Rule::Never, "The run took longer than it was allowed to."),
-    class("ERROR_RATE_EXCEEDED", Rule::Never, "Too many units failed in a short time."),
+    class(
+        "ERROR_RATE_EXCEEDED",
+        Rule::Never,
+        "Too large a share of the units failed: the run pauses. See what failed, then resume it.",
+    ),
     class("CHECKPOINT_SAVE_FAILED", Rule::Budget, "A checkpoint could not be written."),
     class(
         "CHECKPOINT_CORRUPT",

@@ -8,7 +8,9 @@
 mod command;
 mod deadline;
 mod ending;
+mod heard;
 mod observed;
+mod pause;
 mod takeover;
 
 use crate::effect::Effect;
@@ -41,14 +43,47 @@ impl Decision {
 
 /// A command that is not legal now, and what would be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("can't {} a run that is {phase}", verb.as_str())]
+#[error("{}", self.sentence())]
 pub struct Refusal {
     /// What was asked.
     pub verb: Verb,
     /// Where the run is.
     pub phase: Phase,
+    /// What stands in the way.
+    pub reason: Reason,
     /// What could be asked instead.
     pub legal: &'static [Verb],
+}
+
+/// What stands in the way of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// The phase of the run.
+    Phase,
+    /// The worker has never spoken PULSE, so it can't be asked.
+    CannotBeAsked,
+}
+
+impl Refusal {
+    /// The phase stands in the way.
+    fn here(run: &Run, verb: Verb, legal: &'static [Verb]) -> Self {
+        Self { verb, phase: run.phase, reason: Reason::Phase, legal }
+    }
+
+    fn sentence(&self) -> String {
+        let phase = self.phase;
+        match (self.reason, self.verb) {
+            (Reason::CannotBeAsked, _) => {
+                let verb = self.verb.as_str();
+                format!("can't ask for a {verb}: the worker of this run does not speak PULSE")
+            }
+            (Reason::Phase, Verb::Checkpoint) => format!("can't take a checkpoint of a run that is {phase}"),
+            (
+                Reason::Phase,
+                Verb::Stop | Verb::Kill | Verb::Retry | Verb::Pause | Verb::Release | Verb::Resume,
+            ) => format!("can't {} a run that is {phase}", self.verb.as_str()),
+        }
+    }
 }
 
 /// Decides what follows from `input` at `now`.

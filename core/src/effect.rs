@@ -34,6 +34,43 @@ pub enum Effect {
         /// The attempt.
         attempt: Attempt,
     },
+    /// Ask the worker over its control channel to save a checkpoint and hold; it answers with the
+    /// status `paused`.
+    Hold {
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// Tell the worker over its control channel to go on.
+    Unhold {
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// Ask the worker over its control channel to save a checkpoint and leave, because the run
+    /// pauses (`{"cmd":"pause","release":true}`).
+    AskRelease {
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// Ask the worker over its control channel to save a checkpoint and go on.
+    AskCheckpoint {
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// SIGSTOP to everything the worker started; answer with `Frozen`.
+    Freeze {
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// SIGCONT to everything the worker started.
+    Thaw {
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// Keep what can be known of a hung worker; takes a second at most, before the next effect.
+    KeepEvidence {
+        /// The attempt.
+        attempt: Attempt,
+    },
     /// SIGTERM, then SIGCONT, to the worker's group.
     Terminate {
         /// The attempt.

@@ -1,14 +1,20 @@
 //! Facts that we recorded. A run is the fold of its events and nothing else.
 
+mod why;
+
+pub use why::Why;
+
 use crate::codes::Code;
+use crate::errors::Exceeded;
 use crate::ids::{Attempt, CommandId, RunId};
 use crate::input::{CheckpointRef, CheckpointRefusal, Exit, Reached, WorkerIdentity};
 use crate::moment::Moment;
+use crate::pause::{PauseCause, PauseStep};
 use crate::phase::Phase;
 use crate::pulse::word::Word;
 use crate::spec::Spec;
+use crate::watch::Silence;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// A fact about a run. Every variant is one row of the ledger and one class A PULSE event.
 ///
@@ -65,6 +71,9 @@ pub enum Event {
         /// When by its own clock, Unix ms.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         said_unix_ms: Option<u64>,
+        /// Amount done when it was said, in the unit of the worker's progress.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_units: Option<f64>,
         /// Offset in the attempt's event file just behind this word: with it the position
         /// of the reader and what it read become durable together.
         upto: u64,
@@ -126,6 +135,51 @@ pub enum Event {
         /// Identity of the new boot.
         boot_id: String,
     },
+    /// The run is to pause; or a pause under way goes further, to a release.
+    PauseBegun {
+        /// Why.
+        cause: PauseCause,
+        /// Who asked, for [`PauseCause::User`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        requested_by: Option<String>,
+        /// The worker is to leave, not only to hold.
+        #[serde(default)]
+        release: bool,
+        /// The first step: wanted, asked, freezing or releasing.
+        step: PauseStep,
+    },
+    /// A further step on the way to the pause.
+    PauseEscalated {
+        /// The step: asked, freezing or releasing.
+        step: PauseStep,
+    },
+    /// The run is paused.
+    Paused {
+        /// How: held, frozen or released.
+        step: PauseStep,
+    },
+    /// The pause is over, or is to be over as soon as the worker has left.
+    Resumed {
+        /// Who asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        requested_by: Option<String>,
+    },
+    /// The worker has been asked for a checkpoint.
+    CheckpointRequested {
+        /// Who wants it.
+        requested_by: String,
+    },
+    /// The worker does not listen, so it could not be asked for the checkpoint.
+    CheckpointUndelivered,
+    /// The worker lives and has been silent for too long.
+    Hung {
+        /// What is missing.
+        what: Silence,
+        /// For how long, in milliseconds.
+        silent_for_ms: u64,
+    },
+    /// Too large a share of the work failed; what failed.
+    ErrorRateExceeded(Exceeded),
 }
 
 impl Event {
@@ -160,6 +214,14 @@ impl Event {
             Self::Adopted => "adopted",
             Self::OrderRepeated => "order_repeated",
             Self::Rebooted { .. } => "rebooted",
+            Self::PauseBegun { .. } => "pause_begun",
+            Self::PauseEscalated { .. } => "pause_escalated",
+            Self::Paused { .. } => "paused",
+            Self::Resumed { .. } => "resumed",
+            Self::CheckpointRequested { .. } => "checkpoint_requested",
+            Self::CheckpointUndelivered => "checkpoint_undelivered",
+            Self::Hung { .. } => "hung",
+            Self::ErrorRateExceeded(_) => "error_rate_exceeded",
         }
     }
 }
@@ -174,6 +236,24 @@ pub enum StopCause {
     StartupTimeout,
     /// It did not exit in time after saying that it is complete.
     CooldownTimeout,
+    /// It was silent for too long.
+    Hung,
+    /// The run pauses, and the worker did not leave (or can't be asked to).
+    Release,
+}
+
+impl StopCause {
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::StartupTimeout => "startup_timeout",
+            Self::CooldownTimeout => "cooldown_timeout",
+            Self::Hung => "hung",
+            Self::Release => "release",
+        }
+    }
 }
 
 /// A failure of the workload, as judged by us.
@@ -191,86 +271,6 @@ pub struct Failure {
     /// The attempt had made progress for long enough to wipe the slate.
     #[serde(default)]
     pub was_healthy: bool,
-}
-
-/// The reason for a decision, recorded with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Why {
-    /// A user asked for it.
-    Requested,
-    /// A new run begins.
-    NewRun,
-    /// The search for a checkpoint is over.
-    CheckpointSearched,
-    /// The shim reports that the worker runs.
-    WorkerStarted,
-    /// The worker gave its first sign of life.
-    FirstSignOfLife,
-    /// An opaque program counts as ready when it runs.
-    OpaqueIsReady,
-    /// The worker said something for the ledger.
-    WorkerSaid,
-    /// The worker said that it is complete and ended well.
-    WorkerComplete,
-    /// An opaque program ended with code 0.
-    OpaqueExitedOk,
-    /// The attempt failed and will be retried.
-    FailureRetried,
-    /// The class of the failure is not retried.
-    NotRetryable,
-    /// This class of failure has had its retries.
-    ClassSpent,
-    /// The retry budget of the window is used up.
-    BudgetSpent,
-    /// The backoff is over.
-    BackoffOver,
-    /// The grace of the present rung is over.
-    GraceOver,
-    /// The worker does not listen on its control channel.
-    CannotBeAsked,
-    /// The worker did not become ready in time.
-    StartupTimeout,
-    /// The worker did not exit in time after its completion.
-    CooldownTimeout,
-    /// The worker survived SIGKILL so far.
-    Unkillable,
-    /// A checkpoint was read back.
-    CheckpointChecked,
-    /// Retention did its work.
-    Pruned,
-    /// A daemon took the run over.
-    TakenOver,
-    /// The machine was restarted.
-    Rebooted,
-    /// An order was not answered in time.
-    NoAnswer,
-    /// The shim never got the order to spawn.
-    OrderRepeated,
-    /// A fact about an attempt that is over.
-    StaleAttempt,
-    /// The fact changes nothing in this phase.
-    NothingToDo,
-    /// The word is in the ledger already.
-    AlreadyHeard,
-    /// The run is being stopped already; the grace goes on unchanged.
-    AlreadyStopping,
-    /// The run has ended that way already.
-    AlreadyEnded,
-}
-
-impl Why {
-    /// The code as shown and recorded.
-    #[must_use]
-    pub fn code(self) -> String {
-        serde_json::to_value(self).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.code())
-    }
 }
 
 /// An event in its place: what a row of the ledger holds.

@@ -9,6 +9,8 @@ use crate::spec::Contract;
 
 /// Exit code of a worker that wants to be tried again (`EX_TEMPFAIL` of sysexits.h).
 pub const EXIT_RETRY: i32 = 75;
+/// Exit code of a worker that has saved a checkpoint and left for a pause.
+pub const EXIT_PAUSED: i32 = 3;
 /// Exit code of a worker that must not be tried again (as s6 and others use it).
 pub const EXIT_PERMANENT: i32 = 125;
 

@@ -3,6 +3,7 @@
 use crate::codes::Code;
 use crate::ids::Attempt;
 use crate::pulse::word::Word;
+use crate::watch::Silence;
 use serde::{Deserialize, Serialize};
 
 /// Something that reaches the decider. Observations carry the attempt they speak of, so
@@ -47,9 +48,21 @@ pub enum Verb {
     Kill,
     /// Reopen a failed or cancelled run, or end the wait of one that waits for its retry.
     Retry,
+    /// Hold the work; the worker stays in memory.
+    Pause,
+    /// Pause, and let the worker save a checkpoint and leave.
+    Release,
+    /// End a pause.
+    Resume,
+    /// Save a checkpoint now and go on.
+    Checkpoint,
 }
 
 impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 7] =
+        [Self::Stop, Self::Kill, Self::Retry, Self::Pause, Self::Release, Self::Resume, Self::Checkpoint];
+
     /// The verb as typed.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -57,8 +70,33 @@ impl Verb {
             Self::Stop => "stop",
             Self::Kill => "kill",
             Self::Retry => "retry",
+            Self::Pause => "pause",
+            Self::Release => "release",
+            Self::Resume => "resume",
+            Self::Checkpoint => "checkpoint",
         }
     }
+}
+
+/// A line on the worker's control channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// Save a checkpoint and leave: the run ends ([`crate::effect::Effect::Ask`]).
+    Stop,
+    /// Save a checkpoint and hold ([`crate::effect::Effect::Hold`]).
+    Hold,
+    /// Go on ([`crate::effect::Effect::Unhold`]).
+    Resume,
+    /// Save a checkpoint and leave: the run pauses ([`crate::effect::Effect::AskRelease`]).
+    Release,
+    /// Save a checkpoint and go on ([`crate::effect::Effect::AskCheckpoint`]).
+    Checkpoint,
+}
+
+impl Ask {
+    /// Every line.
+    pub const ALL: [Self; 5] = [Self::Stop, Self::Hold, Self::Resume, Self::Release, Self::Checkpoint];
 }
 
 /// A fact that the shells report.
@@ -88,7 +126,19 @@ pub enum Fact {
     /// After a take-over: the shim has never heard of this attempt.
     NeverSpawned,
     /// The worker does not listen on its control channel, so it could not be asked.
-    AskUndelivered,
+    AskUndelivered {
+        /// What it should have been asked.
+        ask: Ask,
+    },
+    /// Every process of the attempt is stopped (SIGSTOP).
+    Frozen,
+    /// The worker has been silent for longer than it may.
+    Silent {
+        /// What is missing.
+        what: Silence,
+        /// For how long, in milliseconds.
+        for_ms: u64,
+    },
     /// First sign of life in telemetry (progress, metric or heartbeat).
     SignOfLife,
     /// A word of the worker that must not be lost.
@@ -97,6 +147,8 @@ pub enum Fact {
         word: Word,
         /// When, by the worker's own clock (Unix ms), where it said so.
         said_unix_ms: Option<u64>,
+        /// Amount done when it was said, in the unit of the worker's progress.
+        at_units: Option<f64>,
         /// Offset in the attempt's event file just behind this word.
         upto: u64,
     },
@@ -209,6 +261,12 @@ pub struct CheckpointRef {
     /// Digest as `algorithm:hex`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Epochs done when it was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<f64>,
+    /// Seconds it took to write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_s: Option<f64>,
 }
 
 /// A checkpoint that may not be used, and why.

@@ -16,6 +16,10 @@ pub enum Phase {
     Starting,
     /// Training.
     Running,
+    /// On the way to a pause: the worker was asked to hold or to leave, or is being frozen.
+    Pausing,
+    /// Paused: the worker holds, is frozen, or has left.
+    Paused,
     /// The worker said that the training is complete and has yet to exit.
     CoolingDown,
     /// Being stopped: asked over the control channel.
@@ -36,11 +40,13 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase, in the order of a run's life.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Choosing,
         Self::Spawning,
         Self::Starting,
         Self::Running,
+        Self::Pausing,
+        Self::Paused,
         Self::CoolingDown,
         Self::Asked,
         Self::Terminated,
@@ -60,6 +66,8 @@ impl Phase {
             | Self::Spawning
             | Self::Starting
             | Self::Running
+            | Self::Pausing
+            | Self::Paused
             | Self::CoolingDown
             | Self::Asked
             | Self::Terminated
@@ -74,10 +82,12 @@ impl Phase {
         matches!(self, Self::Asked | Self::Terminated | Self::Killed)
     }
 
-    /// A worker process may exist (or its start has been ordered).
+    /// A worker process may exist (or its start has been ordered). A paused run may have let its
+    /// worker go: [`crate::run::Run::has_worker`] knows.
     #[must_use]
     pub fn has_worker(self) -> bool {
         matches!(self, Self::Spawning | Self::Starting | Self::Running | Self::CoolingDown)
+            || matches!(self, Self::Pausing | Self::Paused)
             || self.is_stopping()
     }
 
@@ -87,6 +97,8 @@ impl Phase {
         match self {
             Self::Choosing | Self::Spawning | Self::Starting => "preparing",
             Self::Running => "running",
+            Self::Pausing => "pausing",
+            Self::Paused => "paused",
             Self::CoolingDown => "cooling_down",
             Self::Asked | Self::Terminated | Self::Killed => "stopping",
             Self::Waiting => "waiting",
@@ -97,14 +109,15 @@ impl Phase {
     }
 
     /// The PULSE status of a run in this phase; `before` is the status it had, which a run
-    /// that is being stopped keeps until it has ended.
+    /// that is being paused or stopped keeps until that is done.
     #[must_use]
     pub fn status(self, before: Status) -> Status {
         match self {
             Self::Choosing | Self::Spawning | Self::Starting | Self::Waiting => Status::Preparing,
             Self::Running => Status::Running,
+            Self::Paused => Status::Paused,
             Self::CoolingDown => Status::CoolingDown,
-            Self::Asked | Self::Terminated | Self::Killed => before,
+            Self::Pausing | Self::Asked | Self::Terminated | Self::Killed => before,
             Self::Done => Status::Done,
             Self::Failed => Status::Error,
             Self::Cancelled => Status::Cancelled,
@@ -124,6 +137,8 @@ impl fmt::Display for Phase {
 pub enum Wanted {
     /// Run to its end.
     Finished,
+    /// Be paused.
+    Paused,
     /// Be stopped.
     Cancelled,
 }

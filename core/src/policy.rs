@@ -22,6 +22,20 @@ pub struct Policy {
     pub cooldown_timeout_ms: u64,
     /// Time after SIGKILL before the operator is told that the worker can't be killed.
     pub kill_wait_ms: u64,
+    /// Longest silence of a worker that sends heartbeats before it counts as hung; any sign of
+    /// life ends a silence; 0 = no limit.
+    pub heartbeat_timeout_ms: u64,
+    /// Longest time without progress of a worker that speaks PULSE and has reported progress,
+    /// before it counts as hung; 0 = no limit.
+    pub progress_timeout_ms: u64,
+    /// Time a hung worker gets after SIGTERM; 0 = it is killed at once.
+    pub hang_grace_ms: u64,
+    /// Time a worker that was asked to pause has to hold; then it is frozen.
+    pub pause_hold_ms: u64,
+    /// Time a worker that was asked to save and leave has for it; then it gets SIGTERM.
+    pub pause_release_ms: u64,
+    /// Share of failed work at which the run pauses.
+    pub errors: ErrorPolicy,
     /// Verified checkpoints kept per run.
     pub keep_checkpoints: u32,
 }
@@ -35,6 +49,12 @@ impl Default for Policy {
             startup_timeout_ms: 600_000,
             cooldown_timeout_ms: 120_000,
             kill_wait_ms: 5_000,
+            heartbeat_timeout_ms: 60_000,
+            progress_timeout_ms: 1_800_000,
+            hang_grace_ms: 0,
+            pause_hold_ms: 5_000,
+            pause_release_ms: 120_000,
+            errors: ErrorPolicy::default(),
             keep_checkpoints: 5,
         }
     }
@@ -73,5 +93,24 @@ impl Default for RetryPolicy {
             healthy_after_ms: 600_000,
             startup_window_ms: 10_000,
         }
+    }
+}
+
+/// When failed units of work pause the run: more than a share of the newest units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ErrorPolicy {
+    /// Length of the sliding window, in units of the worker's progress.
+    pub window: u64,
+    /// Largest share of failed units that is put up with, in thousandths; 0 = any.
+    pub max_share_permille: u32,
+    /// Fewer attempted units than this count as so many, so that a few early failures are not
+    /// taken for a large share.
+    pub min_sample: u64,
+}
+
+impl Default for ErrorPolicy {
+    fn default() -> Self {
+        Self { window: 10_000, max_share_permille: 10, min_sample: 1_000 }
     }
 }

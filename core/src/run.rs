@@ -1,14 +1,17 @@
 //! A run: the fold of its events.
 
+use crate::errors::ErrorWindow;
 use crate::event::{Failure, StopCause, Why};
 use crate::ids::{Attempt, CommandId, RunId};
 use crate::input::{CheckpointRef, Exit, Reached, WorkerIdentity};
 use crate::moment::Moment;
+use crate::pause::{Pause, PauseStep};
 use crate::phase::{Phase, Wanted};
 use crate::pulse::v2::Status;
 use crate::pulse::word::{Numbers, Outcome, WorkerError};
 use crate::retry::RetryState;
-use crate::spec::Spec;
+use crate::spec::{Contract, Spec};
+use crate::watch::Silence;
 use std::sync::Arc;
 
 /// State of one run. Only [`crate::apply::apply`] changes it.
@@ -70,6 +73,26 @@ pub struct Run {
     pub lost_to_reboot: bool,
     /// Why the run ended.
     pub ended_why: Option<Why>,
+    /// The pause, from the wish for it to its end.
+    pub pause: Option<Pause>,
+    /// The worker of this attempt was held or frozen and told to go on: told so again at a
+    /// take-over, because the order may have been lost.
+    pub told_to_go_on: bool,
+    /// The worker was asked for a checkpoint and has announced none since.
+    pub checkpoint_asked: bool,
+    /// The silence for which the present worker was declared hung.
+    pub hung: Option<Hung>,
+    /// Share of failed work.
+    pub errors: ErrorWindow,
+}
+
+/// A silence that was too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hung {
+    /// What was missing.
+    pub what: Silence,
+    /// For how long, in milliseconds.
+    pub silent_for_ms: u64,
 }
 
 /// A stop under way.
@@ -114,6 +137,31 @@ pub struct Complete {
 }
 
 impl Run {
+    /// A worker process may exist, or its start has been ordered.
+    #[must_use]
+    pub fn has_worker(&self) -> bool {
+        self.phase.has_worker() && !self.is_released()
+    }
+
+    /// Paused, and its worker has left.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        self.phase == Phase::Paused
+            && self.pause.as_ref().is_none_or(|pause| pause.step == PauseStep::Released)
+    }
+
+    /// The worker speaks PULSE, so it may be asked over its control channel.
+    #[must_use]
+    pub fn can_be_asked(&self) -> bool {
+        self.spec.contract == Contract::Pulse || self.heard.spoke
+    }
+
+    /// How far its pause has come.
+    #[must_use]
+    pub fn pause_step(&self) -> Option<PauseStep> {
+        self.pause.as_ref().map(|pause| pause.step)
+    }
+
     /// Failures since the last healthy progress.
     #[must_use]
     pub fn failures(&self) -> u32 {

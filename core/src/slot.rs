@@ -4,14 +4,8 @@ use crate::ids::Attempt;
 use crate::moment::Moment;
 use crate::pulse::line::{Progress, Telemetry};
 use crate::pulse::word::Numbers;
+use crate::telemetry::pace::{Eta, Pace, Report};
 
-/// Samples before a rate is believed.
-const SAMPLES_MIN: u32 = 10;
-/// Or this long since the first sample, in milliseconds.
-const SAMPLE_MS_MIN: u64 = 30_000;
-/// Weight of the newest interval in the moving average, per second of its length: an
-/// interval of ten seconds replaces about 63 % of what was known before.
-const DECAY_PER_S: f64 = 0.1;
 /// Most metrics kept per run.
 const METRICS_MAX: usize = 64;
 
@@ -31,14 +25,8 @@ pub struct Slot {
     pub refused_lines: u64,
     /// When the worker was last heard.
     pub heard_at: Option<Moment>,
-    /// When the amount done last grew, as it was heard.
-    grew_at: Option<Moment>,
-    samples: u32,
-    /// First and newest sample: the worker's own time (Unix ms) and the amount done. Its own
-    /// time, because a reader that starts late reads an hour's progress within a millisecond.
-    first_unix_ms: Option<u64>,
-    last: Option<(u64, f64)>,
-    rate: Option<f64>,
+    /// How fast this attempt is.
+    pace: Pace,
 }
 
 impl Slot {
@@ -59,12 +47,11 @@ impl Slot {
                     self.loss = Some(loss);
                 }
                 if let Some(amount) = progress.amount() {
-                    if self.last.is_none_or(|(_, before)| amount > before) {
-                        self.grew_at = Some(now);
-                    }
-                    self.sample(said_unix_ms.unwrap_or(now.unix_ms), amount);
+                    let said_unix_ms = said_unix_ms.unwrap_or(now.unix_ms);
+                    let session_start = progress.session_start;
+                    self.pace.report(Report { said_unix_ms, amount, session_start }, now.mono_ms);
                 }
-                self.progress = Some(progress);
+                self.progress = Some(merged(self.progress.take(), progress));
             }
             Telemetry::Metric { metrics, .. } => {
                 if let Some(Some(loss)) = metrics.get("loss") {
@@ -80,49 +67,31 @@ impl Slot {
         }
     }
 
-    fn sample(&mut self, unix_ms: u64, amount: f64) {
-        // A counter or a clock that goes back starts a new measurement.
-        let back = |(last_ms, before): (u64, f64)| amount < before || unix_ms < last_ms;
-        if self.last.is_none_or(back) {
-            self.samples = 0;
-            self.rate = None;
-            self.first_unix_ms = Some(unix_ms);
-            self.last = Some((unix_ms, amount));
-        }
-        let Some((last_ms, last_amount)) = self.last else { return };
-        self.samples = self.samples.saturating_add(1);
-        if unix_ms > last_ms && amount > last_amount {
-            let seconds = (unix_ms - last_ms) as f64 / 1000.0;
-            let newest = (amount - last_amount) / seconds;
-            let weight = 1.0 - (-DECAY_PER_S * seconds).exp();
-            self.rate = Some(match self.rate {
-                None => newest,
-                Some(rate) => rate + (newest - rate) * weight,
-            });
-            self.last = Some((unix_ms, amount));
-        }
-    }
-
     /// Units per second of this attempt, once there is enough to tell, and as long as the
     /// amount done still grows.
     #[must_use]
     pub fn rate(&self, now: Moment) -> Option<f64> {
-        let (last_ms, _) = self.last?;
-        let measured_ms = last_ms.saturating_sub(self.first_unix_ms?);
-        let enough = self.samples >= SAMPLES_MIN || measured_ms >= SAMPLE_MS_MIN;
-        let rate = self.rate.filter(|rate| enough && rate.is_finite() && *rate > 0.0)?;
-        let silent_s = now.ms_since(self.grew_at?) as f64 / 1000.0;
-        if silent_s > 10.0_f64.max(10.0 / rate) { None } else { Some(rate) }
+        self.pace.rate(now.mono_ms)
     }
 
-    /// Seconds to go at the present rate.
+    /// When the work will be done at the present pace.
     #[must_use]
-    pub fn eta_s(&self, now: Moment) -> Option<f64> {
-        let progress = self.progress.as_ref()?;
-        let (done, total) = (progress.amount()?, progress.amount_total()?);
-        let rate = self.rate(now)?;
-        let eta = ((total - done) / rate).max(0.0);
-        eta.is_finite().then_some(eta)
+    pub fn eta(&self, now: Moment) -> Option<Eta> {
+        self.pace.eta(self.progress.as_ref()?.amount_total()?, now.mono_ms)
+    }
+}
+
+/// A report without amounts (a message, a stage) leaves the amounts as they were.
+fn merged(older: Option<Progress>, newer: Progress) -> Progress {
+    match older {
+        Some(older) if newer.amount().is_none() => Progress {
+            loss: newer.loss.or(older.loss),
+            stage: newer.stage.or(older.stage),
+            message: newer.message.or(older.message),
+            current_target: newer.current_target.or(older.current_target),
+            ..older
+        },
+        Some(_) | None => newer,
     }
 }
 
@@ -151,8 +120,8 @@ mod tests {
         for n in 0..=20_u64 {
             slot.fold(progress(900.0 + n as f64, 900.0), None, at(1_000 * n));
         }
-        let eta = slot.eta_s(at(20_000)).unwrap();
-        assert!((eta - 80.0).abs() < 1e-6, "{eta}");
+        let eta = slot.eta(at(20_000)).unwrap();
+        assert!((eta.eta_s - 80.0).abs() < 1e-6, "{eta:?}");
     }
 
     #[test]
@@ -171,12 +140,25 @@ mod tests {
         let mut slot = Slot::default();
         slot.fold(progress(1.0, 0.0), None, at(0));
         slot.fold(progress(2.0, 0.0), None, at(1_000));
-        assert_eq!(slot.eta_s(at(1_000)), None);
+        assert_eq!(slot.eta(at(1_000)), None);
         for n in 2..=20_u64 {
             slot.fold(progress(n as f64, 0.0), None, at(1_000 * n));
         }
-        assert!(slot.eta_s(at(21_000)).is_some());
-        assert_eq!(slot.eta_s(at(60_000)), None);
+        assert!(slot.eta(at(21_000)).is_some());
+        assert_eq!(slot.eta(at(60_000)), None);
+    }
+
+    #[test]
+    fn a_message_alone_leaves_the_amounts() {
+        let mut slot = Slot::default();
+        slot.fold(progress(5.0, 0.0), None, at(0));
+        let message = Progress { unit: "step".into(), message: Some("saving".into()), ..Progress::default() };
+        slot.fold(Telemetry::Progress(message), None, at(1));
+        let newest = slot.progress.unwrap();
+        assert_eq!(
+            (newest.done, newest.unit.as_str(), newest.message.as_deref()),
+            (Some(5.0), "game", Some("saving"))
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The immutable request to run a workload.
 
+use crate::errors::BUCKETS;
 use crate::ids::Slug;
 use crate::policy::Policy;
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,8 @@ pub enum SpecError {
 
 /// Longest deadline accepted, in milliseconds: 400 days.
 const DEADLINE_MS_MAX: u64 = 400 * 24 * 3_600_000;
+/// Largest error window and sample accepted, in units of progress.
+const ERROR_UNITS_MAX: u64 = 1_000_000_000_000;
 
 impl Spec {
     /// Checks everything that can be known without touching the machine and returns every
@@ -149,6 +152,14 @@ impl Spec {
             ("stop.ask_wait", p.ask_wait_ms, 0, DEADLINE_MS_MAX),
             ("stop.kill_wait", p.kill_wait_ms, 1, DEADLINE_MS_MAX),
             ("watchdog.startup_timeout", p.startup_timeout_ms, 0, DEADLINE_MS_MAX),
+            ("watchdog.heartbeat_timeout", p.heartbeat_timeout_ms, 0, DEADLINE_MS_MAX),
+            ("watchdog.progress_timeout", p.progress_timeout_ms, 0, DEADLINE_MS_MAX),
+            ("watchdog.hang_grace", p.hang_grace_ms, 0, DEADLINE_MS_MAX),
+            ("pause.hold_wait", p.pause_hold_ms, 0, DEADLINE_MS_MAX),
+            ("pause.release_wait", p.pause_release_ms, 0, DEADLINE_MS_MAX),
+            ("errors.window", p.errors.window, BUCKETS, ERROR_UNITS_MAX),
+            ("errors.max_share", u64::from(p.errors.max_share_permille), 0, 1000),
+            ("errors.min_sample", p.errors.min_sample, 1, ERROR_UNITS_MAX),
             ("watchdog.cooldown_timeout", p.cooldown_timeout_ms, 1, DEADLINE_MS_MAX),
             ("checkpoint.keep", u64::from(p.keep_checkpoints), 1, 100_000),
         ];
@@ -182,5 +193,33 @@ mod tests {
         let faults = spec(vec![("A".into(), escapes)]).validate().unwrap_err();
         assert!(matches!(faults[..], [SpecError::TooLarge { .. }]), "{faults:?}");
         assert_eq!(spec(vec![("A".into(), "x".repeat(200 << 10))]).validate(), Ok(()));
+    }
+
+    #[test]
+    fn limits_outside_their_range_are_named_by_their_setting() {
+        let mut spec = spec(Vec::new());
+        spec.policy.errors =
+            crate::policy::ErrorPolicy { window: 99, max_share_permille: 1001, min_sample: 0 };
+        spec.policy.pause_hold_ms = u64::MAX;
+        spec.policy.pause_release_ms = u64::MAX;
+        spec.policy.heartbeat_timeout_ms = u64::MAX;
+        spec.policy.progress_timeout_ms = u64::MAX;
+        spec.policy.hang_grace_ms = u64::MAX;
+        let faults = spec.validate().unwrap_err();
+        let keys: Vec<_> = faults
+            .iter()
+            .filter_map(|fault| if let SpecError::Range { key, .. } = fault { Some(*key) } else { None })
+            .collect();
+        let expected = [
+            "watchdog.heartbeat_timeout",
+            "watchdog.progress_timeout",
+            "watchdog.hang_grace",
+            "pause.hold_wait",
+            "pause.release_wait",
+            "errors.window",
+            "errors.max_share",
+            "errors.min_sample",
+        ];
+        assert_eq!(keys, expected);
     }
 }

@@ -4,12 +4,14 @@
 use crate::event::Failure;
 use crate::input::{CheckpointRef, Exit};
 use crate::moment::{Moment, rfc3339};
+use crate::pause::{PauseCause, PauseStep};
 use crate::phase::Phase;
 use crate::pulse::payload::restarting;
 use crate::pulse::v2::Status;
 use crate::pulse::word::Numbers;
 use crate::run::Run;
 use crate::slot::Slot;
+use crate::watch::Health;
 use serde::{Deserialize, Serialize};
 
 /// A run as shown. Times are RFC 3339 UTC, durations seconds.
@@ -48,6 +50,15 @@ pub struct RunView {
     /// Lines of this attempt's event file that were refused.
     #[serde(default)]
     pub refused_lines: u64,
+    /// What is known of the worker's life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// Since the amount done last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_age_s: Option<f64>,
+    /// Bytes of the worker's events that have not been read yet.
+    #[serde(default)]
+    pub behind_bytes: u64,
     /// One line for people.
     pub message: String,
     /// When it was accepted.
@@ -78,11 +89,26 @@ pub struct RunView {
     /// The checkpoint that this attempt resumed from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_from: Option<CheckpointRef>,
+    /// Its pause, from the wish for it to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<PauseView>,
     /// Why it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_why: Option<String>,
     /// The command.
     pub argv: Vec<String>,
+}
+
+/// A pause as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseView {
+    /// How far it has come.
+    pub step: PauseStep,
+    /// Why it began.
+    pub cause: PauseCause,
+    /// Who asked last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
 }
 
 /// How far a run is.
@@ -105,6 +131,12 @@ pub struct ProgressView {
     /// Seconds to go at that rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eta_s: Option<f64>,
+    /// The same if it goes on as fast as at its best of late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta_low_s: Option<f64>,
+    /// And as slowly as at its worst of late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta_high_s: Option<f64>,
     /// Stage of the work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
@@ -136,6 +168,9 @@ impl RunView {
             progress: progress(run, slot, now),
             metrics,
             refused_lines: slot.refused_lines,
+            health: None,
+            progress_age_s: None,
+            behind_bytes: 0,
             message: message(run, slot, now),
             accepted_at: rfc3339(run.accepted_at.unix_ms),
             ended_at: run.ended_at.map(|at| rfc3339(at.unix_ms)),
@@ -147,6 +182,11 @@ impl RunView {
             last_exit: run.last_exit,
             checkpoint: run.checkpoint.clone(),
             resumed_from: run.resumed_from.clone(),
+            pause: run.pause.as_ref().map(|pause| PauseView {
+                step: pause.step,
+                cause: pause.cause,
+                requested_by: pause.requested_by.clone(),
+            }),
             ended_why: run.ended_why.map(|why| why.code()),
             argv: run.spec.argv.clone(),
         }
@@ -162,13 +202,16 @@ fn progress(run: &Run, slot: &Slot, now: Moment) -> ProgressView {
     let known = slot.progress.as_ref();
     let final_loss = run.heard.complete.as_ref().and_then(|c| c.final_loss);
     let live = run.phase == Phase::Running;
+    let eta = slot.eta(now).filter(|_| live);
     ProgressView {
         unit: known.map_or_else(String::new, |p| p.unit.clone()),
         done: known.and_then(|p| p.amount()).or(run.reached.map(|r| r.done)),
         total: known.and_then(|p| p.amount_total()).or(run.reached.and_then(|r| r.total)),
         loss: final_loss.or(slot.loss),
         rate: slot.rate(now).filter(|_| live),
-        eta_s: slot.eta_s(now).filter(|_| live),
+        eta_s: eta.map(|eta| eta.eta_s),
+        eta_low_s: eta.map(|eta| eta.low_s),
+        eta_high_s: eta.map(|eta| eta.high_s),
         stage: run.heard.stage.clone().or_else(|| known.and_then(|p| p.stage.clone())),
     }
 }
@@ -192,6 +235,8 @@ fn message(run: &Run, slot: &Slot, now: Moment) -> String {
         | Phase::Spawning
         | Phase::Starting
         | Phase::Running
+        | Phase::Pausing
+        | Phase::Paused
         | Phase::CoolingDown
         | Phase::Asked
         | Phase::Terminated

@@ -461,6 +461,15 @@ class _Telemetry:
         return lines
 
 
+def _beat_s(watchdog_usec: Optional[str]) -> float:
+    """Every ten seconds, or twice within the supervisor's limit (sd_watchdog_enabled(3))."""
+    try:
+        half = int(watchdog_usec or "") / 2e6
+    except ValueError:
+        return _HEARTBEAT_S
+    return min(max(half, 0.1), _HEARTBEAT_S) if half > 0 else _HEARTBEAT_S
+
+
 class _Emitter:
     """The path of a word to the file.
 
@@ -468,8 +477,9 @@ class _Emitter:
     held across one, and may be taken again by a signal handler of the same thread.
     """
 
-    def __init__(self, path: str, numbered: bool, heartbeats: bool) -> None:
+    def __init__(self, path: str, numbered: bool, heartbeats: bool, beat_s: float = _HEARTBEAT_S) -> None:
         self.heartbeats = heartbeats
+        self.beat_s = beat_s
         self._closed = False
         self.problem: Callable[[str], None] = lambda text: None
         self._outlet = _Outlet(path, numbered)
@@ -594,7 +604,7 @@ class _Emitter:
 
     def _due_s(self) -> float:
         """Seconds until there is something to do."""
-        due = self._beat_last + _HEARTBEAT_S
+        due = self._beat_last + self.beat_s
         if self._backlog or self._outlet.torn:
             due = min(due, self._tried_last + _RETRY_S)
         elif self._pending:
@@ -619,7 +629,7 @@ class _Emitter:
 
     def _beat(self) -> None:
         now = time.monotonic()
-        if now >= self._beat_last + _HEARTBEAT_S:
+        if now >= self._beat_last + self.beat_s:
             self._beat_last = now
             if self.heartbeats:
                 with self._pending_lock:
@@ -746,7 +756,8 @@ class _Voice:
         self._catches = False
         events, control = environ.get("PULSE_EVENTS"), environ.get("PULSE_CONTROL")
         if speaks and events:
-            self.emitter = _Emitter(os.path.abspath(events), numbered, _heartbeats)
+            beat_s = _beat_s(environ.get("WATCHDOG_USEC"))
+            self.emitter = _Emitter(os.path.abspath(events), numbered, _heartbeats, beat_s)
             self.emitter.problem = _tell
             if control:
                 self.control.listen(control)

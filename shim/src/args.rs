@@ -12,6 +12,8 @@ pub(crate) struct Args {
     pub(crate) run_dir: PathBuf,
     pub(crate) socket: PathBuf,
     pub(crate) control: PathBuf,
+    /// The notify socket, if there is to be one.
+    pub(crate) notify: Option<PathBuf>,
     /// Program and arguments that start a daemon.
     pub(crate) revive: Option<Vec<String>>,
     /// Bytes of output that an attempt keeps; 0 = all.
@@ -43,9 +45,10 @@ const RUN_ID: &str = "--run-id";
 const RUN_DIR: &str = "--run-dir";
 const SOCKET: &str = "--socket";
 const CONTROL: &str = "--control";
+const NOTIFY: &str = "--notify";
 const REVIVE: &str = "--revive";
 const OUTPUT_CAP: &str = "--output-cap";
-const FLAGS: [&str; 6] = [RUN_ID, RUN_DIR, SOCKET, CONTROL, REVIVE, OUTPUT_CAP];
+const FLAGS: [&str; 7] = [RUN_ID, RUN_DIR, SOCKET, CONTROL, NOTIFY, REVIVE, OUTPUT_CAP];
 
 /// Reads `--flag value` pairs in any order.
 pub(crate) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Args, ArgsError> {
@@ -59,13 +62,14 @@ pub(crate) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Args, Ar
             return Err(ArgsError::Twice(FLAGS[index]));
         }
     }
-    let [run_id, run_dir, socket, control, revive, output_cap] = values;
+    let [run_id, run_dir, socket, control, notify, revive, output_cap] = values;
     let run_id = run_id.ok_or(ArgsError::Missing(RUN_ID))?;
     Ok(Args {
         run_id: run_id.into_string().map_err(|_| ArgsError::NotText(RUN_ID))?,
         run_dir: path(RUN_DIR, run_dir)?,
         socket: path(SOCKET, socket)?,
         control: path(CONTROL, control)?,
+        notify: notify.map(|value| path(NOTIFY, Some(value))).transpose()?,
         revive: revive.map(command).transpose()?,
         output_cap: output_cap.map_or(Ok(output::CAP_BYTES), |value| bytes(&value))?,
     })
@@ -97,13 +101,14 @@ mod tests {
     #[test]
     fn flags_are_read_in_any_order() {
         let args = parse_words(
-            r#"--socket /r/s --revive ["/bin/resus","daemon"] --run-dir /d --control /r/c --run-id r1"#,
+            r#"--socket /r/s --revive ["/bin/resus","daemon"] --run-dir /d --control /r/c --notify /r/n --run-id r1"#,
         );
         let expected = Args {
             run_id: "r1".into(),
             run_dir: "/d".into(),
             socket: "/r/s".into(),
             control: "/r/c".into(),
+            notify: Some("/r/n".into()),
             revive: Some(vec!["/bin/resus".into(), "daemon".into()]),
             output_cap: output::CAP_BYTES,
         };
@@ -128,6 +133,7 @@ mod tests {
             (format!("{whole} --revive"), ArgsError::NoValue(REVIVE)),
             (format!("{whole} --revive []"), ArgsError::Revive),
             (format!("{whole} --revive resus"), ArgsError::Revive),
+            (format!("{whole} --notify n"), ArgsError::Relative(NOTIFY)),
             (format!("{whole} --output-cap 1M"), ArgsError::OutputCap),
             (whole.replace("/s", "s"), ArgsError::Relative(SOCKET)),
             (whole.replace("--control /c", ""), ArgsError::Missing(CONTROL)),

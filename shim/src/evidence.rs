@@ -38,6 +38,9 @@ pub struct Spawn {
     pub boot_id: String,
     /// The program as asked for.
     pub argv0: String,
+    /// Where its notifications go, as asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<String>,
     /// Wall clock after the start, in milliseconds since 1970.
     pub unix_ms: u64,
 }

@@ -14,13 +14,18 @@ pub mod evidence;
 pub mod identity;
 pub mod protocol;
 
+mod adopted;
 mod args;
+mod family;
+mod freeze;
 mod lock;
 mod log;
 mod machine;
+mod notify;
 mod output;
 mod peers;
 mod proc;
+mod records;
 mod recover;
 mod revive;
 mod server;
@@ -37,10 +42,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::args::Args;
+use crate::identity::ProcessId;
 use crate::log::note;
 use crate::machine::{About, Machine};
 use crate::peers::Peers;
-use crate::server::Server;
+use crate::server::{Ears, Server};
 use crate::tree::Tree;
 
 /// The build of this shim, as told in [`protocol::Hello`].
@@ -54,9 +60,9 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_USAGE: u8 = 2;
 
 /// The whole life of a shim. `args` are those after the program's name and the word `shim`:
-/// `--run-id ID --run-dir DIR --socket PATH --control PATH [--revive JSON_ARGV]
-/// [--output-cap BYTES]`, with absolute paths and existing folders. Of what an attempt prints
-/// the newest bytes are kept, 64 MiB by default; 0 = everything.
+/// `--run-id ID --run-dir DIR --socket PATH --control PATH [--notify PATH]
+/// [--revive JSON_ARGV] [--output-cap BYTES]`, with absolute paths and existing folders. Of
+/// what an attempt prints the newest bytes are kept, 64 MiB by default; 0 = everything.
 ///
 /// To be called first thing in a process of one thread: it closes every descriptor above
 /// stderr and changes session, signals, umask, working folder and stdio.
@@ -82,13 +88,16 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 fn live(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let Some(footing) = start::start(&args)? else { return Ok(()) };
     let boot_id = identity::boot_id()?;
-    let shim_pid = std::process::id();
-    let settled = recover::settled(&args.run_dir)?;
-    let about = About { build: BUILD.to_owned(), run_id: args.run_id, shim_pid, boot_id: boot_id.clone() };
+    let shim = ProcessId::of(std::process::id())?;
+    let (settled, adopted) =
+        recover::settled(&args.run_dir, &boot_id, |found| recover::hold(found, shim, args.output_cap))?;
+    let about =
+        About { build: BUILD.to_owned(), run_id: args.run_id, shim_pid: shim.pid, boot_id: boot_id.clone() };
     let machine = Machine::new(about, settled, args.revive.is_some(), 0);
-    let tree = Tree::new(args.run_dir, boot_id, shim_pid, footing.umask, args.output_cap);
-    let peers = Peers::new(footing.sockets);
-    Server::new(machine, tree, peers, footing.signals, args.revive, Instant::now()).run()?;
+    let tree = Tree::new(args.run_dir, boot_id, shim, footing.umask, args.output_cap, adopted);
+    let ears =
+        Ears { peers: Peers::new(footing.sockets), notify: footing.notify, signals: footing.signals.into() };
+    Server::new(machine, tree, ears, args.revive, Instant::now()).run()?;
     // The sockets go last, while nobody else can have bound them.
     drop(footing.place);
     Ok(())

@@ -3,16 +3,14 @@
 
 mod action;
 mod refusal;
+mod request;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
 pub(crate) use self::action::{About, Action, ClientId, Millis};
-use self::refusal::{bad_control_line, busy, lost_refusal, refuse, stale};
-use crate::protocol::{
-    Exited, Hello, Lost, RefusalCode, Refused, Reply, Request, SpawnOrder, Started, State, VERSION,
-};
+use crate::protocol::{Exited, Lost, Refused, Reply, SpawnOrder, Started};
 use crate::revive::Revive;
 
 /// How long a spawn waits for the old process tree to let go of the run's lock.
@@ -77,7 +75,7 @@ pub(crate) struct Machine {
     live: Option<Live>,
     greeted: BTreeSet<ClientId>,
     revive: Revive,
-    /// Since when there is neither a worker nor a client.
+    /// Since when there is neither a worker nor a client. (A lost one that is watched is one.)
     idle_since: Option<Millis>,
     /// Somebody sent us SIGTERM: leave as soon as no worker needs us.
     asked_to_leave: bool,
@@ -86,8 +84,10 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn new(about: About, settled: Settled, can_revive: bool, now: Millis) -> Self {
         let revive = Revive::new(can_revive, &about.run_id);
-        let greeted = BTreeSet::new();
-        Self { about, settled, live: None, greeted, revive, idle_since: Some(now), asked_to_leave: false }
+        let (greeted, live, asked_to_leave) = (BTreeSet::new(), None, false);
+        let mut machine = Self { about, settled, live, greeted, revive, idle_since: None, asked_to_leave };
+        machine.note_idleness(now);
+        machine
     }
 
     /// The spawn being tried.
@@ -101,37 +101,6 @@ impl Machine {
     /// A worker whose end nobody saw; whether it lives is for the server to keep up to date.
     pub(crate) fn lost_mut(&mut self) -> Option<&mut Lost> {
         if let Settled::Lost(lost) = &mut self.settled { Some(lost) } else { None }
-    }
-
-    /// One request of one client.
-    pub(crate) fn on_request(&mut self, client: ClientId, request: Request, now: Millis) -> Vec<Action> {
-        if !self.greeted.contains(&client) && !matches!(request, Request::Hello { .. }) {
-            let message = "say hello first";
-            return refuse(client, Refused::new(request.op(), None, RefusalCode::HelloFirst, message));
-        }
-        let op = request.op();
-        let done = |attempt| Action::Send(client, Reply::Done { op: op.to_owned(), attempt });
-        match request {
-            Request::Hello { v } => self.hello(client, v, now),
-            Request::Spawn(order) => self.spawn(client, order, now),
-            Request::Signal { attempt, signal } => match self.not_running(op, attempt) {
-                None => vec![Action::Signal { client, attempt, signal }],
-                Some(refused) => refuse(client, refused),
-            },
-            Request::KillTree { attempt } => match self.not_running(op, attempt) {
-                None => vec![Action::KillTree, done(Some(attempt))],
-                Some(refused) => refuse(client, refused),
-            },
-            Request::Control { attempt, line } => self.control(client, attempt, line),
-            Request::Quit => match &self.live {
-                None => vec![done(None), Action::Leave],
-                Some(live) => refuse(client, busy(op, None, live)),
-            },
-            Request::Bye => {
-                self.revive.dismiss();
-                vec![done(None)]
-            }
-        }
     }
 
     /// A client's connection is gone, by its own doing or ours.
@@ -183,6 +152,14 @@ impl Machine {
         self.broadcast(&Reply::Exited(exited))
     }
 
+    /// The watched worker of an earlier shim has ended; as [`Machine::on_exited`]. A start may
+    /// have been waiting for that.
+    pub(crate) fn on_lost_ended(&mut self, exited: Exited, now: Millis) -> Vec<Action> {
+        self.settled = Settled::Exited(exited.clone());
+        self.note_idleness(now);
+        self.broadcast(&Reply::Exited(exited))
+    }
+
     /// The end that could not be recorded before is on record now.
     pub(crate) fn on_recorded(&mut self, attempt: u32) {
         if let Settled::Exited(exited) = &mut self.settled
@@ -215,7 +192,7 @@ impl Machine {
             actions.push(Action::Revive);
         }
         let idle_too_long = self.idle_since.is_some_and(|since| now >= since + IDLE_MS);
-        if idle_too_long || (self.asked_to_leave && self.live.is_none()) {
+        if idle_too_long || (self.asked_to_leave && !self.has_worker()) {
             actions.push(Action::Leave);
         }
         actions
@@ -231,86 +208,25 @@ impl Machine {
         [retry_at, self.revive.next_at(), idle_at].into_iter().flatten().min()
     }
 
-    fn hello(&mut self, client: ClientId, v: u32, now: Millis) -> Vec<Action> {
-        if v != VERSION {
-            let message = format!("client speaks protocol {v}, this shim speaks {VERSION}");
-            let refused = Refused::new("hello", None, RefusalCode::Version, message);
-            return vec![Action::Send(client, Reply::Refused(refused)), Action::Close(client)];
-        }
-        self.greeted.insert(client);
-        self.revive.greeted();
-        self.note_idleness(now);
-        let About { build, run_id, shim_pid, boot_id } = self.about.clone();
-        let hello = Hello { v: VERSION, build, run_id, shim_pid, boot_id, state: self.state() };
-        vec![Action::Send(client, Reply::Hello(hello))]
-    }
-
-    fn state(&self) -> State {
-        match (&self.live, &self.settled) {
-            (Some(Live::Running(started) | Live::Ending(started)), _) => State::Running(started.clone()),
-            (Some(Live::Starting { .. }) | None, Settled::Idle) => State::Idle,
-            (Some(Live::Starting { .. }) | None, Settled::Exited(exited)) => State::Exited(exited.clone()),
-            (Some(Live::Starting { .. }) | None, Settled::Lost(lost)) => State::Lost(lost.clone()),
-        }
-    }
-
-    fn spawn(&mut self, client: ClientId, order: SpawnOrder, now: Millis) -> Vec<Action> {
-        let attempt = order.attempt;
-        if let Some(live) = &mut self.live {
-            return match live {
-                _ if attempt < live.attempt() => refuse(client, stale(attempt, live.attempt())),
-                _ if attempt > live.attempt() => refuse(client, busy("spawn", Some(attempt), live)),
-                Live::Starting { askers, .. } => {
-                    askers.push(client);
-                    Vec::new()
-                }
-                Live::Running(started) | Live::Ending(started) => {
-                    vec![Action::Send(client, Reply::Started(started.clone()))]
-                }
-            };
-        }
-        match (&self.settled, self.settled.attempt()) {
-            (_, Some(seen)) if attempt < seen => refuse(client, stale(attempt, seen)),
-            (Settled::Exited(exited), Some(seen)) if attempt == seen => {
-                vec![Action::Send(client, Reply::Exited(exited.clone()))]
-            }
-            (Settled::Lost(lost), Some(seen)) if attempt == seen => refuse(client, lost_refusal(lost)),
-            _ => {
-                self.live = Some(Live::Starting { order, askers: vec![client], lock: LockWait::default() });
-                self.note_idleness(now);
-                vec![Action::TrySpawn]
-            }
-        }
-    }
-
-    fn control(&self, client: ClientId, attempt: u32, line: String) -> Vec<Action> {
-        let lost =
-            matches!(&self.settled, Settled::Lost(lost) if lost.attempt == attempt && self.live.is_none());
-        match self.not_running("control", attempt) {
-            Some(refused) if !lost => refuse(client, refused),
-            _ => match bad_control_line(attempt, &line) {
-                Some(refused) => refuse(client, refused),
-                None => vec![Action::Deliver { client, attempt, line }],
-            },
-        }
-    }
-
-    /// Guards everything that acts on a worker, so that no other process is ever meant.
-    fn not_running(&self, op: &str, attempt: u32) -> Option<Refused> {
-        let message = match &self.live {
-            Some(Live::Running(started)) if started.attempt == attempt => return None,
-            Some(live) => format!("attempt {attempt} is not running, attempt {} is here", live.attempt()),
-            None => format!("attempt {attempt} is not running, no attempt is"),
-        };
-        Some(Refused::new(op, Some(attempt), RefusalCode::NotRunning, message))
-    }
-
     fn broadcast(&self, reply: &Reply) -> Vec<Action> {
         self.greeted.iter().map(|&client| Action::Send(client, reply.clone())).collect()
     }
 
+    /// Whether this shim has a worker to look after, its own or an earlier one's.
+    fn has_worker(&self) -> bool {
+        self.live.is_some() || self.watched().is_some()
+    }
+
+    /// An earlier shim's worker that this one holds on to.
+    fn watched(&self) -> Option<&Lost> {
+        match &self.settled {
+            Settled::Lost(lost) => Some(lost).filter(|lost| lost.watched),
+            Settled::Idle | Settled::Exited(_) => None,
+        }
+    }
+
     fn note_idleness(&mut self, now: Millis) {
-        let idle = self.live.is_none() && self.greeted.is_empty();
+        let idle = !self.has_worker() && self.greeted.is_empty();
         self.idle_since = if idle { self.idle_since.or(Some(now)) } else { None };
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Stat {
     /// One letter, `Z` for a zombie.
     pub(crate) state: u8,
     pub(crate) parent: u32,
+    /// Id of its session, which is that of the process that founded it.
+    pub(crate) session: u32,
     pub(crate) threads: u32,
     pub(crate) start_ticks: u64,
 }
@@ -23,6 +25,17 @@ impl Stat {
     /// its other threads run, hence the thread count.
     pub(crate) fn is_alive(&self) -> bool {
         !matches!(self.state, b'Z' | b'X' | b'x') || self.threads > 1
+    }
+
+    /// Whether a signal stopped it, and SIGCONT lets it go on.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.state == b'T'
+    }
+
+    /// Whether it runs none of its code until somebody else does something: stopped by a
+    /// signal or by a debugger.
+    pub(crate) fn is_halted(&self) -> bool {
+        matches!(self.state, b'T' | b't')
     }
 }
 
@@ -48,6 +61,7 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     Some(Stat {
         state: *field(3)?.as_bytes().first()?,
         parent: field(4)?.parse().ok()?,
+        session: field(6)?.parse().ok()?,
         threads: field(20)?.parse().ok()?,
         start_ticks: field(22)?.parse().ok()?,
     })
@@ -72,8 +86,12 @@ pub(crate) fn children(pid: u32) -> io::Result<Vec<u32>> {
 
 /// The same by looking at everybody's parent, for kernels without `CONFIG_PROC_CHILDREN`.
 fn children_by_parent(parent: u32) -> io::Result<Vec<u32>> {
-    let everybody = numbered(Path::new("/proc"))?;
-    Ok(everybody.into_iter().filter(|&pid| stat(pid).is_ok_and(|stat| stat.parent == parent)).collect())
+    Ok(everybody()?.into_iter().filter(|&pid| stat(pid).is_ok_and(|stat| stat.parent == parent)).collect())
+}
+
+/// All processes that can be seen.
+pub(crate) fn everybody() -> io::Result<Vec<u32>> {
+    numbered(Path::new("/proc"))
 }
 
 /// Processes that have `path` open, as far as this user may see.
@@ -86,8 +104,7 @@ pub(crate) fn holders(path: &Path) -> io::Result<Vec<ProcessId>> {
             .filter_map(|entry| fs::metadata(entry.path()).ok())
             .any(|open| open.ino() == wanted.ino() && open.dev() == wanted.dev())
     };
-    let everybody = numbered(Path::new("/proc"))?;
-    Ok(everybody.into_iter().filter(|&pid| holds(pid)).filter_map(|pid| ProcessId::of(pid).ok()).collect())
+    Ok(everybody()?.into_iter().filter(|&pid| holds(pid)).filter_map(|pid| ProcessId::of(pid).ok()).collect())
 }
 
 /// The entries of a folder whose names are numbers; none when it is gone.
@@ -112,13 +129,13 @@ mod tests {
     fn a_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
         let line = b"42 (a) Z 9 (b\xff c) S 7 42 42 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 3 0 987654 1000 5 0\n";
         let stat = parse_stat(line).unwrap();
-        assert_eq!(stat, Stat { state: b'S', parent: 7, threads: 3, start_ticks: 987_654 });
+        assert_eq!(stat, Stat { state: b'S', parent: 7, session: 42, threads: 3, start_ticks: 987_654 });
         assert!(stat.is_alive());
     }
 
     #[test]
     fn a_dead_main_thread_with_living_siblings_is_alive() {
-        let zombie = Stat { state: b'Z', parent: 1, threads: 1, start_ticks: 5 };
+        let zombie = Stat { state: b'Z', parent: 1, session: 1, threads: 1, start_ticks: 5 };
         assert!(!zombie.is_alive());
         assert!(Stat { threads: 2, ..zombie }.is_alive());
     }

@@ -26,16 +26,29 @@ pub enum Request {
     },
     /// Start an attempt's worker; answered by `started`, `exited` (it already ran) or `refused`.
     Spawn(SpawnOrder),
-    /// Signal the worker's whole process group.
+    /// Signal the worker's whole process group. A signal that means stop also drops a start that
+    /// still waits; SIGTERM also thaws whatever of the tree is frozen.
     Signal {
-        /// Must be the running attempt.
+        /// Must be the running attempt, or one that can be acted on ([`Lost::watched`]).
         attempt: u32,
         /// Which signal.
         signal: SignalName,
     },
-    /// SIGKILL the worker's group and every descendant of the shim until none is left.
+    /// SIGKILL the worker's group and every descendant of the shim until none is left. Drops a
+    /// start that still waits.
     KillTree {
-        /// Must be the running attempt.
+        /// As for `signal`.
+        attempt: u32,
+    },
+    /// Stop every process of the attempt's tree, those that left the group too. Answered by
+    /// `done` when none of them can run, or by `refused`, and then all run as before.
+    Freeze {
+        /// As for `signal`.
+        attempt: u32,
+    },
+    /// Continue every stopped process of the attempt's tree.
+    Thaw {
+        /// As for `signal`.
         attempt: u32,
     },
     /// Pass one JSON line to whoever of the worker is connected to the control socket.
@@ -45,7 +58,7 @@ pub enum Request {
         /// One JSON value without a line break.
         line: String,
     },
-    /// Leave; refused while a worker lives.
+    /// Leave; refused while a worker lives. Drops a start that still waits.
     Quit,
     /// The daemon leaves on purpose: do not start it again.
     Bye,
@@ -65,6 +78,10 @@ pub struct SpawnOrder {
     pub cwd: String,
     /// The attempt's folder, which exists: [`crate::evidence::attempt_dir`].
     pub dir: String,
+    /// Absolute path of the file that what the worker sends to the notify socket is added to;
+    /// without one it is dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<String>,
 }
 
 /// The signals a client may ask for.
@@ -104,13 +121,17 @@ pub enum Reply {
         /// Handed to at least one connection of the worker.
         delivered: bool,
     },
-    /// A `signal`, `kill_tree`, `bye` or `quit` was carried out.
+    /// A `signal`, `kill_tree`, `freeze`, `thaw`, `bye` or `quit` was carried out.
     Done {
         /// The `op` of the request.
         op: String,
         /// The attempt it was for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         attempt: Option<u32>,
+        /// The attempt whose start was dropped by that: it waited for the run's lock, and no
+        /// worker of it was ever started.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dropped: Option<u32>,
     },
     /// The worker of an attempt has ended and nothing of it is left (see [`Exit::unkillable`]).
     Exited(Exited),
@@ -131,6 +152,10 @@ pub struct Hello {
     pub boot_id: String,
     /// Where its newest attempt is.
     pub state: State,
+    /// An attempt that is being started and waits for the run's lock; `state` is that of the
+    /// one before. The client hears how it goes on: `started`, or `refused` with the op `spawn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starting: Option<u32>,
 }
 
 /// Where the newest attempt is.
@@ -207,6 +232,10 @@ pub struct Lost {
     pub boot_id: Option<String>,
     /// Whether exactly that process (id, start time and boot) is alive now.
     pub alive: bool,
+    /// Whether this shim holds on to it: then it can be acted on like a running one, and
+    /// `exited` comes when it has ended.
+    #[serde(default)]
+    pub watched: bool,
 }
 
 /// Why a request was not carried out.
@@ -252,6 +281,10 @@ pub enum RefusalCode {
     NotRunning,
     /// The kernel did not take the signal.
     SignalFailed,
+    /// Not all processes of the tree could be stopped; all of them run again.
+    FreezeFailed,
+    /// The start was given up while it waited, because a client wanted no worker any more.
+    Dropped,
     /// The folder to start in is missing or cannot be entered.
     CwdNotFound,
     /// There is no such program.
@@ -267,6 +300,16 @@ pub enum RefusalCode {
     Unknown,
 }
 
+impl SignalName {
+    /// Whether a worker that gets it is meant to end.
+    pub fn means_stop(self) -> bool {
+        match self {
+            Self::Term | Self::Kill | Self::Int | Self::Quit => true,
+            Self::Stop | Self::Cont | Self::Usr1 => false,
+        }
+    }
+}
+
 impl Request {
     /// The `op` this request travels under.
     pub fn op(&self) -> &'static str {
@@ -275,6 +318,8 @@ impl Request {
             Self::Spawn(_) => "spawn",
             Self::Signal { .. } => "signal",
             Self::KillTree { .. } => "kill_tree",
+            Self::Freeze { .. } => "freeze",
+            Self::Thaw { .. } => "thaw",
             Self::Control { .. } => "control",
             Self::Quit => "quit",
             Self::Bye => "bye",

@@ -1,19 +1,23 @@
 //! The loop of a shim: waits for sockets, signals, the worker's end and deadlines, asks the
 //! machine what to do, does it.
 
+mod freezing;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::freeze::Freezing;
 use crate::identity::{self, ProcessId};
 use crate::log::note;
 use crate::machine::{Action, ClientId, Machine, Millis};
+use crate::notify::Notify;
 use crate::peers::{Peer, Peers};
 use crate::protocol::{RefusalCode, Refused, Reply, Request, SignalName};
 use crate::spawn::SpawnError;
@@ -23,12 +27,26 @@ use crate::tree::Tree;
 /// In the state folder, two above a run's: the daemon was stopped on purpose.
 const STOPPED_MARK: &str = "../../stopped";
 
+/// After a line as long as this (a page) the memory it took is given back.
+const LARGE_LINE_BYTES: usize = 4096;
+
 /// What can become ready.
 #[derive(Debug, Clone, Copy)]
 enum Ready {
     Signals,
     WorkerEnded,
+    AdoptedEnded,
+    Notified,
     Peer(Peer),
+}
+
+/// All that a shim hears by.
+#[derive(Debug)]
+pub(crate) struct Ears {
+    pub(crate) peers: Peers,
+    pub(crate) notify: Option<Notify>,
+    /// See [`sys::watch_signals`].
+    pub(crate) signals: File,
 }
 
 /// Everything a running shim has.
@@ -37,8 +55,10 @@ pub(crate) struct Server {
     machine: Machine,
     tree: Tree,
     peers: Peers,
+    notify: Option<Notify>,
     /// See [`sys::watch_signals`].
     signals: File,
+    freezing: Option<Freezing>,
     /// Program and arguments that start a daemon.
     revive: Option<Vec<String>>,
     clock: Instant,
@@ -49,12 +69,12 @@ impl Server {
     pub(crate) fn new(
         machine: Machine,
         tree: Tree,
-        peers: Peers,
-        signals: OwnedFd,
+        ears: Ears,
         revive: Option<Vec<String>>,
         clock: Instant,
     ) -> Self {
-        Self { machine, tree, peers, signals: signals.into(), revive, clock, leave: false }
+        let Ears { peers, notify, signals } = ears;
+        Self { machine, tree, peers, notify, signals, freezing: None, revive, clock, leave: false }
     }
 
     /// Serves until there is a reason to leave.
@@ -74,8 +94,12 @@ impl Server {
 
     /// Sleeps until something is ready or due.
     fn wait(&self) -> io::Result<Vec<Ready>> {
-        let fixed =
-            [(Ready::Signals, Some(self.signals.as_fd())), (Ready::WorkerEnded, self.tree.end_of_worker())];
+        let fixed = [
+            (Ready::Signals, Some(self.signals.as_fd())),
+            (Ready::Notified, self.notify.as_ref().map(Notify::as_fd)),
+            (Ready::WorkerEnded, self.tree.end_of_worker()),
+            (Ready::AdoptedEnded, self.tree.end_of_adopted()),
+        ];
         let fixed = fixed.into_iter().filter_map(|(ready, fd)| Some((ready, fd?, PollFlags::IN)));
         let peers = self.peers.interests().map(|(peer, fd, events)| (Ready::Peer(peer), fd, events));
         let (names, mut descriptors): (Vec<Ready>, Vec<PollFd<'_>>) = fixed
@@ -83,7 +107,8 @@ impl Server {
             .map(|(ready, fd, events)| (ready, PollFd::from_borrowed_fd(fd, events)))
             .unzip();
 
-        let deadlines = [self.machine.next_deadline(), self.tree.next_deadline()];
+        let frozen_at = self.freezing.as_ref().map(Freezing::next_deadline);
+        let deadlines = [self.machine.next_deadline(), self.tree.next_deadline(), frozen_at];
         let timeout = deadlines.into_iter().flatten().min().map(|at| timespec(at.saturating_sub(self.now())));
         match poll(&mut descriptors, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
@@ -96,7 +121,17 @@ impl Server {
     fn hear(&mut self, ready: Ready) {
         match ready {
             Ready::Signals => self.hear_signals(),
+            Ready::Notified => {
+                if let Some(notify) = &mut self.notify {
+                    notify.receive(&self.tree);
+                }
+            }
+            Ready::AdoptedEnded => {
+                self.stop_listening();
+                self.tree.on_adopted_ended(self.now());
+            }
             Ready::WorkerEnded => {
+                self.stop_listening();
                 self.machine.on_worker_dead();
                 self.tree.on_worker_ended(self.now());
             }
@@ -104,6 +139,15 @@ impl Server {
             Ready::Peer(Peer::Control(id)) => self.peers.serve_control(id),
             Ready::Peer(listener) => self.peers.accept(listener),
         }
+    }
+
+    /// The worker has ended: hears its last notifications, while it can still be seen whose
+    /// they are, and gives up freezing it.
+    fn stop_listening(&mut self) {
+        if let Some(notify) = &mut self.notify {
+            notify.drain(&self.tree);
+        }
+        self.give_up_freezing("the worker has ended");
     }
 
     fn hear_signals(&mut self) {
@@ -124,6 +168,7 @@ impl Server {
         let Some(received) = self.peers.serve_client(client) else { return };
         // All that was said before hanging up counts, above all a `bye`, even if the answers
         // reach nobody; only after a refused version nothing does.
+        let is_large = received.lines.iter().any(|line| line.len() > LARGE_LINE_BYTES);
         for line in received.lines {
             if !self.peers.has_client(client) {
                 return;
@@ -134,6 +179,9 @@ impl Server {
                 Err(error) => vec![Action::Send(client, Reply::Refused(bad_request(&line, &error)))],
             };
             self.obey(actions);
+        }
+        if is_large {
+            sys::give_back_memory();
         }
         if received.closed {
             self.hang_up(client);
@@ -154,6 +202,14 @@ impl Server {
         self.machine.on_closed(client, self.now());
     }
 
+    /// Nothing of an attempt is left: nor shall anything be of what we had open for it.
+    fn forget_worker(&mut self) {
+        self.peers.close_controls();
+        if let Some(notify) = &mut self.notify {
+            notify.finish();
+        }
+    }
+
     /// Everything that is due.
     fn advance(&mut self) {
         for client in self.peers.unreachable_clients() {
@@ -161,10 +217,16 @@ impl Server {
         }
         let now = self.now();
         if let Some(exited) = self.tree.advance(now) {
-            self.peers.close_controls();
+            self.forget_worker();
             let actions = self.machine.on_exited(exited, now);
             self.obey(actions);
         }
+        if let Some(exited) = self.tree.advance_adopted(now) {
+            self.forget_worker();
+            let actions = self.machine.on_lost_ended(exited, now);
+            self.obey(actions);
+        }
+        self.advance_freeze(now);
         for attempt in self.tree.retry_records(now) {
             self.machine.on_recorded(attempt);
         }
@@ -186,8 +248,14 @@ impl Server {
             Action::Close(client) => self.hang_up(client),
             Action::TrySpawn => return self.try_spawn(),
             Action::GiveUpOnLock => return self.give_up_on_lock(),
-            Action::KillStrays | Action::KillTree => self.tree.kill_all(self.now()),
+            Action::KillStrays => self.tree.kill_all(self.now()),
+            Action::KillTree => {
+                self.give_up_freezing("the worker is being killed");
+                self.tree.kill_tree(self.now());
+            }
             Action::Signal { client, attempt, signal } => return vec![self.signal(client, attempt, signal)],
+            Action::Freeze { client, attempt } => self.freeze(client, attempt),
+            Action::Thaw { client, attempt } => return vec![self.thaw(client, attempt)],
             Action::Deliver { client, attempt, line } => {
                 let delivered = self.peers.deliver(&line);
                 return vec![Action::Send(client, Reply::ControlResult { attempt, delivered })];
@@ -201,7 +269,7 @@ impl Server {
     fn try_spawn(&mut self) -> Vec<Action> {
         // A lost worker may have closed all files it inherited, the lock among them.
         self.refresh_lost();
-        if self.machine.lost_mut().is_some_and(|lost| lost.alive) {
+        if self.tree.has_adopted() || self.machine.lost_mut().is_some_and(|lost| lost.alive) {
             return self.machine.on_lock_held(self.now());
         }
         let Some(order) = self.machine.order() else { return Vec::new() };
@@ -226,9 +294,12 @@ impl Server {
         self.machine.on_spawn_failed(&refused, self.now())
     }
 
-    fn signal(&self, client: ClientId, attempt: u32, signal: SignalName) -> Action {
+    fn signal(&mut self, client: ClientId, attempt: u32, signal: SignalName) -> Action {
+        if signal.means_stop() || signal == SignalName::Cont {
+            self.call_off_freezing("the worker was sent a signal that is against it");
+        }
         let reply = match self.tree.signal(signal) {
-            Ok(()) => Reply::Done { op: "signal".to_owned(), attempt: Some(attempt) },
+            Ok(()) => done("signal", attempt),
             Err(error) => {
                 let message = format!("signal the worker: {error}");
                 let refused = Refused::new("signal", Some(attempt), RefusalCode::SignalFailed, message);
@@ -254,6 +325,10 @@ impl Server {
             note!("cannot start the daemon: {error}");
         }
     }
+}
+
+fn done(op: &str, attempt: u32) -> Reply {
+    Reply::Done { op: op.to_owned(), attempt: Some(attempt), dropped: None }
 }
 
 /// A refusal that names as much of the bad request as can be read.

@@ -93,13 +93,14 @@ pub(crate) fn spawn(
     check_cwd(Path::new(&order.cwd))?;
     // Held until the child is the program or gone: from then on only the worker keeps it.
     let lock = take_run_lock(run_dir)?;
-    let (mut command, output) = command(order)?;
+    let (output, to, errors) = output(order)?;
     lock::pass_on(&lock).map_err(|source| SpawnError::File {
         what: "pass on the lock",
         path: run_lock(run_dir),
         source,
     })?;
-    let held = sys::hold(&mut command, umask).map_err(|source| execute_error(order, source))?;
+    let held =
+        sys::hold(|| command(order, to, errors), umask).map_err(|source| execute_error(order, source))?;
     let pid = held.pid();
     let (id, pidfd) = record(boot_id, order, pid).inspect_err(|_| discard(pid))?;
     if let Err(source) = held.release() {
@@ -133,6 +134,8 @@ fn check_order(order: &SpawnOrder) -> Result<(), SpawnError> {
         Err(SpawnError::BadOrder("a NUL byte in argv, cwd or env".to_owned()))
     } else if let Some((key, _)) = order.env.iter().find(|(key, _)| bad_key(key)) {
         Err(SpawnError::BadOrder(format!("{key:?} cannot name an environment variable")))
+    } else if let Some(events) = order.events.as_ref().filter(|path| !path.starts_with('/')) {
+        Err(SpawnError::BadOrder(format!("events {events:?} is not an absolute path")))
     } else {
         Ok(())
     }
@@ -163,12 +166,17 @@ fn check_cwd(cwd: &Path) -> Result<(), SpawnError> {
     rustix::fs::access(cwd, Access::EXEC_OK).map_err(|error| fault(error.into()))
 }
 
-/// The command of a worker, and the file it prints to.
-fn command(order: &SpawnOrder) -> Result<(Command, File), SpawnError> {
+/// The file a worker prints to, once for us and twice for it.
+fn output(order: &SpawnOrder) -> Result<(File, File, File), SpawnError> {
     let path = Path::new(&order.dir).join(evidence::OUTPUT_LOG);
     let fault = |source| SpawnError::File { what: "open", path: path.clone(), source };
     let output = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(fault)?;
     let (to, errors) = (output.try_clone().map_err(fault)?, output.try_clone().map_err(fault)?);
+    Ok((output, to, errors))
+}
+
+/// The command of a worker. Put together in the child: the copies it takes cost us no memory.
+fn command(order: &SpawnOrder, to: File, errors: File) -> Command {
     let mut command = Command::new(&order.argv[0]);
     command
         .args(&order.argv[1..])
@@ -178,7 +186,7 @@ fn command(order: &SpawnOrder) -> Result<(Command, File), SpawnError> {
         .stdin(Stdio::null())
         .stdout(to)
         .stderr(errors);
-    Ok((command, output))
+    command
 }
 
 fn execute_error(order: &SpawnOrder, source: io::Error) -> SpawnError {
@@ -200,6 +208,7 @@ fn record(boot_id: &str, order: &SpawnOrder, pid: u32) -> Result<(ProcessId, Own
         start_ticks: id.start_ticks,
         boot_id: boot_id.to_owned(),
         argv0: order.argv[0].clone(),
+        events: order.events.clone(),
         unix_ms: log::unix_ms(),
     };
     evidence::write_spawn(Path::new(&order.dir), &spawn)?;

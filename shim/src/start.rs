@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
@@ -14,6 +14,7 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use crate::args::Args;
 use crate::log::LOG_BYTES_MAX;
+use crate::notify::Notify;
 use crate::peers::Sockets;
 use crate::{evidence, lock, sys};
 
@@ -33,6 +34,7 @@ pub(crate) enum StartError {
 pub(crate) struct Footing {
     pub(crate) place: Place,
     pub(crate) sockets: Sockets,
+    pub(crate) notify: Option<Notify>,
     pub(crate) signals: OwnedFd,
     /// What this process was started with; its workers get it back.
     pub(crate) umask: Mode,
@@ -41,7 +43,7 @@ pub(crate) struct Footing {
 /// The place of a run's one shim, until dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
-    sockets: [PathBuf; 2],
+    sockets: Vec<PathBuf>,
     _lock: File,
 }
 
@@ -63,8 +65,10 @@ pub(crate) fn start(args: &Args) -> Result<Option<Footing>, StartError> {
     let Some(lock) = taken else { return Ok(None) };
     settle_in(&args.run_dir)?;
     let sockets = Sockets { clients: listen(&args.socket)?, control: listen(&args.control)? };
-    let place = Place { sockets: [args.socket.clone(), args.control.clone()], _lock: lock };
-    Ok(Some(Footing { place, sockets, signals, umask }))
+    let notify = args.notify.as_deref().map(listen_for_notes).transpose()?;
+    let paths = [Some(&args.socket), Some(&args.control), args.notify.as_ref()];
+    let place = Place { sockets: paths.into_iter().flatten().cloned().collect(), _lock: lock };
+    Ok(Some(Footing { place, sockets, notify, signals, umask }))
 }
 
 /// Sheds what came from the parent: files, signal settings, session, name.
@@ -104,17 +108,30 @@ fn settle_in(run_dir: &Path) -> Result<(), StartError> {
     dup2_stderr(&log).map_err(|error| fault("redirect stderr to", &log_path)(error.into()))
 }
 
-/// Binds a socket; one that is there already belonged to a shim that died, since we hold
-/// the lock. Its mode follows from the umask: this user only.
+/// Binds a socket for connections. Its mode follows from the umask: this user only.
 fn listen(path: &Path) -> Result<UnixListener, StartError> {
+    make_way(path)?;
     let fault = |step| move |source| StartError::File { step, path: path.to_owned(), source };
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.file_type().is_socket() => fs::remove_file(path).map_err(fault("remove stale"))?,
-        Ok(_) => return Err(StartError::NotASocket(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(fault("look at")(error)),
-    }
     let listener = UnixListener::bind(path).map_err(fault("listen on"))?;
     listener.set_nonblocking(true).map_err(fault("set up"))?;
     Ok(listener)
+}
+
+/// The same for notifications.
+fn listen_for_notes(path: &Path) -> Result<Notify, StartError> {
+    make_way(path)?;
+    let fault = |step| move |source| StartError::File { step, path: path.to_owned(), source };
+    let socket = UnixDatagram::bind(path).map_err(fault("listen on"))?;
+    Notify::new(socket).map_err(fault("set up"))
+}
+
+/// Removes a socket; one that is there belonged to a shim that died, since we hold the lock.
+fn make_way(path: &Path) -> Result<(), StartError> {
+    let fault = |step| move |source| StartError::File { step, path: path.to_owned(), source };
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => fs::remove_file(path).map_err(fault("remove stale")),
+        Ok(_) => Err(StartError::NotASocket(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(fault("look at")(error)),
+    }
 }

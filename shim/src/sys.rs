@@ -17,6 +17,16 @@ use rustix::process::Signal;
 
 use crate::log::note;
 
+/// Gives memory that is free back to the system, as far as the C library keeps it otherwise:
+/// an order of many kilobytes is read once, and its pages would stay ours for days.
+pub(crate) fn give_back_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes a plain number, and touches nothing but memory that nobody uses.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// The largest signal number of Linux.
 const SIGNAL_MAX: c_int = 64;
 /// Bytes of the kernel's signal set.
@@ -203,8 +213,8 @@ pub(crate) struct Held {
     report: File,
 }
 
-/// Forks a child that will become `command` on [`Held::release`].
-pub(crate) fn hold(command: &mut Command, umask: Mode) -> io::Result<Held> {
+/// Forks a child that will become `command` on [`Held::release`]. The child puts that together.
+pub(crate) fn hold(command: impl FnOnce() -> Command, umask: Mode) -> io::Result<Held> {
     let (wait, leave) = pipe_with(PipeFlags::CLOEXEC)?;
     let (report, reporter) = pipe_with(PipeFlags::CLOEXEC)?;
     match fork(0)? {
@@ -212,7 +222,7 @@ pub(crate) fn hold(command: &mut Command, umask: Mode) -> io::Result<Held> {
         None => {
             // Only the parent may have the writing end, or its end would never be seen.
             drop(leave);
-            let error = wait_and_execute(command, umask, &wait);
+            let error = wait_and_execute(&mut command(), umask, &wait);
             let number = error.raw_os_error().unwrap_or(libc::EINVAL);
             let _ = rustix::io::write(&reporter, &number.to_ne_bytes());
             leave_copy()

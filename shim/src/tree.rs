@@ -9,28 +9,33 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Mode;
 use rustix::process::{Signal, kill_process_group, pidfd_send_signal};
 
+use crate::adopted::Adopted;
+use crate::family::{self, Family};
+use crate::freeze;
 use crate::identity::ProcessId;
 use crate::log::{self, note};
 use crate::machine::Millis;
+use crate::notify::Audience;
 use crate::output::Output;
 use crate::protocol::{Exit, Exited, SignalName, SpawnOrder, Started};
+use crate::records::Records;
 use crate::spawn::{self, SpawnError};
+use crate::sweep::{self, Pass};
 use crate::sys::{self, Patience, Reaped};
-use crate::{evidence, sweep};
 
 /// How long what is left of a tree may resist SIGKILL (uninterruptible sleep) before the
 /// worker's end is told anyway.
 const SWEEP_MS: Millis = 5_000;
 /// Time between two passes over a tree that has not died yet; SIGCHLD shortens it.
 const PASS_MS: Millis = 10;
-/// Time between two tries to record an end that could not be recorded.
-const RECORD_RETRY_MS: Millis = 5_000;
 
 /// The worker in our hands.
 #[derive(Debug)]
 struct Worker {
     attempt: u32,
     dir: PathBuf,
+    /// Where its notifications go.
+    events: Option<PathBuf>,
     id: ProcessId,
     pidfd: OwnedFd,
     output: Output,
@@ -47,28 +52,22 @@ struct Sweep {
     deadline: Millis,
 }
 
-/// An end that is not on disk yet.
-#[derive(Debug)]
-struct Unrecorded {
-    attempt: u32,
-    dir: PathBuf,
-    exit: Exit,
-    due: Millis,
-}
-
-/// All processes below the shim.
+/// All processes that the shim looks after: those below it, and an earlier shim's worker.
 #[derive(Debug)]
 pub(crate) struct Tree {
     run_dir: PathBuf,
     boot_id: String,
-    shim_pid: u32,
+    /// This process.
+    shim: ProcessId,
     /// The workers', not our own.
     umask: Mode,
     /// Bytes of output that an attempt keeps; 0 = all.
     output_cap: u64,
     worker: Option<Worker>,
+    /// While it is here there is no worker of our own.
+    adopted: Option<Adopted>,
     sweep: Option<Sweep>,
-    unrecorded: Vec<Unrecorded>,
+    records: Records,
     /// A child died since we last looked.
     child_died: bool,
 }
@@ -77,19 +76,21 @@ impl Tree {
     pub(crate) fn new(
         run_dir: PathBuf,
         boot_id: String,
-        shim_pid: u32,
+        shim: ProcessId,
         umask: Mode,
         output_cap: u64,
+        adopted: Option<Adopted>,
     ) -> Self {
         Self {
             run_dir,
             boot_id,
-            shim_pid,
+            shim,
             umask,
             output_cap,
             worker: None,
+            adopted,
             sweep: None,
-            unrecorded: Vec::new(),
+            records: Records::default(),
             child_died: false,
         }
     }
@@ -101,6 +102,7 @@ impl Tree {
         self.worker = Some(Worker {
             attempt: order.attempt,
             dir: PathBuf::from(&order.dir),
+            events: order.events.as_ref().map(PathBuf::from),
             id: spawned.id,
             pidfd: spawned.pidfd,
             output: Output::new(spawned.output, self.output_cap),
@@ -112,24 +114,59 @@ impl Tree {
 
     /// What becomes readable when the worker ends; `None` without a living worker.
     pub(crate) fn end_of_worker(&self) -> Option<BorrowedFd<'_>> {
-        let worker = self.worker.as_ref().filter(|worker| worker.ended_unix_ms.is_none())?;
-        Some(worker.pidfd.as_fd())
+        self.living().map(|worker| worker.pidfd.as_fd())
     }
 
-    /// Signals the worker's process group.
+    /// The same for an earlier shim's worker.
+    pub(crate) fn end_of_adopted(&self) -> Option<BorrowedFd<'_>> {
+        self.adopted.as_ref().and_then(Adopted::end_of_worker)
+    }
+
+    /// Whether an earlier shim's worker, or the record of its end, is still waited for.
+    pub(crate) fn has_adopted(&self) -> bool {
+        self.adopted.is_some()
+    }
+
+    /// Signals the worker's process group. With SIGTERM all of its tree is continued, so that
+    /// nobody who was frozen keeps it from leaving.
     pub(crate) fn signal(&self, name: SignalName) -> io::Result<()> {
-        let Some(worker) = &self.worker else { return Err(io::ErrorKind::NotFound.into()) };
         match name {
             SignalName::Term => {
-                worker.signal(Signal::TERM)?;
-                worker.signal(Signal::CONT)
+                self.signal_group(Signal::TERM)?;
+                self.signal_group(Signal::CONT)?;
+                freeze::thaw(self).unwrap_or_else(|error| note!("cannot thaw all: {error}"));
+                Ok(())
             }
-            SignalName::Kill => worker.signal(Signal::KILL),
-            SignalName::Int => worker.signal(Signal::INT),
-            SignalName::Quit => worker.signal(Signal::QUIT),
-            SignalName::Stop => worker.signal(Signal::STOP),
-            SignalName::Cont => worker.signal(Signal::CONT),
-            SignalName::Usr1 => worker.signal(Signal::USR1),
+            SignalName::Kill => self.signal_group(Signal::KILL),
+            SignalName::Int => self.signal_group(Signal::INT),
+            SignalName::Quit => self.signal_group(Signal::QUIT),
+            SignalName::Stop => self.signal_group(Signal::STOP),
+            SignalName::Cont => self.signal_group(Signal::CONT),
+            SignalName::Usr1 => self.signal_group(Signal::USR1),
+        }
+    }
+
+    fn signal_group(&self, signal: Signal) -> io::Result<()> {
+        match (&self.worker, &self.adopted) {
+            (Some(worker), _) => worker.signal(signal),
+            (None, Some(adopted)) => adopted.signal(signal),
+            (None, None) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// All processes of the present attempt, dead ones that were not reaped among them.
+    pub(crate) fn members(&self) -> io::Result<Family> {
+        match &self.adopted {
+            Some(adopted) => adopted.members(),
+            None => family::descendants(self.shim),
+        }
+    }
+
+    /// Begins to kill the present attempt's worker and all of its tree.
+    pub(crate) fn kill_tree(&mut self, now: Millis) {
+        match &mut self.adopted {
+            Some(adopted) => adopted.kill_tree(),
+            None => self.kill_all(now),
         }
     }
 
@@ -143,6 +180,13 @@ impl Tree {
         if let Some(worker) = &mut self.worker {
             worker.ended_unix_ms = Some(log::unix_ms());
             self.kill_all(now);
+        }
+    }
+
+    /// The same for an earlier shim's worker.
+    pub(crate) fn on_adopted_ended(&mut self, now: Millis) {
+        if let Some(adopted) = &mut self.adopted {
+            adopted.on_ended(now);
         }
     }
 
@@ -163,8 +207,8 @@ impl Tree {
             self.reap_orphans();
         }
         let sweep = due?;
-        let alive = self.pass();
-        if alive > 0 && now < sweep.deadline {
+        let Pass { alive, unsettled, .. } = self.pass();
+        if (alive > 0 || unsettled) && now < sweep.deadline {
             self.sweep = Some(Sweep { due: now + PASS_MS, ..sweep });
             return None;
         }
@@ -177,30 +221,30 @@ impl Tree {
         Some(self.conclude(worker, alive, now))
     }
 
-    /// Tries again to record ends that could not be recorded; which attempts now are.
-    pub(crate) fn retry_records(&mut self, now: Millis) -> Vec<u32> {
-        let mut recorded = Vec::new();
-        self.unrecorded.retain_mut(|late| {
-            if now < late.due {
-                return true;
-            }
-            late.due = now + RECORD_RETRY_MS;
-            let done = evidence::write_exit(&late.dir, &late.exit).is_ok();
-            if done {
-                recorded.push(late.attempt);
-            }
-            !done
-        });
-        recorded
+    /// The same for an earlier shim's worker.
+    pub(crate) fn advance_adopted(&mut self, now: Millis) -> Option<Exited> {
+        let exit = self.adopted.as_mut()?.advance(now)?;
+        let Adopted { attempt, dir, .. } = self.adopted.take()?;
+        Some(self.records.write(attempt, dir, exit, now))
     }
 
-    /// When [`Tree::advance`] or [`Tree::retry_records`] has something to do at the latest.
+    /// Tries again to record ends that could not be recorded; which attempts now are.
+    pub(crate) fn retry_records(&mut self, now: Millis) -> Vec<u32> {
+        self.records.retry(now)
+    }
+
+    /// When any of [`Tree::advance`], [`Tree::advance_adopted`] and [`Tree::retry_records`] has
+    /// something to do at the latest.
     pub(crate) fn next_deadline(&self) -> Option<Millis> {
-        let late = self.unrecorded.iter().map(|late| late.due).min();
         let sweep = self.sweep.map(|sweep| sweep.due);
-        let living = self.worker.as_ref().filter(|worker| worker.ended_unix_ms.is_none());
-        let output = living.and_then(|worker| worker.output.next_deadline());
-        [late, sweep, output].into_iter().flatten().min()
+        let output = self.living().and_then(|worker| worker.output.next_deadline());
+        let adopted = self.adopted.as_ref().and_then(Adopted::next_deadline);
+        [self.records.next_deadline(), sweep, output, adopted].into_iter().flatten().min()
+    }
+
+    /// Our worker while it lives.
+    fn living(&self) -> Option<&Worker> {
+        self.worker.as_ref().filter(|worker| worker.ended_unix_ms.is_none())
     }
 
     /// Who holds the run's lock, as far as can be seen.
@@ -216,24 +260,24 @@ impl Tree {
         &self.run_dir
     }
 
-    /// One pass of killing; how many were still alive when it came by.
-    fn pass(&mut self) -> u32 {
-        let leader = self.worker.as_ref().map(|worker| worker.id.pid);
-        let pass = sweep::kill_descendants(self.shim_pid, leader).unwrap_or_else(|error| {
+    /// One pass of killing.
+    fn pass(&mut self) -> Pass {
+        let leader = self.worker.as_ref().map(|worker| worker.id);
+        let mut pass = sweep::kill_descendants(self.shim, leader).unwrap_or_else(|error| {
             note!("cannot see all of the process tree: {error}");
-            sweep::Pass::default()
+            Pass { unsettled: true, ..Pass::default() }
         });
         if let Some(worker) = &mut self.worker {
-            worker.strays.extend(pass.strays);
+            worker.strays.append(&mut pass.strays);
             // Every member is a descendant, so this finds none unless the walk above failed.
             let _ = worker.signal(Signal::KILL);
         }
-        pass.alive
+        pass
     }
 
     fn reap_orphans(&self) {
         let leader = self.worker.as_ref().map(|worker| worker.id.pid);
-        if let Err(error) = sweep::reap_orphans(self.shim_pid, leader) {
+        if let Err(error) = sweep::reap_orphans(self.shim.pid, leader) {
             note!("cannot reap all orphans: {error}");
         }
     }
@@ -246,13 +290,25 @@ impl Tree {
             None
         });
         let exit = exit(reaped, ended_unix_ms.unwrap_or_default(), strays.len(), unkillable);
-        let failure = evidence::write_exit(&dir, &exit).err().map(|error| error.to_string());
-        if let Some(error) = &failure {
-            note!("cannot record the end of attempt {attempt}: {error}");
-            let due = now + RECORD_RETRY_MS;
-            self.unrecorded.push(Unrecorded { attempt, dir, exit: exit.clone(), due });
+        self.records.write(attempt, dir, exit, now)
+    }
+}
+
+impl Audience for Tree {
+    fn events(&self) -> Option<&Path> {
+        match (&self.worker, &self.adopted) {
+            (Some(worker), _) => worker.events.as_deref(),
+            (None, Some(adopted)) => adopted.events.as_deref(),
+            (None, None) => None,
         }
-        Exited { attempt, exit, unrecorded: failure }
+    }
+
+    fn owns(&self, pid: u32) -> bool {
+        match (&self.worker, &self.adopted) {
+            (Some(_), _) => family::is_below(pid, self.shim),
+            (None, Some(adopted)) => adopted.owns(pid),
+            (None, None) => false,
+        }
     }
 }
 

@@ -11,10 +11,11 @@ use crate::protocol::LINE_BYTES_MAX;
 
 /// What waits for a reader that is slow; beyond this it counts as not reading at all.
 const OUTBOX_BYTES_MAX: usize = 256 * 1024;
-/// Read at a time, on the stack.
-const CHUNK_BYTES: usize = 16 * 1024;
+/// Read at a time, on the stack. Its pages stay ours for the life of the shim, and hundreds of
+/// shims are idle at once: as little as goes together with few system calls.
+const CHUNK_BYTES: usize = 2 * 1024;
 /// Read per turn, so that one busy client cannot keep the loop from the others.
-const CHUNKS_PER_TURN: usize = 8;
+const CHUNKS_PER_TURN: usize = 64;
 
 /// One connection.
 #[derive(Debug)]

@@ -147,12 +147,12 @@ fn a_log_of_a_death_tells_kinds_and_ids_but_no_contents() {
     let message = SupervisorMsg::Observed(Observation {
         run_id: resus_core::ids::RunId::new("r1").unwrap(),
         attempt: resus_core::ids::Attempt(2),
-        fact: resus_core::input::Fact::Said { word, said_unix_ms: None, upto: 1 },
+        fact: resus_core::input::Fact::Said { word, said_unix_ms: None, at_units: None, upto: 1 },
         committed: None,
     });
     assert_eq!(message.summary(), "observed of run r1 attempt 2: said something");
-    let order = crate::worker::Order::Ask { attempt: resus_core::ids::Attempt(1) };
-    assert_eq!(order.summary(), "ask attempt 1");
+    let order = crate::worker::Order::Thaw { attempt: resus_core::ids::Attempt(1) };
+    assert_eq!(order.summary(), "thaw attempt 1");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -29,6 +29,8 @@ pub(crate) struct ShimPlace {
     pub(crate) socket: PathBuf,
     /// Where it listens for its worker.
     pub(crate) control: PathBuf,
+    /// Where it takes what the worker says by sd_notify.
+    pub(crate) notify: PathBuf,
     /// What it starts when its daemon dies, as JSON argv.
     pub(crate) revive: String,
 }
@@ -122,6 +124,8 @@ impl ShimPlace {
             .arg(&self.socket)
             .arg("--control")
             .arg(&self.control)
+            .arg("--notify")
+            .arg(&self.notify)
             .args(["--revive", &self.revive])
             // A shim is not the service that a manager watches.
             .env_remove("NOTIFY_SOCKET")

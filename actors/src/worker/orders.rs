@@ -2,20 +2,34 @@
 
 use super::watching::{attach, begin_watching, connect};
 use super::{Order, WorkerMsg, WorkerState};
+use crate::file::replace;
+use crate::limits::EVIDENCE_DEADLINE;
 use crate::workers::WorkersMsg;
 use ractor::ActorRef;
 use resus_core::codes::Code;
 use resus_core::ids::Attempt;
-use resus_core::input::{CheckpointRef, Fact};
+use resus_core::input::{Ask, CheckpointRef, Fact};
 use resus_core::spec::Spec;
 use resus_shim::protocol::{Request, SignalName, SpawnOrder};
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// The line that asks a worker to save a checkpoint and leave.
-const STOP_LINE: &str = r#"{"cmd":"stop"}"#;
+/// The line on the control channel that asks for it.
+fn line(ask: Ask) -> &'static str {
+    match ask {
+        Ask::Stop => r#"{"cmd":"stop"}"#,
+        Ask::Hold => r#"{"cmd":"pause"}"#,
+        Ask::Resume => r#"{"cmd":"resume"}"#,
+        Ask::Release => r#"{"cmd":"pause","release":true}"#,
+        Ask::Checkpoint => r#"{"cmd":"checkpoint"}"#,
+    }
+}
+
+/// What is kept of a hung worker, in the attempt's folder.
+const EVIDENCE_FILE: &str = "hang.txt";
 
 pub(super) async fn carry_out(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, order: Order) {
     match order {
@@ -23,7 +37,16 @@ pub(super) async fn carry_out(myself: &ActorRef<WorkerMsg>, state: &mut WorkerSt
             spawn(myself, state, attempt, &spec, resume_from.as_ref()).await;
         }
         Order::Attach { attempt, upto } => attach(myself, state, attempt, upto).await,
-        Order::Ask { attempt } => ask(state, attempt).await,
+        Order::Ask { attempt, ask: what } => ask(state, attempt, what).await,
+        Order::Freeze { attempt } => freeze(myself, state, attempt).await,
+        Order::Thaw { attempt } => {
+            reach(myself, state, attempt).await;
+            match &state.adopted {
+                Some(adopted) => log_failure(state, "thaw", adopted.thaw()),
+                None => send(state, &Request::Thaw { attempt: attempt.0 }).await,
+            }
+        }
+        Order::KeepEvidence { attempt } => keep_evidence(state, attempt).await,
         Order::Terminate { attempt } => {
             reach(myself, state, attempt).await;
             match &state.adopted {
@@ -125,6 +148,10 @@ fn prepare(
     give("PULSE_EVENTS", text(&events)?);
     give("PULSE_STATUS", text(&dir.join("status.json"))?);
     give("PULSE_CONTROL", text(&state.place.control)?);
+    if let ms @ 1.. = spec.policy.heartbeat_timeout_ms {
+        give("WATCHDOG_USEC", ms.saturating_mul(1000).to_string());
+    }
+    give("NOTIFY_SOCKET", text(&state.place.notify)?);
     give("PULSE_CHECKPOINT_DIR", text(&checkpoints)?);
     if let Some(checkpoint) = resume_from {
         give("PULSE_RESUME_FROM", checkpoint.path.clone());
@@ -135,6 +162,7 @@ fn prepare(
         env,
         cwd: spec.cwd.clone(),
         dir: text(&dir)?,
+        events: Some(text(&events)?),
     })
 }
 
@@ -143,13 +171,44 @@ fn is_ours(name: &str) -> bool {
     name.starts_with("PULSE_") || name == "NOTIFY_SOCKET" || name == "WATCHDOG_USEC"
 }
 
-async fn ask(state: &mut WorkerState, attempt: Attempt) {
-    if state.link.is_none() {
-        return state.observe(attempt, Fact::AskUndelivered);
+async fn ask(state: &mut WorkerState, attempt: Attempt, ask: Ask) {
+    if state.link.is_some() {
+        // Before it is sent: the answer can't come sooner.
+        state.asked.push_back(ask);
+        send(state, &Request::Control { attempt: attempt.0, line: line(ask).to_owned() }).await;
     }
-    send(state, &Request::Control { attempt: attempt.0, line: STOP_LINE.to_owned() }).await;
     if state.link.is_none() {
-        state.observe(attempt, Fact::AskUndelivered);
+        // No answer will come to what was asked on a link that is gone.
+        for unanswered in state.asked.drain(..).chain([ask]).collect::<BTreeSet<_>>() {
+            state.observe(attempt, Fact::AskUndelivered { ask: unanswered });
+        }
+    }
+}
+
+async fn freeze(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, attempt: Attempt) {
+    reach(myself, state, attempt).await;
+    match &state.adopted {
+        Some(adopted) => match adopted.freeze() {
+            Ok(()) => state.observe(attempt, Fact::Frozen),
+            failed @ Err(_) => log_failure(state, "freeze", failed),
+        },
+        None => send(state, &Request::Freeze { attempt: attempt.0 }).await,
+    }
+}
+
+/// Writes down how the worker stands there, before it is killed for standing there.
+async fn keep_evidence(state: &WorkerState, attempt: Attempt) {
+    let (run_id, pid) = (&state.run_id, state.pid);
+    let Ok(dir) = state.around.state.attempt(run_id.as_str(), attempt.0) else { return };
+    let Some(pid) = pid.filter(|_| attempt == state.attempt) else { return };
+    let path = dir.join(EVIDENCE_FILE);
+    let keeping =
+        tokio::task::spawn_blocking(move || replace(&path, crate::evidence::gather(pid).as_bytes(), false));
+    match tokio::time::timeout(EVIDENCE_DEADLINE, keeping).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::warn!(%run_id, %error, "the evidence of a hang can't be written"),
+        Ok(Err(error)) => tracing::error!(%run_id, %error, "gathering evidence failed"),
+        Err(_late) => tracing::warn!(%run_id, "gathering evidence takes too long; the worker is killed"),
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) async fn attach(
         return state.observe(attempt, Fact::NeverSpawned);
     }
     match connect(myself, state).await {
+        // It waits for the run's lock: `started` or a refusal will come.
+        Ok(Some(hello)) if hello.starting == Some(attempt.0) => start_tail(myself, state),
         Ok(Some(hello)) => resume(myself, state, attempt, hello.state),
         Ok(None) => {}
         Err(error) => {
@@ -73,6 +75,9 @@ fn resume(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, attempt: Attemp
             begin_watching(state, attempt, state.upto);
             end(state, exited.exit);
         }
+        State::Lost(lost) if lost.attempt == attempt.0 && lost.watched => {
+            watched_by_shim(state, attempt, &lost)
+        }
         State::Lost(lost) if lost.attempt == attempt.0 => adopt(myself, state, attempt, &lost),
         State::Idle | State::Running(_) | State::Exited(_) | State::Lost(_) => {
             state.observe(attempt, Fact::NeverSpawned);
@@ -81,7 +86,9 @@ fn resume(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, attempt: Attemp
     start_tail(myself, state);
 }
 
-fn observe_started(state: &WorkerState, attempt: Attempt, started: &Started) {
+fn observe_started(state: &mut WorkerState, attempt: Attempt, started: &Started) {
+    state.around.silences.link_lost(&state.run_id, attempt, false);
+    state.pid = Some(started.pid);
     state.observe(
         attempt,
         Fact::Started(WorkerIdentity {
@@ -90,6 +97,17 @@ fn observe_started(state: &WorkerState, attempt: Attempt, started: &Started) {
             boot_id: started.boot_id.clone(),
         }),
     );
+}
+
+/// Another shim started the attempt, but this one holds on to its worker and tells its end.
+fn watched_by_shim(state: &mut WorkerState, attempt: Attempt, lost: &Lost) {
+    begin_watching(state, attempt, state.upto);
+    if let (Some(worker), Some(boot_id)) = (lost.worker, lost.boot_id.clone()) {
+        let started =
+            Started { attempt: attempt.0, pid: worker.pid, start_ticks: worker.start_ticks, boot_id };
+        observe_started(state, attempt, &started);
+        tracing::info!(run_id = %state.run_id, pid = worker.pid, "worker adopted by another shim");
+    }
 }
 
 /// The shim that started the attempt is gone. Its worker may live.
@@ -160,6 +178,7 @@ fn unseen_exit() -> ShimExit {
 pub(super) fn begin_watching(state: &mut WorkerState, attempt: Attempt, upto: u64) {
     state.attempt = attempt;
     state.upto = upto;
+    state.pid = None;
     state.tail = None;
     state.adopted = None;
     state.ended = None;
@@ -205,14 +224,16 @@ pub(super) fn hear(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, reply:
             }
         }
         Reply::Refused(refused) => refused_by_shim(myself, state, refused),
-        Reply::ControlResult { attempt, delivered: false } => {
-            state.observe(Attempt(attempt), Fact::AskUndelivered);
+        Reply::ControlResult { attempt, delivered } => {
+            let asked = state.asked.pop_front();
+            if let Some(ask) = asked.filter(|_| !delivered) {
+                state.observe(Attempt(attempt), Fact::AskUndelivered { ask });
+            }
         }
-        Reply::ControlResult { .. }
-        | Reply::Hello(_)
-        | Reply::Started(_)
-        | Reply::Exited(_)
-        | Reply::Done { .. } => {}
+        Reply::Done { op, attempt: Some(attempt), .. } if op == "freeze" => {
+            state.observe(Attempt(attempt), Fact::Frozen);
+        }
+        Reply::Hello(_) | Reply::Started(_) | Reply::Exited(_) | Reply::Done { .. } => {}
     }
 }
 
@@ -222,14 +243,17 @@ fn refused_by_shim(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, refuse
         return;
     }
     if let Some(lost) = refused.lost {
-        adopt(myself, state, state.attempt, &lost);
+        match lost.watched {
+            true => watched_by_shim(state, state.attempt, &lost),
+            false => adopt(myself, state, state.attempt, &lost),
+        }
         return start_tail(myself, state);
     }
     let code = match refused.code {
         RefusalCode::CommandNotFound => "COMMAND_NOT_FOUND",
         RefusalCode::CommandNotExecutable => "COMMAND_NOT_EXECUTABLE",
         RefusalCode::CwdNotFound => "CWD_NOT_FOUND",
-        RefusalCode::Locked | RefusalCode::Busy => "RUN_LOCKED",
+        RefusalCode::Locked | RefusalCode::Busy | RefusalCode::Dropped => "RUN_LOCKED",
         RefusalCode::Version
         | RefusalCode::BadRequest
         | RefusalCode::HelloFirst
@@ -237,6 +261,7 @@ fn refused_by_shim(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, refuse
         | RefusalCode::Lost
         | RefusalCode::NotRunning
         | RefusalCode::SignalFailed
+        | RefusalCode::FreezeFailed
         | RefusalCode::SpawnFailed
         | RefusalCode::EvidenceFailed
         | RefusalCode::Unknown => "SPAWN_FAILED",
@@ -248,10 +273,12 @@ fn refused_by_shim(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, refuse
 /// starts again where the ledger was when we began: what is heard twice counts once.
 pub(super) async fn link_lost(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState) {
     state.link = None;
+    state.asked.clear();
     if state.attempt == Attempt(0) || state.adopted.is_some() || state.ended.is_some() {
         return;
     }
     tracing::warn!(run_id = %state.run_id, "the shim is gone");
+    state.around.silences.link_lost(&state.run_id, state.attempt, true);
     attach(myself, state, state.attempt, state.upto).await;
 }
 

@@ -1,6 +1,6 @@
 //! Commands of users.
 
-use super::{Decision, Refusal};
+use super::{Decision, Reason, Refusal, pause};
 use crate::effect::Effect;
 use crate::event::{Event, StopCause, Why};
 use crate::input::Verb;
@@ -12,11 +12,15 @@ pub(super) fn decide(run: &Run, verb: Verb, by: &str) -> Result<Decision, Refusa
         Verb::Stop => Ok(stop(run, by)),
         Verb::Kill => Ok(kill(run, by)),
         Verb::Retry => retry(run, by),
+        Verb::Pause => pause::pause(run, by, false),
+        Verb::Release => pause::pause(run, by, true),
+        Verb::Resume => pause::resume(run, by),
+        Verb::Checkpoint => checkpoint(run, by),
     }
 }
 
 fn refuse(run: &Run, verb: Verb, legal: &'static [Verb]) -> Result<Decision, Refusal> {
-    Err(Refusal { verb, phase: run.phase, legal })
+    Err(Refusal::here(run, verb, legal))
 }
 
 fn stop(run: &Run, by: &str) -> Decision {
@@ -29,6 +33,7 @@ fn stop(run: &Run, by: &str) -> Decision {
         Phase::Starting | Phase::Running | Phase::CoolingDown => {
             begin(by, Phase::Asked, Effect::Ask { attempt })
         }
+        Phase::Pausing | Phase::Paused => pause::stop(run, by),
         Phase::Asked | Phase::Terminated | Phase::Killed => already_stopping(run, by),
         Phase::Done | Phase::Failed | Phase::Cancelled => Decision::nothing(Why::AlreadyEnded),
     }
@@ -38,11 +43,15 @@ fn kill(run: &Run, by: &str) -> Decision {
     let attempt = run.attempt;
     match run.phase {
         Phase::Choosing | Phase::Waiting => cancel_at_once(),
-        Phase::Spawning | Phase::Starting | Phase::Running | Phase::CoolingDown => {
-            begin(by, Phase::Killed, Effect::Kill { attempt })
-        }
+        Phase::Paused if run.is_released() => cancel_at_once(),
+        Phase::Spawning
+        | Phase::Starting
+        | Phase::Running
+        | Phase::Pausing
+        | Phase::Paused
+        | Phase::CoolingDown => begin(by, Phase::Killed, Effect::Kill { attempt }),
         Phase::Asked | Phase::Terminated => match run.wanted {
-            Wanted::Finished => begin(by, Phase::Killed, Effect::Kill { attempt }),
+            Wanted::Finished | Wanted::Paused => begin(by, Phase::Killed, Effect::Kill { attempt }),
             Wanted::Cancelled => Decision::new(
                 Why::Requested,
                 vec![Event::Escalated { rung: Phase::Killed }],
@@ -63,6 +72,7 @@ fn retry(run: &Run, by: &str) -> Result<Decision, Refusal> {
             vec![Effect::PickCheckpoint { attempt: run.attempt.next() }],
         )),
         Phase::Done => refuse(run, Verb::Retry, &[]),
+        Phase::Pausing | Phase::Paused => refuse(run, Verb::Retry, &[Verb::Resume, Verb::Stop, Verb::Kill]),
         Phase::Choosing | Phase::Spawning | Phase::Starting | Phase::Running | Phase::CoolingDown => {
             refuse(run, Verb::Retry, &[Verb::Stop, Verb::Kill])
         }
@@ -70,7 +80,33 @@ fn retry(run: &Run, by: &str) -> Result<Decision, Refusal> {
     }
 }
 
-fn cancel_at_once() -> Decision {
+fn checkpoint(run: &Run, by: &str) -> Result<Decision, Refusal> {
+    let refuse = |legal| refuse(run, Verb::Checkpoint, legal);
+    match run.phase {
+        Phase::Running if run.can_be_asked() => Ok(Decision::new(
+            Why::Requested,
+            vec![Event::CheckpointRequested { requested_by: by.to_owned() }],
+            vec![Effect::AskCheckpoint { attempt: run.attempt }],
+        )),
+        Phase::Running => Err(Refusal {
+            verb: Verb::Checkpoint,
+            phase: run.phase,
+            reason: Reason::CannotBeAsked,
+            legal: &[Verb::Pause, Verb::Stop, Verb::Kill],
+        }),
+        // On the way to a pause the worker saves anyway, if it can.
+        Phase::Pausing | Phase::Paused => refuse(&[Verb::Resume, Verb::Stop, Verb::Kill]),
+        Phase::Choosing | Phase::Spawning | Phase::Starting | Phase::Waiting => {
+            refuse(&[Verb::Pause, Verb::Stop, Verb::Kill])
+        }
+        Phase::CoolingDown => refuse(&[Verb::Stop, Verb::Kill]),
+        Phase::Asked | Phase::Terminated | Phase::Killed => refuse(&[Verb::Kill]),
+        Phase::Failed | Phase::Cancelled => refuse(&[Verb::Retry]),
+        Phase::Done => refuse(&[]),
+    }
+}
+
+pub(super) fn cancel_at_once() -> Decision {
     Decision::new(
         Why::Requested,
         vec![Event::Ended { phase: Phase::Cancelled, why: Why::Requested }],
@@ -78,7 +114,7 @@ fn cancel_at_once() -> Decision {
     )
 }
 
-fn begin(by: &str, rung: Phase, effect: Effect) -> Decision {
+pub(super) fn begin(by: &str, rung: Phase, effect: Effect) -> Decision {
     let begun = Event::StopBegun { cause: StopCause::User, requested_by: Some(by.to_owned()), rung };
     Decision::new(Why::Requested, vec![begun], vec![effect])
 }
@@ -88,7 +124,7 @@ fn begin(by: &str, rung: Phase, effect: Effect) -> Decision {
 fn already_stopping(run: &Run, by: &str) -> Decision {
     match run.wanted {
         Wanted::Cancelled => Decision::nothing(Why::AlreadyStopping),
-        Wanted::Finished => {
+        Wanted::Finished | Wanted::Paused => {
             let begun = Event::StopBegun {
                 cause: StopCause::User,
                 requested_by: Some(by.to_owned()),

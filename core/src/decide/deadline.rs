@@ -1,6 +1,6 @@
 //! The run's deadline has passed.
 
-use super::Decision;
+use super::{Decision, pause};
 use crate::effect::Effect;
 use crate::event::{Event, StopCause, Why};
 use crate::ids::Attempt;
@@ -56,7 +56,8 @@ pub(super) fn decide(run: &Run, attempt: Attempt, now: Moment) -> Decision {
             vec![Event::OrderRepeated],
             vec![Effect::Attach { attempt, upto: run.upto }],
         ),
-        Phase::Running | Phase::Done | Phase::Failed | Phase::Cancelled => {
+        Phase::Pausing => pause::deadline(run),
+        Phase::Running | Phase::Paused | Phase::Done | Phase::Failed | Phase::Cancelled => {
             Decision::nothing(Why::NothingToDo)
         }
     }

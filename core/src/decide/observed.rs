@@ -1,15 +1,13 @@
 //! Facts that the shells report.
 
-use super::{Decision, ending};
+use super::{Decision, ending, heard, pause};
 use crate::codes::Code;
 use crate::effect::Effect;
 use crate::event::{Event, Why};
 use crate::ids::Attempt;
 use crate::input::{CheckpointRef, CheckpointRefusal, Exit, Fact, Reached, WorkerIdentity};
 use crate::moment::Moment;
-use crate::phase::Phase;
-use crate::pulse::v2::Status;
-use crate::pulse::word::Word;
+use crate::phase::{Phase, Wanted};
 use crate::run::Run;
 use crate::spec::Contract;
 
@@ -25,7 +23,9 @@ pub(super) fn decide(run: &Run, attempt: Attempt, fact: &Fact, now: Moment) -> D
         | Fact::Started(_)
         | Fact::SpawnRefused { .. }
         | Fact::NeverSpawned
-        | Fact::AskUndelivered
+        | Fact::AskUndelivered { .. }
+        | Fact::Frozen
+        | Fact::Silent { .. }
         | Fact::SignOfLife
         | Fact::Said { .. }
         | Fact::Exited { .. } => {}
@@ -40,21 +40,20 @@ pub(super) fn decide(run: &Run, attempt: Attempt, fact: &Fact, now: Moment) -> D
             ending::spawn_refused(run, &Code::new("RESOURCE_UNAVAILABLE"), &message, now)
         }
         Fact::Started(worker) => started(run, worker),
-        Fact::SpawnRefused { code, message } if run.phase.has_worker() && run.worker.is_none() => {
+        Fact::SpawnRefused { code, message } if run.has_worker() && run.worker.is_none() => {
             ending::spawn_refused(run, code, message, now)
         }
         Fact::NeverSpawned => never_spawned(run, now),
-        Fact::AskUndelivered if run.phase == Phase::Asked => Decision::new(
-            Why::CannotBeAsked,
-            vec![Event::Escalated { rung: Phase::Terminated }],
-            vec![Effect::Terminate { attempt }],
-        ),
-        Fact::SignOfLife => sign_of_life(run),
-        Fact::Said { word, said_unix_ms, upto } => said(run, word, *said_unix_ms, *upto),
+        Fact::AskUndelivered { ask } => pause::undelivered(run, *ask),
+        Fact::Frozen => pause::frozen(run),
+        Fact::Silent { what, for_ms } => heard::silent(run, *what, *for_ms, now),
+        Fact::SignOfLife => heard::sign_of_life(run),
+        Fact::Said { word, said_unix_ms, at_units, upto } => {
+            heard::said(run, word, *said_unix_ms, *at_units, *upto)
+        }
         Fact::Exited { exit, reached } => exited(run, exit, reached.as_ref(), now),
         Fact::CheckpointsUnknown { .. }
         | Fact::SpawnRefused { .. }
-        | Fact::AskUndelivered
         | Fact::CheckpointChecked { .. }
         | Fact::CheckpointsPruned { .. } => Decision::nothing(Why::NothingToDo),
     }
@@ -93,8 +92,10 @@ fn started(run: &Run, worker: &WorkerIdentity) -> Decision {
         Phase::Spawning => match run.spec.contract {
             Contract::Pulse => Decision::new(Why::WorkerStarted, vec![recorded], Vec::new()),
             Contract::Opaque => {
-                let events = vec![recorded, Event::WorkerReady { spoke: false }];
-                Decision::new(Why::OpaqueIsReady, events, Vec::new())
+                let (wanted, effects) = pause::begin_wanted(run);
+                let ready = Event::WorkerReady { spoke: false };
+                let events = [recorded, ready].into_iter().chain(wanted).collect();
+                Decision::new(Why::OpaqueIsReady, events, effects)
             }
         },
         Phase::Asked => Decision::new(Why::WorkerStarted, vec![recorded], vec![Effect::Ask { attempt }]),
@@ -103,15 +104,17 @@ fn started(run: &Run, worker: &WorkerIdentity) -> Decision {
         }
         Phase::Killed => Decision::new(Why::WorkerStarted, vec![recorded], vec![Effect::Kill { attempt }]),
         // A worker that the run knows nothing of any more must not live on.
-        Phase::Choosing | Phase::Waiting | Phase::Done | Phase::Failed | Phase::Cancelled => {
+        Phase::Choosing | Phase::Paused | Phase::Waiting | Phase::Done | Phase::Failed | Phase::Cancelled => {
             Decision::new(Why::StaleAttempt, Vec::new(), vec![Effect::Kill { attempt }])
         }
-        Phase::Starting | Phase::Running | Phase::CoolingDown => nothing(),
+        Phase::Starting | Phase::Running | Phase::Pausing | Phase::CoolingDown => nothing(),
     }
 }
 
 fn never_spawned(run: &Run, now: Moment) -> Decision {
     match run.phase {
+        // There is nobody to pause: it need not be started first.
+        Phase::Spawning if run.wanted == Wanted::Paused => ending::released(run),
         Phase::Spawning => Decision::new(
             Why::OrderRepeated,
             Vec::new(),
@@ -121,105 +124,22 @@ fn never_spawned(run: &Run, now: Moment) -> Decision {
         // We have seen it start, so it is gone together with all evidence of it.
         Phase::Starting
         | Phase::Running
-        | Phase::CoolingDown
-        | Phase::Asked
-        | Phase::Terminated
-        | Phase::Killed => ending::exited(run, &Exit::unknown(), None, now),
-        Phase::Choosing | Phase::Waiting | Phase::Done | Phase::Failed | Phase::Cancelled => nothing(),
-    }
-}
-
-fn sign_of_life(run: &Run) -> Decision {
-    match run.phase {
-        Phase::Starting => {
-            Decision::new(Why::FirstSignOfLife, vec![Event::WorkerReady { spoke: true }], Vec::new())
-        }
-        Phase::Running if !run.heard.spoke => {
-            Decision::new(Why::FirstSignOfLife, vec![Event::WorkerSpoke], Vec::new())
-        }
-        Phase::Choosing
-        | Phase::Spawning
-        | Phase::Running
+        | Phase::Pausing
+        | Phase::Paused
         | Phase::CoolingDown
         | Phase::Asked
         | Phase::Terminated
         | Phase::Killed
+        | Phase::Choosing
         | Phase::Waiting
         | Phase::Done
         | Phase::Failed
-        | Phase::Cancelled => nothing(),
-    }
-}
-
-fn said(run: &Run, word: &Word, said_unix_ms: Option<u64>, upto: u64) -> Decision {
-    // A reader that was restarted reads a piece twice: what is in the ledger stays there once.
-    if upto <= run.upto {
-        return Decision::nothing(Why::AlreadyHeard);
-    }
-    let said = Event::Said { word: word.clone(), said_unix_ms, upto };
-    let mut events = Vec::new();
-    match run.phase {
-        Phase::Spawning | Phase::CoolingDown | Phase::Asked | Phase::Terminated | Phase::Killed => {
-            events.push(said);
-        }
-        Phase::Starting => {
-            if !still_preparing(word) {
-                events.push(Event::WorkerReady { spoke: true });
-            }
-            events.push(said);
-            events.extend(cooling(word));
-        }
-        Phase::Running => {
-            events.push(said);
-            events.extend(cooling(word));
-        }
-        Phase::Choosing | Phase::Waiting | Phase::Done | Phase::Failed | Phase::Cancelled => {
-            return nothing();
-        }
-    }
-    let mut effects = Vec::new();
-    if let Word::CheckpointSaved(checkpoint) = word {
-        effects.push(Effect::VerifyCheckpoint { attempt: run.attempt, checkpoint: checkpoint.clone() });
-    }
-    Decision::new(Why::WorkerSaid, events, effects)
-}
-
-/// A worker may talk while it still loads: that is a word, but not readiness.
-fn still_preparing(word: &Word) -> bool {
-    match word {
-        Word::Status { status, .. } => matches!(status, Status::Idle | Status::Preparing),
-        Word::Error(_)
-        | Word::StageChange { .. }
-        | Word::TargetStart { .. }
-        | Word::TargetComplete { .. }
-        | Word::RunComplete { .. }
-        | Word::CheckpointSaved(_) => false,
-    }
-}
-
-fn cooling(word: &Word) -> Option<Event> {
-    match word {
-        Word::RunComplete { .. } => Some(Event::CoolingBegun),
-        Word::Status { .. }
-        | Word::Error(_)
-        | Word::StageChange { .. }
-        | Word::TargetStart { .. }
-        | Word::TargetComplete { .. }
-        | Word::CheckpointSaved(_) => None,
+        | Phase::Cancelled => exited(run, &Exit::unknown(), None, now),
     }
 }
 
 fn exited(run: &Run, exit: &Exit, reached: Option<&Reached>, now: Moment) -> Decision {
-    match run.phase {
-        Phase::Spawning
-        | Phase::Starting
-        | Phase::Running
-        | Phase::CoolingDown
-        | Phase::Asked
-        | Phase::Terminated
-        | Phase::Killed => ending::exited(run, exit, reached, now),
-        Phase::Choosing | Phase::Waiting | Phase::Done | Phase::Failed | Phase::Cancelled => nothing(),
-    }
+    if run.has_worker() { ending::exited(run, exit, reached, now) } else { nothing() }
 }
 
 fn checked(run: &Run, checkpoint: &CheckpointRef, refusal: Option<&str>) -> Decision {

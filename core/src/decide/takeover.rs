@@ -1,7 +1,7 @@
 //! A daemon has replayed the ledger and takes charge. Effects of the last decisions may
 //! have been lost with the daemon before: they are asked for again (they may be repeated).
 
-use super::Decision;
+use super::{Decision, pause};
 use crate::effect::Effect;
 use crate::event::{Event, Why};
 use crate::input::CheckpointRef;
@@ -16,9 +16,17 @@ pub(super) fn decide(run: &Run, boot_id: &str) -> Decision {
     let mut effects = Vec::new();
     let attach = Effect::Attach { attempt, upto: run.upto };
     match run.phase {
-        Phase::Spawning | Phase::Starting | Phase::Running | Phase::CoolingDown | Phase::Terminated => {
+        Phase::Spawning | Phase::Starting | Phase::Terminated => effects.push(attach),
+        Phase::Running | Phase::CoolingDown => {
             effects.push(attach);
+            if run.told_to_go_on {
+                effects.extend(pause::go_on(run));
+            }
+            let ask = run.checkpoint_asked && run.phase == Phase::Running;
+            effects.extend(ask.then_some(Effect::AskCheckpoint { attempt }));
         }
+        Phase::Pausing => effects.extend([attach].into_iter().chain(pause::taken_over(run))),
+        Phase::Paused => effects.extend(run.has_worker().then_some(attach)),
         Phase::Asked => effects.extend([attach, Effect::Ask { attempt }]),
         Phase::Killed => effects.extend([attach, Effect::Kill { attempt }]),
         Phase::Choosing | Phase::Waiting => {}
@@ -32,7 +40,7 @@ pub(super) fn decide(run: &Run, boot_id: &str) -> Decision {
         let rebooted = Event::Rebooted { boot_id: boot_id.to_owned() };
         return Decision::new(Why::Rebooted, vec![rebooted], effects);
     }
-    let events = if run.phase.has_worker() { vec![Event::Adopted] } else { Vec::new() };
+    let events = if run.has_worker() { vec![Event::Adopted] } else { Vec::new() };
     Decision::new(Why::TakenOver, events, effects)
 }
 

@@ -7,7 +7,7 @@ use crate::codes::Code;
 use crate::input::CheckpointRef;
 use crate::moment::parse_timestamp;
 use crate::pulse::v2::{ERROR_MESSAGE_BYTES_MAX, EVENT_BYTES_MAX, MESSAGE_BYTES_MAX};
-use crate::pulse::word::{Numbers, Outcome, Word, WorkerError};
+use crate::pulse::word::{DETAILS_BYTES_MAX, Numbers, Outcome, Word, WorkerError};
 use crate::text::one_line;
 use serde_json::{Map, Value};
 
@@ -15,6 +15,8 @@ use serde_json::{Map, Value};
 const METRICS_MAX: usize = 64;
 /// Longest name of a metric, stage or target, in bytes.
 const NAME_BYTES_MAX: usize = 256;
+/// Longest text within the details of an error, in bytes.
+const DETAIL_TEXT_BYTES_MAX: usize = 8 << 10;
 
 /// What a line says.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +77,8 @@ pub struct Progress {
     pub loss: Option<f64>,
     /// Stage of the work.
     pub stage: Option<String>,
+    /// Part of the work that is under way.
+    pub current_target: Option<String>,
     /// For people.
     pub message: Option<String>,
 }
@@ -176,6 +180,8 @@ fn said(event_type: &str, payload: &Map<String, Value>) -> Result<Said, LineErro
             is_retryable: payload.get("is_retryable").and_then(Value::as_bool),
             fatal: payload.get("fatal").and_then(Value::as_bool).unwrap_or(false),
             target: name(payload, "target"),
+            count: count(payload),
+            details: payload.get("details").and_then(details),
         }),
         "stage_change" => Word::StageChange {
             previous_stage: name(payload, "previous_stage"),
@@ -190,12 +196,17 @@ fn said(event_type: &str, payload: &Map<String, Value>) -> Result<Said, LineErro
             target: required_name("target_complete", payload, "target")?,
             status: outcome("target_complete", payload)?,
             metrics: numbers(payload.get("metrics")),
+            best_auc: number(payload, "best_auc"),
+            models_trained: payload.get("models_trained").and_then(Value::as_u64),
+            duration_seconds: number(payload, "duration_seconds"),
         },
         "run_complete" => Word::RunComplete {
             status: outcome("run_complete", payload)?,
             final_loss: number(payload, "final_loss"),
             metrics: numbers(payload.get("metrics")),
             message: message(payload, MESSAGE_BYTES_MAX),
+            duration_seconds: number(payload, "duration_seconds"),
+            epochs_completed: number(payload, "epochs_completed"),
         },
         "checkpoint" => checkpoint(payload)?,
         other => {
@@ -217,6 +228,7 @@ fn progress(payload: &Map<String, Value>) -> Progress {
         session_start: number(payload, "session_start"),
         loss: number(payload, "loss"),
         stage: name(payload, "stage"),
+        current_target: name(payload, "current_target"),
         message: name(payload, "message"),
     }
 }
@@ -237,6 +249,8 @@ fn checkpoint(payload: &Map<String, Value>) -> Result<Word, LineError> {
         step: number(payload, "step").or_else(|| number(payload, "epoch")),
         size_bytes: payload.get("size_bytes").and_then(Value::as_u64),
         digest: name(payload, "digest"),
+        epoch: number(payload, "epoch"),
+        duration_s: number(payload, "duration_s"),
     }))
 }
 
@@ -272,6 +286,31 @@ fn message(payload: &Map<String, Value>, bytes_max: usize) -> String {
     payload.get("message").and_then(Value::as_str).map(|text| one_line(text, bytes_max)).unwrap_or_default()
 }
 
+/// How often an error happened; at least once.
+fn count(payload: &Map<String, Value>) -> u32 {
+    let count = payload.get("count").and_then(Value::as_u64).unwrap_or(1);
+    u32::try_from(count).unwrap_or(u32::MAX).max(1)
+}
+
+/// Details of an error, cut to their size: of a long text the end is kept, where a traceback
+/// names what happened; what is still too long is only counted.
+fn details(value: &Value) -> Option<Value> {
+    let mut object = value.as_object()?.clone();
+    for value in object.values_mut() {
+        if let Value::String(text) = value
+            && text.len() > DETAIL_TEXT_BYTES_MAX
+        {
+            let from = text.ceil_char_boundary(text.len() - DETAIL_TEXT_BYTES_MAX);
+            *text = format!("…{}", text.get(from..).unwrap_or_default());
+        }
+    }
+    let bytes = Value::Object(object.clone()).to_string().len();
+    if bytes <= DETAILS_BYTES_MAX {
+        return Some(Value::Object(object));
+    }
+    Some(serde_json::json!({"left_out_bytes": bytes}))
+}
+
 /// JSON has no NaN, so a number that arrives is finite unless its exponent overflowed.
 fn number(payload: &Map<String, Value>, field: &str) -> Option<f64> {
     payload.get(field).and_then(Value::as_f64).filter(|n| n.is_finite())
@@ -287,66 +326,4 @@ fn numbers(value: Option<&Value>) -> Numbers {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn said_by(line: &str) -> Said {
-        parse(line.as_bytes()).unwrap().said
-    }
-
-    #[test]
-    fn words_and_telemetry_take_their_lanes() {
-        assert_eq!(
-            said_by(r#"{"event_type":"stage_change","payload":{"new_stage":"evaluation"}}"#),
-            Said::Word(Word::StageChange { previous_stage: None, new_stage: "evaluation".into() })
-        );
-        let Said::Telemetry(Telemetry::Progress(p)) =
-            said_by(r#"{"event_type":"progress","payload":{"unit":"game","done":5,"total":10,"loss":0.5}}"#)
-        else {
-            panic!("progress expected")
-        };
-        assert_eq!((p.amount(), p.amount_total(), p.loss), (Some(5.0), Some(10.0), Some(0.5)));
-    }
-
-    #[test]
-    fn numbers_that_are_not_finite_are_absent_not_zero() {
-        let Said::Telemetry(Telemetry::Metric { metrics, .. }) =
-            said_by(r#"{"event_type":"metric","payload":{"metrics":{"loss":null,"lr":0.1,"x":"no"}}}"#)
-        else {
-            panic!("metric expected")
-        };
-        assert_eq!(metrics, Numbers::from([("loss".into(), None), ("lr".into(), Some(0.1))]));
-    }
-
-    #[test]
-    fn what_does_not_fit_is_refused_with_the_field_named() {
-        let cases: [(&str, &str); 9] = [
-            ("", "JSON"),
-            ("[1]", "JSON"),
-            (r#"{"event_type":"progress""#, "JSON"),
-            (r#"{"event_type":"dance"}"#, "dance"),
-            (r#"{"payload":{}}"#, "event_type"),
-            (r#"{"event_type":"stage_change","payload":{}}"#, "new_stage"),
-            (r#"{"event_type":"run_complete","payload":{"status":"great"}}"#, "status"),
-            (r#"{"event_type":"checkpoint","payload":{"action":"saved","path":"x"}}"#, "path"),
-            (r#"{"event_type":"status","payload":{"status":7}}"#, "status"),
-        ];
-        for (line, word) in cases {
-            let error = parse(line.as_bytes()).unwrap_err().to_string();
-            assert!(error.contains(word), "{line}: {error}");
-        }
-        assert!(matches!(parse(&vec![b' '; EVENT_BYTES_MAX + 1]), Err(LineError::TooLong { .. })));
-        assert!(parse(b"\xff\xfe{}").is_err());
-        assert!(parse("[".repeat(60_000).as_bytes()).is_err());
-    }
-
-    #[test]
-    fn an_unknown_error_code_is_kept_as_unknown() {
-        let Said::Word(Word::Error(error)) =
-            said_by(r#"{"event_type":"error","payload":{"error_code":"weird code","message":"m\u001b[2J"}}"#)
-        else {
-            panic!("error expected")
-        };
-        assert_eq!((error.error_code, error.message.as_str()), (Code::unknown(), "m\\u{1b}[2J"));
-    }
-}
+mod tests;

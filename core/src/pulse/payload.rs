@@ -3,9 +3,14 @@
 //! One ledger event is exactly one class A event, so the sequence numbers of the ledger are
 //! those of the wire.
 
-use crate::event::{Event, Record, StopCause};
+mod pause;
+
+pub(crate) use pause::failures;
+
+use crate::event::{Event, Record};
 use crate::input::CheckpointRef;
 use crate::moment::rfc3339;
+use crate::pause::PauseStep;
 use crate::phase::Phase;
 use crate::pulse::v2::{EventType, Source, Status};
 use crate::pulse::word::Word;
@@ -61,6 +66,12 @@ pub fn of(record: &Record, before: Status, run: &Run) -> (EventType, Source, Val
             supervisor(StatusType, status(before, run, &record.why.code(), &run.heard.message, Map::new()))
         }
         Event::Ended { .. } => supervisor(StatusType, ended(record, before, run)),
+        Event::PauseBegun { .. }
+        | Event::Paused { .. }
+        | Event::Resumed { .. }
+        | Event::CheckpointRequested { .. }
+        | Event::CheckpointUndelivered => supervisor(StatusType, pause::status_of(record, before, run)),
+        Event::ErrorRateExceeded(exceeded) => supervisor(Error, pause::error_rate(exceeded)),
         Event::SpawnOrdered { .. }
         | Event::WorkerStarted(_)
         | Event::WorkerSpoke
@@ -70,6 +81,8 @@ pub fn of(record: &Record, before: Status, run: &Run) -> (EventType, Source, Val
         | Event::WorkerExited { .. }
         | Event::Adopted
         | Event::OrderRepeated
+        | Event::PauseEscalated { .. }
+        | Event::Hung { .. }
         | Event::Rebooted { .. } => supervisor(Worker, worker(&record.event, run)),
     }
 }
@@ -114,6 +127,8 @@ fn ended(record: &Record, before: Status, run: &Run) -> Value {
         | Phase::Spawning
         | Phase::Starting
         | Phase::Running
+        | Phase::Pausing
+        | Phase::Paused
         | Phase::CoolingDown
         | Phase::Asked
         | Phase::Terminated
@@ -137,6 +152,12 @@ fn checkpoint(action: &str, c: &CheckpointRef) -> Map<String, Value> {
     if let Some(digest) = &c.digest {
         payload.insert("digest".to_owned(), digest.as_str().into());
     }
+    if let Some(epoch) = c.epoch {
+        payload.insert("epoch".to_owned(), epoch.into());
+    }
+    if let Some(duration_s) = c.duration_s {
+        payload.insert("duration_s".to_owned(), duration_s.into());
+    }
     payload
 }
 
@@ -146,13 +167,15 @@ fn said(word: &Word, before: Status, run: &Run) -> (EventType, Source, Value) {
         Word::Status { message, .. } => {
             (EventType::Status, status(before, run, "WORKER_SAID", message, Map::new()))
         }
-        Word::Error(error) => (
-            EventType::Error,
-            json!({
+        Word::Error(error) => {
+            let mut payload = json!({
                 "error_code": error.error_code, "message": error.message,
-                "is_retryable": error.is_retryable, "fatal": error.fatal, "target": error.target, "count": 1,
-            }),
-        ),
+                "is_retryable": error.is_retryable, "fatal": error.fatal, "target": error.target,
+                "count": error.count,
+            });
+            insert(&mut payload, "details", error.details.clone());
+            (EventType::Error, payload)
+        }
         Word::StageChange { previous_stage, new_stage } => {
             (EventType::StageChange, json!({"previous_stage": previous_stage, "new_stage": new_stage}))
         }
@@ -160,16 +183,31 @@ fn said(word: &Word, before: Status, run: &Run) -> (EventType, Source, Value) {
             EventType::TargetStart,
             json!({"target": target, "target_index": target_index, "total_targets": total_targets}),
         ),
-        Word::TargetComplete { target, status, metrics } => {
-            (EventType::TargetComplete, json!({"target": target, "status": status, "metrics": metrics}))
+        Word::TargetComplete { target, status, metrics, best_auc, models_trained, duration_seconds } => {
+            let mut payload = json!({"target": target, "status": status, "metrics": metrics});
+            insert(&mut payload, "best_auc", *best_auc);
+            insert(&mut payload, "models_trained", *models_trained);
+            insert(&mut payload, "duration_seconds", *duration_seconds);
+            (EventType::TargetComplete, payload)
         }
-        Word::RunComplete { status, final_loss, metrics, message } => (
-            EventType::RunComplete,
-            json!({"status": status, "final_loss": final_loss, "metrics": metrics, "message": message}),
-        ),
+        Word::RunComplete { status, final_loss, metrics, message, duration_seconds, epochs_completed } => {
+            let mut payload = json!({
+                "status": status, "final_loss": final_loss, "metrics": metrics, "message": message,
+            });
+            insert(&mut payload, "duration_seconds", *duration_seconds);
+            insert(&mut payload, "epochs_completed", *epochs_completed);
+            (EventType::RunComplete, payload)
+        }
         Word::CheckpointSaved(c) => (EventType::Checkpoint, Value::Object(checkpoint("saved", c))),
     };
     (kind, Source::Worker, payload)
+}
+
+/// An optional field: absent, not null.
+fn insert(payload: &mut Value, field: &str, value: Option<impl Into<Value>>) {
+    if let (Value::Object(payload), Some(value)) = (payload, value) {
+        payload.insert(field.to_owned(), value.into());
+    }
 }
 
 fn worker(event: &Event, run: &Run) -> Value {
@@ -183,11 +221,7 @@ fn worker(event: &Event, run: &Run) -> Value {
             json!({"action": "started", "pid": w.pid, "start_ticks": w.start_ticks})
         }
         Event::StopBegun { cause, requested_by, rung } => {
-            let cause = match cause {
-                StopCause::User => "user",
-                StopCause::StartupTimeout => "startup_timeout",
-                StopCause::CooldownTimeout => "cooldown_timeout",
-            };
+            let cause = cause.as_str();
             json!({"action": "stopping", "cause": cause, "requested_by": requested_by, "signal_sent": sent(*rung)})
         }
         Event::Escalated { rung } => {
@@ -199,6 +233,13 @@ fn worker(event: &Event, run: &Run) -> Value {
         Event::Rebooted { boot_id } => json!({"action": "rebooted", "boot_id": boot_id}),
         Event::Adopted => json!({"action": "adopted", "pid": run.worker.as_ref().map(|w| w.pid)}),
         Event::OrderRepeated => json!({"action": "ordered", "reason": "no answer"}),
+        Event::PauseEscalated { step } => {
+            let signal = (*step == PauseStep::Freezing).then_some("SIGSTOP");
+            json!({"action": "pausing", "step": step, "signal_sent": signal})
+        }
+        Event::Hung { what, silent_for_ms } => {
+            json!({"action": "hung", "what": what, "silent_for_s": *silent_for_ms as f64 / 1000.0})
+        }
         Event::WorkerSpoke => json!({"action": "ready", "reason": "speaks PULSE"}),
         Event::Accepted { .. }
         | Event::AttemptBegun { .. }
@@ -210,6 +251,12 @@ fn worker(event: &Event, run: &Run) -> Value {
         | Event::Said { .. }
         | Event::Failed(_)
         | Event::RetryScheduled { .. }
+        | Event::PauseBegun { .. }
+        | Event::Paused { .. }
+        | Event::Resumed { .. }
+        | Event::CheckpointRequested { .. }
+        | Event::CheckpointUndelivered
+        | Event::ErrorRateExceeded(_)
         | Event::Ended { .. } => json!({"action": event.name()}),
     }
 }
@@ -223,6 +270,8 @@ fn sent(rung: Phase) -> Option<&'static str> {
         | Phase::Spawning
         | Phase::Starting
         | Phase::Running
+        | Phase::Pausing
+        | Phase::Paused
         | Phase::CoolingDown
         | Phase::Waiting
         | Phase::Done

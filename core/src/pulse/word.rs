@@ -51,6 +51,15 @@ pub enum Word {
         /// Named results.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         metrics: Numbers,
+        /// Best area under the ROC curve.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        best_auc: Option<f64>,
+        /// Models trained for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        models_trained: Option<u64>,
+        /// Seconds it took.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        duration_seconds: Option<f64>,
     },
     /// The worker says that it is finished.
     RunComplete {
@@ -65,6 +74,12 @@ pub enum Word {
         /// For people.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         message: String,
+        /// Seconds it took, by the worker's own account.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        duration_seconds: Option<f64>,
+        /// Epochs it completed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        epochs_completed: Option<f64>,
     },
     /// A checkpoint has been written; it is a candidate until it has been verified.
     CheckpointSaved(CheckpointRef),
@@ -100,4 +115,24 @@ pub struct WorkerError {
     /// The part of the work it struck.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// How often it happened: the worker (or the reader) folds repeats into one.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub count: u32,
+    /// Further facts (exception, end of the traceback, …): a JSON object of at most
+    /// [`DETAILS_BYTES_MAX`] bytes. Its texts are as the worker wrote them: make them
+    /// [`crate::text::visible`] before a terminal sees them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<serde_json::Value>,
+}
+
+/// Most bytes of an error's details, rendered as JSON.
+pub const DETAILS_BYTES_MAX: usize = 16 << 10;
+
+fn once() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_once(count: &u32) -> bool {
+    *count == 1
 }

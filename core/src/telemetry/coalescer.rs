@@ -70,6 +70,7 @@ fn progress_payload(progress: &Progress) -> Map<String, Value> {
         insert(&mut payload, field, number);
     }
     insert(&mut payload, "stage", progress.stage.as_deref());
+    insert(&mut payload, "current_target", progress.current_target.as_deref());
     insert(&mut payload, "message", progress.message.as_deref());
     payload
 }

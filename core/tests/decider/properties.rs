@@ -2,13 +2,15 @@
 
 use crate::support::*;
 use proptest::prelude::*;
-use resus_core::event::Event;
+use resus_core::codes::Code;
+use resus_core::event::{Event, StopCause, Why};
 use resus_core::fleet::{Fleet, Recorded};
 use resus_core::ids::{Attempt, Slug};
-use resus_core::input::{Input, Verb};
+use resus_core::input::{Exit, Fact, Input, Reached, Verb};
 use resus_core::phase::Phase;
 use resus_core::policy::{Policy, RetryPolicy};
 use resus_core::pulse::v2::Status;
+use resus_core::pulse::word::{Word, WorkerError};
 use resus_core::spec::Contract;
 use std::collections::BTreeMap;
 
@@ -67,10 +69,15 @@ fn may_follow(before: Status, after: Status, same_attempt: bool) -> bool {
         (Status::Done | Status::Error | Status::Cancelled, Status::Preparing) => !same_attempt,
         (Status::Done | Status::Error | Status::Cancelled, _) => false,
         (Status::Idle, Status::Preparing) => true,
+        // A run can be paused before its worker is ready.
+        (Status::Preparing | Status::Running, Status::Paused) => true,
+        (Status::Paused, Status::Running | Status::Preparing | Status::CoolingDown) => true,
         (Status::Preparing, Status::Running) => true,
         (Status::Running | Status::CoolingDown, Status::Preparing) => true,
         (Status::Running, Status::CoolingDown) => true,
-        (_, Status::Done) => matches!(before, Status::Preparing | Status::Running | Status::CoolingDown),
+        (_, Status::Done) => {
+            matches!(before, Status::Preparing | Status::Running | Status::Paused | Status::CoolingDown)
+        }
         (_, Status::Error | Status::Cancelled) => true,
         (_, _) => false,
     }
@@ -115,6 +122,27 @@ proptest! {
             }
         }
         prop_assert!(ended.values().all(|n| *n == 1), "{:?}", ended);
+
+        // Nothing is retried, begun or found hung while a pause is wanted.
+        let mut pause_wanted = false;
+        for recorded in &played.records {
+            match &recorded.record.event {
+                Event::PauseBegun { .. } => pause_wanted = true,
+                Event::Resumed { .. } | Event::CoolingBegun | Event::Ended { .. } => pause_wanted = false,
+                Event::StopBegun { cause: StopCause::User, .. } => pause_wanted = false,
+                Event::AttemptBegun { .. } | Event::RetryScheduled { .. } | Event::Hung { .. } => {
+                    prop_assert!(!pause_wanted, "{:?}", recorded.record);
+                }
+                _ => {}
+            }
+        }
+
+        // Taking over twice asks for the same as once.
+        let mut fleet = played.fleet.clone();
+        let taken_over = Input::TakenOver { boot_id: run(&fleet).boot_id.clone() };
+        let once = fleet.step(&run_id(), &taken_over, at(100_000_000)).unwrap();
+        let twice = fleet.step(&run_id(), &taken_over, at(100_000_000)).unwrap();
+        prop_assert_eq!(once.effects, twice.effects);
 
         // In any window, no more retries count than the budget allows. A user's own retry and
         // healthy progress open a fresh budget; a reboot counts what was spent as spent now.
@@ -180,4 +208,82 @@ fn a_record_that_does_not_fit_quarantines_its_run_alone() {
     assert_eq!(replayed.quarantined().map(|(id, _)| id.clone()).collect::<Vec<_>>(), [run_id()]);
     assert_eq!(replayed.get(&other).map(|r| r.phase), Some(Phase::Choosing));
     assert!(replayed.step(&run_id(), &command(Verb::Stop), at(9)).is_err());
+}
+
+/// A worker at `unit` that reports `count` skipped samples at once.
+fn skipped(run: &resus_core::run::Run, unit: f64, count: u32) -> Input {
+    let word = Word::Error(WorkerError {
+        error_code: Code::new("APP_BAD_SAMPLE"),
+        message: "not a number".into(),
+        is_retryable: None,
+        fatal: false,
+        target: None,
+        count,
+        details: None,
+    });
+    let said = Fact::Said { word, said_unix_ms: None, at_units: Some(unit), upto: run.upto + 1 };
+    Input::Observed { attempt: run.attempt, fact: said }
+}
+
+#[test]
+fn exactly_the_allowed_share_goes_on_over_a_crash_and_one_more_pauses() {
+    let (mut fleet, step) = accepted(spec(Contract::Pulse, policy()), at(0));
+    let mut records = step.recorded;
+    let mut tell = |fleet: &mut Fleet, input: &Input, ms: u64| {
+        let step = fleet.step(&run_id(), input, at(ms)).unwrap();
+        records.extend(step.recorded);
+        step.why
+    };
+    let road = ["picked none", "started", "sign of life"];
+    for name in road {
+        let next = input(name, run(&fleet).attempt, 0);
+        tell(&mut fleet, &next, 1_000);
+    }
+    let few = skipped(run(&fleet), 500.0, 6);
+    assert_eq!(tell(&mut fleet, &few, 2_000), Why::WorkerSaid);
+    let (exit, reached) = (Exit::by_signal(9), Some(Reached { done: 1_300.0, total: None }));
+    let killed = Input::Observed { attempt: Attempt(1), fact: Fact::Exited { exit, reached } };
+    assert_eq!(tell(&mut fleet, &killed, 3_000), Why::FailureRetried);
+    assert_eq!(tell(&mut fleet, &Input::DeadlinePassed { attempt: Attempt(1) }, 9_000), Why::BackoffOver);
+    for name in road {
+        let next = input(name, run(&fleet).attempt, 0);
+        tell(&mut fleet, &next, 10_000);
+    }
+    // 1,300 units by the first attempt and 200 by the second, which began at the beginning.
+    let at_limit = skipped(run(&fleet), 200.0, 9);
+    assert_eq!(tell(&mut fleet, &at_limit, 11_000), Why::WorkerSaid, "15 of 1,500");
+    let one_more = skipped(run(&fleet), 200.0, 1);
+    assert_eq!(tell(&mut fleet, &one_more, 11_000), Why::ErrorRateExceeded);
+    assert_eq!((run(&fleet).phase, run(&fleet).errors.attempted()), (Phase::Pausing, 1_500.0));
+    let mut replayed = Fleet::new(Slug::new("n1").unwrap(), BOOT.into());
+    for recorded in &records {
+        let line = serde_json::to_string(&recorded.record).unwrap();
+        replayed.replay(&serde_json::from_str(&line).unwrap());
+    }
+    assert_eq!(run(&replayed), run(&fleet), "the window is a fold of the ledger");
+    fleet.step(&run_id(), &command(Verb::Resume), at(12_000)).unwrap();
+    assert_eq!((run(&fleet).errors.failed(), run(&fleet).errors.attempted()), (0, 0.0));
+}
+
+#[test]
+fn a_resume_after_the_users_own_pause_forgets_no_failure_and_a_retry_by_the_user_does() {
+    let (mut fleet, _) = accepted(spec(Contract::Pulse, policy()), at(0));
+    let mut go = |names: &[&str]| {
+        for name in names {
+            let next = input(name, run(&fleet).attempt, run(&fleet).upto);
+            fleet.step(&run_id(), &next, at(1_000)).unwrap();
+        }
+        run(&fleet).errors.failed()
+    };
+    let failed = go(&[
+        "picked none",
+        "started",
+        "sign of life",
+        "said oom-survived",
+        "pause",
+        "said paused",
+        "resume",
+    ]);
+    assert_eq!(failed, 1);
+    assert_eq!(go(&["killed", "retry"]), 0);
 }

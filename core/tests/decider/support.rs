@@ -3,13 +3,16 @@
 use resus_core::codes::Code;
 use resus_core::fleet::{Fleet, FleetError, Step};
 use resus_core::ids::{Attempt, CommandId, RunId, Slug};
-use resus_core::input::{CheckpointRef, CheckpointRefusal, Exit, Fact, Input, Reached, Verb, WorkerIdentity};
+use resus_core::input::{
+    Ask, CheckpointRef, CheckpointRefusal, Exit, Fact, Input, Reached, Verb, WorkerIdentity,
+};
 use resus_core::moment::Moment;
 use resus_core::policy::{Policy, RetryPolicy};
 use resus_core::pulse::v2::Status;
 use resus_core::pulse::word::{Numbers, Outcome, Word, WorkerError};
 use resus_core::run::Run;
 use resus_core::spec::{Contract, Spec};
+use resus_core::watch::Silence;
 
 pub const BOOT: &str = "boot-1";
 
@@ -63,6 +66,8 @@ pub fn checkpoint(step: f64) -> CheckpointRef {
         step: Some(step),
         size_bytes: None,
         digest: None,
+        epoch: None,
+        duration_s: None,
     }
 }
 
@@ -80,6 +85,19 @@ pub fn word(kind: &str) -> Word {
         final_loss: Some(0.5),
         metrics: Numbers::new(),
         message: String::new(),
+        duration_seconds: None,
+        epochs_completed: None,
+    };
+    let oom = |message: &str, fatal, count| {
+        Word::Error(WorkerError {
+            error_code: Code::new("CUDA_OOM"),
+            message: message.into(),
+            is_retryable: None,
+            fatal,
+            target: None,
+            count,
+            details: None,
+        })
     };
     match kind {
         "success" => complete(Outcome::Success),
@@ -87,20 +105,11 @@ pub fn word(kind: &str) -> Word {
         "failed" => complete(Outcome::Failed),
         "loading" => Word::Status { status: Status::Preparing, message: "loading".into() },
         "stage" => Word::StageChange { previous_stage: None, new_stage: "two".into() },
-        "oom" => Word::Error(WorkerError {
-            error_code: Code::new("CUDA_OOM"),
-            message: "out of memory".into(),
-            is_retryable: None,
-            fatal: true,
-            target: None,
-        }),
-        "oom-survived" => Word::Error(WorkerError {
-            error_code: Code::new("CUDA_OOM"),
-            message: "out of memory, halving the batch".into(),
-            is_retryable: None,
-            fatal: false,
-            target: None,
-        }),
+        "running" => Word::Status { status: Status::Running, message: "training".into() },
+        "paused" => Word::Status { status: Status::Paused, message: "held".into() },
+        "oom" => oom("out of memory", true, 1),
+        "oom-survived" => oom("out of memory, halving the batch", false, 1),
+        "errors" => oom("out of memory, sample skipped", false, 11),
         "saved" => Word::CheckpointSaved(checkpoint(5.0)),
         other => panic!("no word {other:?}"),
     }
@@ -108,8 +117,7 @@ pub fn word(kind: &str) -> Word {
 
 /// Every input worth telling apart, by name. Observations are about `attempt`.
 pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
-    let mut named: Vec<(String, Input)> =
-        [Verb::Stop, Verb::Kill, Verb::Retry].map(|v| (v.as_str().to_owned(), command(v))).into();
+    let mut named: Vec<(String, Input)> = Verb::ALL.map(|v| (v.as_str().to_owned(), command(v))).into();
     let mut fact = |name: &str, fact| named.push((name.to_owned(), Input::Observed { attempt, fact }));
     fact("picked none", Fact::CheckpointPicked { chosen: None, refused: vec![] });
     let refused = vec![CheckpointRefusal { checkpoint: checkpoint(5.0), reason: "torn".into() }];
@@ -121,15 +129,35 @@ pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
     let busy = Code::new("SPAWN_FAILED");
     fact("spawn failed", Fact::SpawnRefused { code: busy, message: "EAGAIN".into() });
     fact("never spawned", Fact::NeverSpawned);
-    fact("ask undelivered", Fact::AskUndelivered);
+    for ask in Ask::ALL {
+        let name = if ask == Ask::Stop { "ask".into() } else { format!("{ask:?}").to_lowercase() };
+        fact(&format!("{name} undelivered"), Fact::AskUndelivered { ask });
+    }
+    fact("frozen", Fact::Frozen);
+    fact("no heartbeat", Fact::Silent { what: Silence::Heartbeat, for_ms: 61_000 });
+    fact("no progress", Fact::Silent { what: Silence::Progress, for_ms: 1_801_000 });
     fact("sign of life", Fact::SignOfLife);
-    for kind in ["loading", "stage", "oom", "oom-survived", "saved", "success", "cancelled", "failed"] {
-        fact(&format!("said {kind}"), Fact::Said { word: word(kind), said_unix_ms: None, upto: upto + 1 });
+    for kind in [
+        "loading",
+        "running",
+        "paused",
+        "stage",
+        "oom",
+        "oom-survived",
+        "errors",
+        "saved",
+        "success",
+        "cancelled",
+        "failed",
+    ] {
+        let said = Fact::Said { word: word(kind), said_unix_ms: None, at_units: Some(100.0), upto: upto + 1 };
+        fact(&format!("said {kind}"), said);
     }
     let reached = Some(Reached { done: 8.0, total: None });
     for (name, exit) in [
         ("exit 0", Exit::with_code(0)),
         ("exit 1", Exit::with_code(1)),
+        ("exit 3", Exit::with_code(3)),
         ("exit 125", Exit::with_code(125)),
         ("killed", Exit::by_signal(9)),
         ("exit unseen", Exit::unknown()),

@@ -13,6 +13,8 @@ fn road_to(phase: Phase) -> &'static [&'static str] {
         Phase::Spawning => &["picked none"],
         Phase::Starting => &["picked none", "started"],
         Phase::Running => &["picked none", "started", "sign of life"],
+        Phase::Pausing => &["picked none", "started", "sign of life", "pause"],
+        Phase::Paused => &["picked none", "started", "sign of life", "pause", "said paused"],
         Phase::CoolingDown => &["picked none", "started", "said success"],
         Phase::Asked => &["picked none", "started", "sign of life", "stop"],
         Phase::Terminated => &["picked none", "started", "sign of life", "stop", "ask undelivered"],
@@ -24,6 +26,39 @@ fn road_to(phase: Phase) -> &'static [&'static str] {
     }
 }
 
+/// States that a phase does not tell apart, and the inputs that lead to them.
+const FURTHER: &[(&str, Contract, &[&str])] = &[
+    ("Starting, a pause is wanted", Contract::Pulse, &["picked none", "started", "pause"]),
+    (
+        "Running, told to go on",
+        Contract::Pulse,
+        &["picked none", "started", "sign of life", "pause", "resume"],
+    ),
+    (
+        "Running, a checkpoint is asked for",
+        Contract::Pulse,
+        &["picked none", "started", "sign of life", "checkpoint"],
+    ),
+    ("Running, opaque and silent", Contract::Opaque, &["picked none", "started"]),
+    ("Pausing, freezing", Contract::Opaque, &["picked none", "started", "pause"]),
+    ("Pausing, releasing", Contract::Pulse, &["picked none", "started", "sign of life", "release"]),
+    (
+        "Paused, held again",
+        Contract::Pulse,
+        &["picked none", "started", "sign of life", "pause", "said paused", "said running", "said paused"],
+    ),
+    (
+        "Paused, frozen",
+        Contract::Pulse,
+        &["picked none", "started", "sign of life", "pause", "hold undelivered", "frozen"],
+    ),
+    ("Paused, opaque and frozen", Contract::Opaque, &["picked none", "started", "pause", "frozen"]),
+    ("Paused, released", Contract::Pulse, &["picked none", "started", "sign of life", "release", "exit 3"]),
+    ("Terminated, releasing", Contract::Opaque, &["picked none", "started", "release"]),
+    ("Terminated, released and resumed", Contract::Opaque, &["picked none", "started", "release", "resume"]),
+    ("Killed, hung", Contract::Pulse, &["picked none", "started", "sign of life", "no heartbeat"]),
+];
+
 #[test]
 fn every_phase_answers_every_input_as_the_table_says() {
     let mut table = String::from(
@@ -31,16 +66,20 @@ fn every_phase_answers_every_input_as_the_table_says() {
          # UPDATE=1 cargo test -p resus-core --test table\n",
     );
     let mut cells = 0;
-    for phase in Phase::ALL {
-        let (mut fleet, _) = accepted(spec(Contract::Pulse, policy()), at(0));
-        for name in road_to(phase) {
+    let phases = Phase::ALL.map(|phase| (format!("{phase:?}"), Contract::Pulse, road_to(phase)));
+    let further = FURTHER.iter().map(|(name, contract, road)| ((*name).to_owned(), *contract, *road));
+    for (state, contract, road) in phases.into_iter().chain(further) {
+        let (mut fleet, _) = accepted(spec(contract, policy()), at(0));
+        // Times are far enough apart for a silence to count.
+        for (n, name) in (1_u64..).zip(road) {
             let next = input(name, run(&fleet).attempt, run(&fleet).upto);
-            fleet.step(&run_id(), &next, at(1_000)).unwrap();
+            fleet.step(&run_id(), &next, at(n * 100_000)).unwrap();
         }
-        assert_eq!(run(&fleet).phase, phase);
-        writeln!(table, "\n{phase:?}").unwrap();
+        let phase = format!("{:?}", run(&fleet).phase);
+        assert!(state.starts_with(&phase), "{state}: {phase}");
+        writeln!(table, "\n{state}").unwrap();
         // Far enough that any deadline has passed.
-        let now = at(1_000_000);
+        let now = at(10_000_000);
         for (name, input) in inputs(run(&fleet).attempt, run(&fleet).upto) {
             let mut fork = fleet.clone();
             let result = fork.step(&run_id(), &input, now);

@@ -87,6 +87,7 @@ fn a_newer_progress_does_not_silence_what_it_leaves_out() {
         unit: "epoch".into(),
         total: Some(9.0),
         loss: Some(0.5),
+        current_target: Some("t1".into()),
         message: Some("m".into()),
         ..Progress::default()
     };
@@ -96,6 +97,7 @@ fn a_newer_progress_does_not_silence_what_it_leaves_out() {
         unit: "step".into(),
         done: Some(2.0),
         loss: Some(0.5),
+        current_target: Some("t1".into()),
         message: Some("m".into()),
         ..Progress::default()
     };
@@ -119,11 +121,13 @@ fn payloads_have_the_documented_fields() {
         session_start: Some(2.0),
         loss: Some(0.25),
         stage: Some("self-play".into()),
+        current_target: Some("t1".into()),
         message: Some("m".into()),
     };
     let expected = json!({
         "unit": "game", "epoch": 1.5, "total_epochs": 3.0, "step": 150.0, "total_steps": 800.0, "done": 5.0,
-        "total": 10.0, "session_start": 2.0, "loss": 0.25, "stage": "self-play", "message": "m",
+        "total": 10.0, "session_start": 2.0, "loss": 0.25, "stage": "self-play",
+        "current_target": "t1", "message": "m",
     });
     assert_eq!(payload(Telemetry::Progress(full)), (EventType::Progress, expected));
     assert_eq!(

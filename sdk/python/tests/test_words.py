@@ -29,6 +29,12 @@ class Hostile:
     __str__ = __repr__ = __len__ = __float__
 
 
+class Beat(unittest.TestCase):
+    def test_a_sign_of_life_is_due_twice_within_the_limit_and_at_least_every_ten_seconds(self):
+        limits = ["2000000", "60000000", "1", "0", "-5", "soon", "", None]
+        self.assertEqual([resus._beat_s(limit) for limit in limits], [1, 10, 0.1, 10, 10, 10, 10, 10])
+
+
 def say_everything():
     resus.status("preparing", "loading")
     resus.stage("training")

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::outlet::Outlet;
 use crate::payload::Fields;
@@ -30,7 +30,8 @@ struct Waiting {
 }
 
 impl Emitter {
-    pub(crate) fn new(outlet: Outlet) -> Self {
+    /// `beat`: a sign of life is said when nothing else was reported for so long.
+    pub(crate) fn new(outlet: Outlet, beat: Duration) -> Self {
         let shared = Arc::new(Shared {
             outlet: Mutex::new(outlet),
             waiting: Mutex::default(),
@@ -39,7 +40,11 @@ impl Emitter {
         });
         let telemetry = Arc::clone(&shared);
         // Without this thread telemetry waits for the next word that is not; nothing is lost.
-        drop(std::thread::Builder::new().name("pulse-emit".into()).spawn(move || telemetry.emit_when_due()));
+        drop(
+            std::thread::Builder::new()
+                .name("pulse-emit".into())
+                .spawn(move || telemetry.emit_when_due(beat)),
+        );
         Self(shared)
     }
 
@@ -108,12 +113,19 @@ impl Shared {
     }
 
     /// Says telemetry when its time has come: the first of a burst at once, the last one too.
-    fn emit_when_due(&self) {
+    fn emit_when_due(&self, beat: Duration) {
         let mut waiting = lock(&self.waiting);
         while !waiting.closed {
             let now = Instant::now();
             waiting = match waiting.telemetry.due(now) {
-                None => self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                None => {
+                    let woken = self.wake.wait_timeout(waiting, beat);
+                    let (mut waiting, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
+                    if timeout.timed_out() && waiting.telemetry.is_empty() {
+                        waiting.telemetry.heartbeat(SystemTime::now());
+                    }
+                    waiting
+                }
                 Some(due) if due > now => {
                     let woken = self.wake.wait_timeout(waiting, due - now);
                     woken.unwrap_or_else(PoisonError::into_inner).0

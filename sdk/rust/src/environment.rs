@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What the supervisor tells a worker through its environment (PULSE, "Worker contract").
 ///
@@ -20,6 +21,8 @@ pub struct Environment {
     pub checkpoint_dir: Option<PathBuf>,
     /// `PULSE_RESUME_FROM`: the newest verified checkpoint, if there is one to resume from.
     pub resume_from: Option<PathBuf>,
+    /// `WATCHDOG_USEC`, in microseconds: silent for longer than this, the worker counts as hung.
+    pub watchdog_usec: Option<u64>,
 }
 
 impl Environment {
@@ -41,9 +44,22 @@ impl Environment {
             control: path("PULSE_CONTROL"),
             checkpoint_dir: path("PULSE_CHECKPOINT_DIR"),
             resume_from: path("PULSE_RESUME_FROM"),
+            watchdog_usec: text("WATCHDOG_USEC").and_then(|value| value.trim().parse().ok()),
         }
     }
+
+    /// How often a sign of life is due: every ten seconds, or twice within the watchdog's limit
+    /// if that is shorter (as sd_watchdog_enabled(3) advises).
+    pub(crate) fn beat(&self) -> Duration {
+        let half =
+            self.watchdog_usec.map(|usec| Duration::from_micros(usec / 2)).filter(|half| !half.is_zero());
+        half.map_or(BEAT_MAX, |half| half.clamp(BEAT_MIN, BEAT_MAX))
+    }
 }
+
+/// Longest and shortest time between two signs of life.
+const BEAT_MAX: Duration = Duration::from_secs(10);
+const BEAT_MIN: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
@@ -59,6 +75,7 @@ mod tests {
                 "PULSE_CONTROL" => "/r/c",
                 "PULSE_CHECKPOINT_DIR" => "/r/ck",
                 "PULSE_RESUME_FROM" => "/r/ck/7.prsm",
+                "WATCHDOG_USEC" => "3000000",
                 other => panic!("asked for {other}, which the contract does not name"),
             }))
         });
@@ -71,8 +88,17 @@ mod tests {
                 control: Some("/r/c".into()),
                 checkpoint_dir: Some("/r/ck".into()),
                 resume_from: Some("/r/ck/7.prsm".into()),
+                watchdog_usec: Some(3_000_000),
             }
         );
+    }
+
+    #[test]
+    fn a_sign_of_life_is_due_twice_within_the_watchdogs_limit_and_at_least_every_ten_seconds() {
+        let beat = |watchdog_usec| Environment { watchdog_usec, ..Environment::default() }.beat();
+        let of_limit = |seconds: u64| beat(Some(seconds * 1_000_000)).as_secs();
+        assert_eq!([2, 4, 20, 60].map(of_limit), [1, 2, 10, 10]);
+        assert_eq!((beat(None), beat(Some(0)), beat(Some(2))), (BEAT_MAX, BEAT_MAX, BEAT_MIN));
     }
 
     #[test]

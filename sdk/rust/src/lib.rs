@@ -76,7 +76,8 @@ impl Pulse {
     /// The voice of a worker in `environment`.
     #[must_use]
     pub fn new(environment: Environment) -> Self {
-        let emitter = environment.events.clone().map(|path| Emitter::new(Outlet::new(path)));
+        let emitter =
+            environment.events.clone().map(|path| Emitter::new(Outlet::new(path), environment.beat()));
         let inbox = Arc::new(Inbox::default());
         if let (Some(path), Some(_)) = (&environment.control, &emitter) {
             control::listen(path.clone(), &inbox);

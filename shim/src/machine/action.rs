@@ -21,10 +21,14 @@ pub(crate) enum Action {
     KillStrays,
     /// Find out who holds the run's lock; report by `on_spawn_failed`.
     GiveUpOnLock,
-    /// Signal the running worker's group, tell the client.
+    /// Signal the worker's group, tell the client.
     Signal { client: ClientId, attempt: u32, signal: SignalName },
-    /// Kill the running worker and all descendants.
+    /// Kill the worker and all of its tree.
     KillTree,
+    /// Stop all of the worker's tree, tell the client when that is done or has failed.
+    Freeze { client: ClientId, attempt: u32 },
+    /// Continue all of the worker's tree, tell the client.
+    Thaw { client: ClientId, attempt: u32 },
     /// Pass a line to the control connections, tell the client.
     Deliver { client: ClientId, attempt: u32, line: String },
     /// Start the daemon again.

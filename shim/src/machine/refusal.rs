@@ -1,6 +1,6 @@
 //! How the machine says no.
 
-use super::{Action, ClientId, Live};
+use super::{Action, ClientId};
 use crate::identity::ProcessId;
 use crate::protocol::{Lost, RefusalCode, Refused, Reply};
 
@@ -11,9 +11,15 @@ pub(super) fn refuse(client: ClientId, refused: Refused) -> Vec<Action> {
     vec![Action::Send(client, Reply::Refused(refused))]
 }
 
-pub(super) fn busy(op: &str, attempt: Option<u32>, live: &Live) -> Refused {
-    let message = format!("attempt {} has not ended", live.attempt());
+pub(super) fn busy(op: &str, attempt: Option<u32>, living: u32) -> Refused {
+    let message = format!("attempt {living} has not ended");
     Refused::new(op, attempt, RefusalCode::Busy, message)
+}
+
+/// To those who asked for a start that is given up for the sake of the request `op`.
+pub(super) fn dropped(attempt: u32, op: &str) -> Refused {
+    let message = format!("attempt {attempt} waited to be started and was dropped by a {op}");
+    Refused::new("spawn", Some(attempt), RefusalCode::Dropped, message)
 }
 
 pub(super) fn stale(attempt: u32, seen: u32) -> Refused {

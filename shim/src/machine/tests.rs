@@ -1,6 +1,8 @@
+mod window;
+
 use super::*;
 use crate::identity::ProcessId;
-use crate::protocol::{Exit, SignalName};
+use crate::protocol::{Exit, Hello, RefusalCode, Request, SignalName, State, VERSION};
 
 const A: ClientId = 1;
 const B: ClientId = 2;
@@ -16,15 +18,19 @@ fn machine(settled: Settled) -> Machine {
 }
 
 fn greet(machine: &mut Machine, client: ClientId) -> State {
+    hello(machine, client).state
+}
+
+fn hello(machine: &mut Machine, client: ClientId) -> Hello {
     match machine.on_request(client, Request::Hello { v: VERSION }, 0).as_slice() {
-        [Action::Send(to, Reply::Hello(hello))] if *to == client => hello.state.clone(),
+        [Action::Send(to, Reply::Hello(hello))] if *to == client => hello.clone(),
         other => panic!("no hello: {other:?}"),
     }
 }
 
 fn order(attempt: u32) -> SpawnOrder {
     let dir = format!("/run/attempts/{attempt:04}");
-    SpawnOrder { attempt, argv: vec!["true".into()], env: Vec::new(), cwd: "/".into(), dir }
+    SpawnOrder { attempt, argv: vec!["true".into()], env: Vec::new(), cwd: "/".into(), dir, events: None }
 }
 
 fn spawn(attempt: u32) -> Request {
@@ -52,7 +58,21 @@ fn exited(attempt: u32) -> Exited {
 
 fn lost(attempt: u32) -> Lost {
     let worker = Some(ProcessId { pid: 100 + attempt, start_ticks: 7 });
-    Lost { attempt, worker, boot_id: Some("boot".into()), alive: true }
+    Lost { attempt, worker, boot_id: Some("boot".into()), alive: true, watched: true }
+}
+
+fn done(client: ClientId, op: &str, attempt: Option<u32>, dropped: Option<u32>) -> Action {
+    Action::Send(client, Reply::Done { op: op.into(), attempt, dropped })
+}
+
+/// A refusal without its sentence.
+fn refused(action: &Action) -> (ClientId, &str, Option<u32>, RefusalCode) {
+    match action {
+        Action::Send(client, Reply::Refused(refused)) => {
+            (*client, refused.op.as_str(), refused.attempt, refused.code)
+        }
+        other => panic!("no refusal: {other:?}"),
+    }
 }
 
 fn running(attempt: u32) -> Machine {
@@ -141,6 +161,8 @@ fn only_the_running_attempt_can_be_acted_on() {
         [
             Request::Signal { attempt, signal: SignalName::Term },
             Request::KillTree { attempt },
+            Request::Freeze { attempt },
+            Request::Thaw { attempt },
             Request::Control { attempt, line: "{}".into() },
         ]
         .map(|request| machine.on_request(A, request, 0).remove(0))
@@ -154,15 +176,6 @@ fn only_the_running_attempt_can_be_acted_on() {
     let mut ending = running(5);
     ending.on_worker_dead();
     assert!(actions(&mut ending, 5).iter().all(refused));
-}
-
-#[test]
-fn a_lost_worker_can_still_be_spoken_to_but_not_signalled() {
-    let mut machine = machine(Settled::Lost(lost(5)));
-    let control = Request::Control { attempt: 5, line: "{}".into() };
-    assert!(matches!(machine.on_request(A, control, 0)[..], [Action::Deliver { attempt: 5, .. }]));
-    let signal = Request::Signal { attempt: 5, signal: SignalName::Kill };
-    assert!(matches!(&machine.on_request(A, signal, 0)[..], [Action::Send(A, Reply::Refused(_))]));
 }
 
 #[test]

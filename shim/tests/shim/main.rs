@@ -3,12 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod adopted;
 mod attempts;
 mod crashes;
+mod freezing;
 mod isolation;
+mod notify;
 mod output;
 mod reconnect;
 mod revival;
 mod rig;
+mod starting;
 mod strays;
 mod talk;

@@ -83,3 +83,19 @@ fn everything_is_kept_where_no_cap_is_wanted() {
     assert_eq!(client.exited().exit.code, Some(0));
     assert!(fs::read(output_path(&rig)).unwrap() == printed(), "something is missing");
 }
+
+#[test]
+fn a_small_cap_holds_too() {
+    const SMALL: u64 = 64 * 1024;
+    let (rig, mut client) = capped(SMALL);
+    let script = format!("{}; while ! [ -e go ]; do sleep 0.01; done", printing());
+    client.started(&rig.script(1, &script));
+    wait_until("what is too old to be freed", || {
+        let length = fs::metadata(output_path(&rig)).map_or(0, |output| output.len());
+        length == PRINTED && allocated(&rig) <= SMALL + SLACK
+    });
+    fs::write(rig.path("go"), "").unwrap();
+    assert_eq!(client.exited().exit.code, Some(0));
+    let kept = usize::try_from(SMALL).unwrap();
+    assert!(fs::read(output_path(&rig)).unwrap().ends_with(&printed()[printed().len() - kept..]));
+}

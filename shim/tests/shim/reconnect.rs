@@ -69,16 +69,31 @@ fn a_worker_of_a_dead_shim_is_reported_lost_and_never_started_twice() {
     rig.start();
 
     let worker = Some(ProcessId { pid: started.pid, start_ticks: started.start_ticks });
-    let lost = |alive| Lost { attempt: 1, worker, boot_id: Some(started.boot_id.clone()), alive };
+    let boot_id = Some(started.boot_id.clone());
+    let lost = Lost { attempt: 1, worker, boot_id, alive: true, watched: true };
     let (mut client, hello) = rig.greet();
-    assert_eq!(hello.state, State::Lost(lost(true)));
-    let refused = client.refused(&Request::Spawn(order.clone()));
-    assert_eq!((refused.code, refused.lost), (RefusalCode::Lost, Some(lost(true))));
-
-    kill(started.pid);
-    wait_until("the worker's death", || !lives(started.pid));
+    assert_eq!(hello.state, State::Lost(lost.clone()));
     let refused = client.refused(&Request::Spawn(order));
-    assert_eq!((refused.code, refused.lost), (RefusalCode::Lost, Some(lost(false))));
+    assert_eq!((refused.code, refused.lost), (RefusalCode::Lost, Some(lost)));
+    assert!(lives(started.pid));
+}
+
+#[test]
+fn a_worker_that_was_gone_before_a_new_shim_came_is_reported_lost() {
+    let mut rig = Rig::new();
+    let mut client = rig.client();
+    let order = rig.order(1, &["sleep", "1000"]);
+    let started = client.started(&order);
+    rig.kill_shim();
+    kill(started.pid);
+    wait_until("its number to be free", || ProcessId::of(started.pid).is_err());
+    rig.start();
+    let worker = Some(ProcessId { pid: started.pid, start_ticks: started.start_ticks });
+    let lost = Lost { attempt: 1, worker, boot_id: Some(started.boot_id), alive: false, watched: false };
+    let (mut client, hello) = rig.greet();
+    assert_eq!(hello.state, State::Lost(lost.clone()));
+    let refused = client.refused(&Request::Spawn(order));
+    assert_eq!((refused.code, refused.lost), (RefusalCode::Lost, Some(lost)));
     client.started(&rig.script(2, "exec sleep 1000"));
 }
 

@@ -67,6 +67,7 @@ impl Rig {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).args(["--run-id", "r1", "--run-dir"]).arg(self.run_dir());
         command.arg("--socket").arg(self.path("s")).arg("--control").arg(self.path("c"));
+        command.arg("--notify").arg(self.path("n"));
         if let Some(revive) = &self.revive {
             command.args(["--revive", revive]);
         }
@@ -127,7 +128,7 @@ impl Rig {
         let cookie = (COOKIE.to_owned(), text(self.folder.path()));
         let env = vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned()), cookie];
         let argv = argv.iter().map(|&word| word.to_owned()).collect();
-        SpawnOrder { attempt, argv, env, cwd: text(self.folder.path()), dir: text(&dir) }
+        SpawnOrder { attempt, argv, env, cwd: text(self.folder.path()), dir: text(&dir), events: None }
     }
 
     /// The same for a shell script.

@@ -107,7 +107,8 @@ fn a_stray_of_a_lost_tree_keeps_the_next_attempt_out_until_it_is_dead() {
     let stray = rig.wait_for_number("stray");
     rig.kill_shim();
     kill(started.pid);
-    wait_until("the worker's death", || !lives(started.pid));
+    // A zombie would be adopted.
+    wait_until("its number to be free", || ProcessId::of(started.pid).is_err());
 
     rig.start();
     let mut client = rig.client();
@@ -127,12 +128,16 @@ fn a_stray_of_a_lost_tree_keeps_the_next_attempt_out_until_it_is_dead() {
 fn the_end_of_a_stray_lets_a_waiting_start_go_on() {
     let mut rig = Rig::new();
     let mut client = rig.client();
-    let started = client.started(&rig.script(1, "exec sleep 1000"));
+    let started =
+        client.started(&rig.script(1, "(setsid sh -c 'echo $$ >stray; exec sleep 1000' &); exec sleep 1000"));
+    let stray = rig.wait_for_number("stray");
     rig.kill_shim();
+    kill(started.pid);
+    wait_until("the worker's number to be free", || ProcessId::of(started.pid).is_err());
     rig.start();
     let mut client = rig.client();
     client.ask(&Request::Spawn(rig.script(2, "exec sleep 1000")));
-    kill(started.pid);
+    kill(stray);
     match client.hear() {
         resus_shim::protocol::Reply::Started(second) => assert_eq!(second.attempt, 2),
         other => panic!("{other:?}"),

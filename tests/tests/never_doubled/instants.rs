@@ -103,7 +103,9 @@ fn a_crash_after_the_fork_and_before_its_record_starts_one_worker() {
             // Looked for each time: the first one seen may be the last attempt's, just leaving.
             let shim = stage.shim()?.pid;
             let children = fs::read_to_string(format!("/proc/{shim}/task/{shim}/children")).ok()?;
-            children.trim().parse().ok()
+            // It has to stand before the FIFO: otherwise it would find none, and write its record.
+            let waits_in = fs::read_to_string(format!("/proc/{shim}/wchan")).ok()?;
+            waits_in.contains("wait_for_partner").then(|| children.trim().parse().ok())?
         });
         fs::remove_file(fifo).unwrap();
         kill_all(stage, victims);

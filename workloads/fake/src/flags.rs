@@ -21,8 +21,8 @@ A scripted worker that behaves as badly as it is told to.
   --corrupt-last         damage the newest checkpoint, then die
   --stall-at STEP        stop progressing in this step, keep sending heartbeats
   --stall-times K        stall in the first K attempts only
-  --error-at STEP:CODE[:fatal][:retry]
-                         emit a PULSE error in this step, and go on
+  --error-at STEP:CODE[:fatal][:retry][:every=STEPS]
+                         emit a PULSE error in this step, and every so many steps, and go on
   --exit-code N          exit code at the end (0)
   --no-done              end without run_complete
   --silent               speak no PULSE at all
@@ -222,7 +222,13 @@ mod tests {
             slow_start: Duration::from_millis(70),
             crash: Some(Crash { step: 5, how: CrashHow::Signal(9), times: Some(2), corrupt_last: true }),
             stall: Some(Stall { step: 4, times: Some(1) }),
-            error: Some(ErrorAt { step: 2, code: "DISK_FULL".into(), fatal: false, is_retryable: false }),
+            error: Some(ErrorAt {
+                step: 2,
+                every: 0,
+                code: "DISK_FULL".into(),
+                fatal: false,
+                is_retryable: false,
+            }),
             checkpoint_every: Some(3),
             print_lines: 2,
             exit_code: 75,

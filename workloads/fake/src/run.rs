@@ -145,9 +145,15 @@ impl<'a, W: Write> Run<'a, W> {
         });
         self.pulse.metrics(Some(step), &[("loss", self.state.loss())]);
         if let Some(error) = self.script.error_in(step) {
+            // The same words each time, as a loop over bad samples has them.
+            let message = if error.every > 0 {
+                "scripted error".into()
+            } else {
+                format!("scripted error in step {step}")
+            };
             self.pulse.error(&ErrorReport {
                 error_code: &error.code,
-                message: &format!("scripted error in step {step}"),
+                message: &message,
                 is_retryable: error.is_retryable,
                 fatal: error.fatal,
                 ..ErrorReport::default()

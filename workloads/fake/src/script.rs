@@ -75,9 +75,18 @@ pub(crate) struct Stall {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ErrorAt {
     pub(crate) step: u64,
+    /// And again after so many steps; 0 = once.
+    pub(crate) every: u64,
     pub(crate) code: String,
     pub(crate) fatal: bool,
     pub(crate) is_retryable: bool,
+}
+
+impl ErrorAt {
+    fn is_in(&self, step: u64) -> bool {
+        let since = step.checked_sub(self.step);
+        since.is_some_and(|since| since == 0 || (self.every > 0 && since.is_multiple_of(self.every)))
+    }
 }
 
 impl Script {
@@ -91,7 +100,7 @@ impl Script {
     }
 
     pub(crate) fn error_in(&self, step: u64) -> Option<&ErrorAt> {
-        self.error.as_ref().filter(|error| error.step == step)
+        self.error.as_ref().filter(|error| error.is_in(step))
     }
 
     /// Whether a checkpoint is due once `step` is done.
@@ -135,6 +144,18 @@ mod tests {
         let steps: Vec<u64> = (1..=10).filter(|step| script.checkpoint_after(*step)).collect();
         assert_eq!(steps, [3, 6, 9]);
         assert!(!Script::default().checkpoint_after(3));
+    }
+
+    #[test]
+    fn an_error_comes_once_or_again_and_again() {
+        let steps = |every| {
+            let code = "A".to_owned();
+            let error = ErrorAt { step: 3, every, code, fatal: false, is_retryable: false };
+            let script = Script { error: Some(error), ..Script::default() };
+            (1..=12).filter(|step| script.error_in(*step).is_some()).collect::<Vec<u64>>()
+        };
+        assert_eq!(steps(0), [3]);
+        assert_eq!(steps(4), [3, 7, 11]);
     }
 
     #[test]

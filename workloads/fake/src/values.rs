@@ -71,13 +71,17 @@ pub(crate) fn crash_how(value: &str) -> Result<CrashHow, String> {
 pub(crate) fn error_at(value: &str) -> Result<ErrorAt, String> {
     let mut parts = value.split(':');
     let step = from_one(parts.next().unwrap_or_default())?;
-    let code = parts.next().filter(|code| !code.is_empty()).ok_or("is STEP:CODE[:fatal][:retry]")?;
-    let mut error = ErrorAt { step, code: code.to_owned(), fatal: false, is_retryable: false };
+    let code =
+        parts.next().filter(|code| !code.is_empty()).ok_or("is STEP:CODE[:fatal][:retry][:every=STEPS]")?;
+    let mut error = ErrorAt { step, every: 0, code: code.to_owned(), fatal: false, is_retryable: false };
     for part in parts {
         match part {
             "fatal" => error.fatal = true,
             "retry" => error.is_retryable = true,
-            other => return Err(format!("{other} is neither fatal nor retry")),
+            other => match other.strip_prefix("every=") {
+                Some(steps) => error.every = from_one(steps)?,
+                None => return Err(format!("{other} is neither fatal, retry nor every=STEPS")),
+            },
         }
     }
     Ok(error)
@@ -105,11 +109,13 @@ mod tests {
 
     #[test]
     fn an_error_has_a_step_a_code_and_a_weight() {
-        let error = |fatal, is_retryable| ErrorAt { step: 3, code: "CUDA_OOM".into(), fatal, is_retryable };
+        let error =
+            |fatal, is_retryable| ErrorAt { step: 3, every: 0, code: "CUDA_OOM".into(), fatal, is_retryable };
         assert_eq!(error_at("3:CUDA_OOM"), Ok(error(false, false)));
         assert_eq!(error_at("3:CUDA_OOM:fatal"), Ok(error(true, false)));
         assert_eq!(error_at("3:CUDA_OOM:retry:fatal"), Ok(error(true, true)));
-        for bad in ["3", "3:", "0:CUDA_OOM", ":CUDA_OOM", "3:CUDA_OOM:often", "x:Y"] {
+        assert_eq!(error_at("3:A:every=4").map(|error| error.every), Ok(4));
+        for bad in ["3", "3:", "0:CUDA_OOM", ":CUDA_OOM", "3:CUDA_OOM:often", "3:A:every=0", "x:Y"] {
             assert!(error_at(bad).is_err(), "{bad}");
         }
     }

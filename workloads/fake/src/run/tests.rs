@@ -215,7 +215,7 @@ fn a_stall_lives_without_progress_until_it_is_stopped() {
 
 #[test]
 fn a_scripted_error_is_said_and_the_run_goes_on() {
-    let error = ErrorAt { step: 2, code: "APP_ODD".into(), fatal: false, is_retryable: true };
+    let error = ErrorAt { step: 2, every: 0, code: "APP_ODD".into(), fatal: false, is_retryable: true };
     let played = Stage::new().play(1, &Script { error: Some(error), ..quick(4) });
     let said = &played.payloads("error")[0];
     assert_eq!((&said["error_code"], &said["is_retryable"]), (&"APP_ODD".into(), &true.into()));

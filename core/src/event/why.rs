@@ -1,0 +1,106 @@
+//! Reasons of decisions.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The reason for a decision, recorded with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Why {
+    /// A user asked for it.
+    Requested,
+    /// A new run begins.
+    NewRun,
+    /// The search for a checkpoint is over.
+    CheckpointSearched,
+    /// The shim reports that the worker runs.
+    WorkerStarted,
+    /// The worker gave its first sign of life.
+    FirstSignOfLife,
+    /// An opaque program counts as ready when it runs.
+    OpaqueIsReady,
+    /// The worker said something for the ledger.
+    WorkerSaid,
+    /// The worker said that it is complete and ended well.
+    WorkerComplete,
+    /// An opaque program ended with code 0.
+    OpaqueExitedOk,
+    /// The attempt failed and will be retried.
+    FailureRetried,
+    /// The class of the failure is not retried.
+    NotRetryable,
+    /// This class of failure has had its retries.
+    ClassSpent,
+    /// The retry budget of the window is used up.
+    BudgetSpent,
+    /// The backoff is over.
+    BackoffOver,
+    /// The grace of the present rung is over.
+    GraceOver,
+    /// The worker does not listen on its control channel.
+    CannotBeAsked,
+    /// The worker did not become ready in time.
+    StartupTimeout,
+    /// The worker did not exit in time after its completion.
+    CooldownTimeout,
+    /// The worker survived SIGKILL so far.
+    Unkillable,
+    /// A checkpoint was read back.
+    CheckpointChecked,
+    /// Retention did its work.
+    Pruned,
+    /// A daemon took the run over.
+    TakenOver,
+    /// The machine was restarted.
+    Rebooted,
+    /// An order was not answered in time.
+    NoAnswer,
+    /// The shim never got the order to spawn.
+    OrderRepeated,
+    /// A fact about an attempt that is over.
+    StaleAttempt,
+    /// The fact changes nothing in this phase.
+    NothingToDo,
+    /// The word is in the ledger already.
+    AlreadyHeard,
+    /// The run is being stopped already; the grace goes on unchanged.
+    AlreadyStopping,
+    /// The run has ended that way already.
+    AlreadyEnded,
+    /// The run is paused already, or on the way to it.
+    AlreadyPaused,
+    /// There is no pause to end.
+    NotPaused,
+    /// The worker said that it holds.
+    WorkerHolds,
+    /// Every process of the worker is stopped.
+    WorkerFrozen,
+    /// The worker did not hold in time.
+    HoldOverdue,
+    /// The worker did not leave in time for the pause.
+    ReleaseOverdue,
+    /// The worker has left for the pause.
+    WorkerReleased,
+    /// The worker went on by itself while it was held.
+    HoldBroken,
+    /// The attempt failed while the run was to be paused; it is retried when the run is resumed.
+    RetryHeld,
+    /// The worker was silent for too long.
+    Hung,
+    /// Too large a share of the work failed.
+    ErrorRateExceeded,
+}
+
+impl Why {
+    /// The code as shown and recorded.
+    #[must_use]
+    pub fn code(self) -> String {
+        serde_json::to_value(self).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.code())
+    }
+}

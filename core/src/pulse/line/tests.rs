@@ -1,0 +1,113 @@
+use super::*;
+
+fn said_by(line: &str) -> Said {
+    parse(line.as_bytes()).unwrap().said
+}
+
+#[test]
+fn words_and_telemetry_take_their_lanes() {
+    assert_eq!(
+        said_by(r#"{"event_type":"stage_change","payload":{"new_stage":"evaluation"}}"#),
+        Said::Word(Word::StageChange { previous_stage: None, new_stage: "evaluation".into() })
+    );
+    let Said::Telemetry(Telemetry::Progress(p)) =
+        said_by(r#"{"event_type":"progress","payload":{"unit":"game","done":5,"total":10,"loss":0.5}}"#)
+    else {
+        panic!("progress expected")
+    };
+    assert_eq!((p.amount(), p.amount_total(), p.loss), (Some(5.0), Some(10.0), Some(0.5)));
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_absent_not_zero() {
+    let Said::Telemetry(Telemetry::Metric { metrics, .. }) =
+        said_by(r#"{"event_type":"metric","payload":{"metrics":{"loss":null,"lr":0.1,"x":"no"}}}"#)
+    else {
+        panic!("metric expected")
+    };
+    assert_eq!(metrics, Numbers::from([("loss".into(), None), ("lr".into(), Some(0.1))]));
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_the_field_named() {
+    let cases: [(&str, &str); 9] = [
+        ("", "JSON"),
+        ("[1]", "JSON"),
+        (r#"{"event_type":"progress""#, "JSON"),
+        (r#"{"event_type":"dance"}"#, "dance"),
+        (r#"{"payload":{}}"#, "event_type"),
+        (r#"{"event_type":"stage_change","payload":{}}"#, "new_stage"),
+        (r#"{"event_type":"run_complete","payload":{"status":"great"}}"#, "status"),
+        (r#"{"event_type":"checkpoint","payload":{"action":"saved","path":"x"}}"#, "path"),
+        (r#"{"event_type":"status","payload":{"status":7}}"#, "status"),
+    ];
+    for (line, word) in cases {
+        let error = parse(line.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(word), "{line}: {error}");
+    }
+    assert!(matches!(parse(&vec![b' '; EVENT_BYTES_MAX + 1]), Err(LineError::TooLong { .. })));
+    assert!(parse(b"\xff\xfe{}").is_err());
+    assert!(parse("[".repeat(60_000).as_bytes()).is_err());
+}
+
+#[test]
+fn an_unknown_error_code_is_kept_as_unknown() {
+    let Said::Word(Word::Error(error)) =
+        said_by(r#"{"event_type":"error","payload":{"error_code":"weird code","message":"m\u001b[2J"}}"#)
+    else {
+        panic!("error expected")
+    };
+    assert_eq!((error.error_code, error.message.as_str()), (Code::unknown(), "m\\u{1b}[2J"));
+}
+
+#[test]
+fn the_optional_fields_of_the_protocol_are_kept() {
+    let Said::Word(Word::TargetComplete { best_auc, models_trained, duration_seconds, .. }) = said_by(
+        r#"{"event_type":"target_complete","payload":{"target":"t","status":"success","best_auc":0.9,"models_trained":3,"duration_seconds":1.5}}"#,
+    ) else {
+        panic!("target_complete expected")
+    };
+    assert_eq!((best_auc, models_trained, duration_seconds), (Some(0.9), Some(3), Some(1.5)));
+    let Said::Word(Word::RunComplete { duration_seconds, epochs_completed, .. }) = said_by(
+        r#"{"event_type":"run_complete","payload":{"status":"success","duration_seconds":2,"epochs_completed":7}}"#,
+    ) else {
+        panic!("run_complete expected")
+    };
+    assert_eq!((duration_seconds, epochs_completed), (Some(2.0), Some(7.0)));
+    let Said::Word(Word::CheckpointSaved(saved)) = said_by(
+        r#"{"event_type":"checkpoint","payload":{"action":"saved","path":"/ck/a.pt","epoch":4,"duration_s":0.25}}"#,
+    ) else {
+        panic!("checkpoint expected")
+    };
+    assert_eq!((saved.epoch, saved.step, saved.duration_s), (Some(4.0), Some(4.0), Some(0.25)));
+    let Said::Telemetry(Telemetry::Progress(progress)) =
+        said_by(r#"{"event_type":"progress","payload":{"unit":"target","current_target":"nasdaq"}}"#)
+    else {
+        panic!("progress expected")
+    };
+    assert_eq!(progress.current_target.as_deref(), Some("nasdaq"));
+}
+
+#[test]
+fn an_errors_details_are_kept_within_their_size() {
+    let told = |details: &Value, count: &Value| {
+        let line = serde_json::json!({
+            "event_type": "error", "payload": {"error_code": "APP_X", "details": details, "count": count},
+        });
+        let Said::Word(Word::Error(error)) = said_by(&line.to_string()) else { panic!("error expected") };
+        (error.details, error.count)
+    };
+    let small = serde_json::json!({"exception": "ValueError", "rank": 3});
+    assert_eq!(told(&small, &3.into()), (Some(small.clone()), 3));
+    for (count, read) in [(Value::Null, 1), (0.into(), 1), (u64::MAX.into(), u32::MAX), ("9".into(), 1)] {
+        assert_eq!(told(&small, &count).1, read);
+    }
+    assert_eq!(told(&serde_json::json!("text"), &1.into()).0, None, "details are an object");
+    let long = format!("{}the end", "ä".repeat(10_000));
+    let (cut, _) = told(&serde_json::json!({"traceback_tail": long}), &1.into());
+    let tail = cut.as_ref().and_then(|cut| cut.get("traceback_tail")).and_then(Value::as_str).unwrap();
+    assert!(tail.starts_with('…') && tail.ends_with("the end") && tail.len() <= DETAIL_TEXT_BYTES_MAX + 3);
+    let many: Map<String, Value> = (0..9).map(|n| (format!("t{n}"), "x".repeat(4_000).into())).collect();
+    let (left, _) = told(&Value::Object(many), &1.into());
+    assert!(left.unwrap().get("left_out_bytes").and_then(Value::as_u64).unwrap() > 36_000);
+}

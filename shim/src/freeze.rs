@@ -1,0 +1,111 @@
+//! Stopping every process of a tree, and continuing all of them.
+//!
+//! A process that is not stopped yet may fork another one, so a tree is looked at until one
+//! look finds nobody new and nobody running. That is bounded: where it does not come about,
+//! all run again and the answer is no, since half of a worker of many processes is worse off
+//! than none of it.
+
+use std::collections::BTreeSet;
+
+use rustix::process::Signal;
+
+use crate::family::{self, Member};
+use crate::identity::ProcessId;
+use crate::machine::{ClientId, Millis};
+use crate::tree::Tree;
+
+/// How long a tree may take to stop. A process in uninterruptible sleep does not before that.
+const FREEZE_MS: Millis = 2_000;
+/// Time between two looks at it.
+const LOOK_MS: Millis = 2;
+/// Looks at a tree that is being continued. More than one are needed only where somebody
+/// stops itself again, or its parent ended just before us.
+const THAW_ROUNDS_MAX: u32 = 8;
+
+/// A tree that is being stopped.
+#[derive(Debug)]
+pub(crate) struct Freezing {
+    pub(crate) attempt: u32,
+    /// Who waits for that.
+    pub(crate) askers: Vec<ClientId>,
+    /// Who was sent SIGSTOP.
+    told: BTreeSet<ProcessId>,
+    due: Millis,
+    deadline: Millis,
+}
+
+/// How it went.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Frozen {
+    /// Look again later.
+    NotYet,
+    /// Nobody can run.
+    All,
+    /// All run again, because of that.
+    Failed(String),
+}
+
+impl Freezing {
+    pub(crate) fn new(attempt: u32, asker: ClientId, now: Millis) -> Self {
+        Self { attempt, askers: vec![asker], told: BTreeSet::new(), due: now, deadline: now + FREEZE_MS }
+    }
+
+    /// When to look next.
+    pub(crate) fn next_deadline(&self) -> Millis {
+        self.due
+    }
+
+    /// Looks at the tree if that is due, and stops whoever runs.
+    pub(crate) fn advance(&mut self, tree: &Tree, now: Millis) -> Frozen {
+        if now < self.due {
+            return Frozen::NotYet;
+        }
+        self.due = now + LOOK_MS;
+        let running = match self.stop_all(tree) {
+            Ok(0) => return Frozen::All,
+            Ok(_) if now < self.deadline => return Frozen::NotYet,
+            Ok(running) => format!("{running} processes did not stop within {FREEZE_MS} ms"),
+            Err(error) => error,
+        };
+        if let Err(error) = thaw(tree) {
+            return Frozen::Failed(format!("{running}, and not all of them run again: {error}"));
+        }
+        Frozen::Failed(running)
+    }
+
+    /// Stops whoever runs; how many did, or moved where they were not seen.
+    fn stop_all(&mut self, tree: &Tree) -> Result<usize, String> {
+        let family = tree.members().map_err(|error| format!("look at the process tree: {error}"))?;
+        let mut running = usize::from(family.moved);
+        for Member { id, stat } in family.members.into_iter().filter(|member| member.stat.is_alive()) {
+            // A process whose main thread has ended never shows as stopped; being told has to do.
+            let main_thread_ended = stat.state == b'Z' && self.told.contains(&id);
+            if stat.is_halted() || main_thread_ended {
+                continue;
+            }
+            running += 1;
+            family::signal(id, Signal::STOP).map_err(|error| format!("stop process {}: {error}", id.pid))?;
+            self.told.insert(id);
+        }
+        Ok(running)
+    }
+}
+
+/// Continues every stopped process of the tree.
+pub(crate) fn thaw(tree: &Tree) -> Result<(), String> {
+    for round in 0..THAW_ROUNDS_MAX {
+        let family = tree.members().map_err(|error| format!("look at the process tree: {error}"))?;
+        let is_first = round == 0;
+        // In the first round everybody: who has not got its SIGSTOP yet does not show.
+        let wanted = family.members.into_iter().filter(|member| is_first || member.stat.is_stopped());
+        let stopped: Vec<Member> = wanted.collect();
+        if stopped.is_empty() && !family.moved {
+            break;
+        }
+        for member in stopped {
+            family::signal(member.id, Signal::CONT)
+                .map_err(|error| format!("continue process {}: {error}", member.id.pid))?;
+        }
+    }
+    Ok(())
+}
