@@ -4,6 +4,7 @@
 
 use crate::board::Board;
 use crate::clock;
+use crate::curves::Curves;
 use crate::directory::Directory;
 use crate::gateway::{GatewayMsg, Outcome};
 use crate::idle::LastAsked;
@@ -18,6 +19,7 @@ use resus_bus::transport::Message;
 use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Submission};
 use resus_core::exit::ExitCode;
 use resus_core::moment::{Moment, rfc3339};
+use resus_core::telemetry::history::Curves as Points;
 use resus_core::view::RunView;
 use resus_store::record::to_pulse;
 use resus_store::{Reader, StateDir};
@@ -32,6 +34,7 @@ pub struct Door(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) board: Arc<Board>,
     pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) curves: Arc<Curves>,
     pub(crate) silences: Arc<Silences>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) registry: Arc<Registry>,
@@ -127,6 +130,17 @@ impl Door {
                 .collect()
         };
         tokio::task::spawn_blocking(read).await.map_err(internal)?
+    }
+
+    /// The curves of a run: points by the name of the metric, oldest first, over all attempts.
+    ///
+    /// # Errors
+    /// A [`Problem`] if there is no such run.
+    pub async fn curves(&self, selector: &str) -> Result<Points, Problem> {
+        self.0.asked.touch();
+        let run = self.0.board.find(selector).map_err(|error| of_selector(&error))?;
+        let curves = Arc::clone(&self.0.curves);
+        tokio::task::spawn_blocking(move || curves.of(&run.id)).await.map_err(internal)
     }
 
     /// Hears every class A event from now on, as it is published.

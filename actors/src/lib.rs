@@ -14,6 +14,7 @@ mod adopted;
 mod board;
 mod checkpoint;
 mod clock;
+mod curves;
 mod directory;
 mod doing;
 pub mod door;

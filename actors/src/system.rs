@@ -2,6 +2,7 @@
 
 use crate::board::Board;
 use crate::clock;
+use crate::curves::Curves;
 use crate::directory::Directory;
 use crate::door::{Door, Inner};
 use crate::idle::{self, LastAsked};
@@ -118,7 +119,15 @@ impl System {
         let board = Arc::new(Board::new(setup.node.to_string(), Arc::clone(&silences)));
         let bus = Local::default();
         let generation = setup.state.next_generation(clock::now().unix_ms / 1000)?;
-        let telemetry = Telemetry::new(Arc::clone(&board), bus.clone(), setup.node.clone(), generation);
+        let state = Arc::new(setup.state);
+        let curves = Arc::new(Curves::new(Arc::clone(&state)));
+        let telemetry = Telemetry::new(
+            Arc::clone(&board),
+            Arc::clone(&curves),
+            bus.clone(),
+            setup.node.clone(),
+            generation,
+        );
         let door = Arc::new(Inner {
             asked: Arc::new(LastAsked::default()),
             board,
@@ -126,21 +135,15 @@ impl System {
             telemetry,
             directory: Arc::new(Directory::default()),
             registry: Arc::new(Registry::built_in(text(&setup.program)?, setup.policy)?),
-            state: Arc::new(setup.state),
+            state,
+            curves,
             bus,
             node: setup.node.to_string(),
             version: setup.version,
             started_at: clock::now(),
             stop: stop_sender,
         });
-        let mut beside = JoinSet::new();
-        beside.spawn(async move {
-            if let Err(error) = watcher.run().await {
-                tracing::error!(%error, "change events are lost; files are re-read from time to time");
-            }
-        });
-        beside.spawn(Arc::clone(&door.telemetry).run());
-        beside.spawn(status_files::keep(Arc::clone(&door.board), Arc::clone(&door.state)));
+        let beside = go_on_beside(&door, watcher);
         let (root, _task) = Actor::spawn(None, Root, plan(&door, around)).await.map_err(Box::new)?;
         let notifier = setup.notifier.map(Arc::new);
         // Exit, not an orderly end: what is stuck would not take part in it. The ledger is
@@ -188,6 +191,10 @@ impl System {
             tracing::error!("the actors did not stop in time");
         }
         self.root.stop(None);
+        let curves = Arc::clone(&self.door.0.curves);
+        if tokio::task::spawn_blocking(move || curves.save()).await.is_err() {
+            tracing::error!("writing curves failed");
+        }
     }
 }
 
@@ -201,6 +208,20 @@ struct Around {
     boot_id: String,
     node_slug: Slug,
     watcher: Arc<Watcher>,
+}
+
+/// What goes on beside the actors, as long as the set lives.
+fn go_on_beside(door: &Inner, watcher: Arc<Watcher>) -> JoinSet<()> {
+    let mut beside = JoinSet::new();
+    beside.spawn(async move {
+        if let Err(error) = watcher.run().await {
+            tracing::error!(%error, "change events are lost; files are re-read from time to time");
+        }
+    });
+    beside.spawn(Arc::clone(&door.telemetry).run());
+    beside.spawn(Arc::clone(&door.curves).keep());
+    beside.spawn(status_files::keep(Arc::clone(&door.board), Arc::clone(&door.state)));
+    beside
 }
 
 fn text(path: &Path) -> Result<String, StartError> {

@@ -3,6 +3,7 @@
 
 use crate::board::Board;
 use crate::clock;
+use crate::curves::Curves;
 use resus_bus::local::Local;
 use resus_bus::subject;
 use resus_bus::transport::{Message, Transport};
@@ -51,6 +52,7 @@ impl Lanes {
 /// The telemetry of all runs of this daemon.
 pub(crate) struct Telemetry {
     board: Arc<Board>,
+    curves: Arc<Curves>,
     bus: Local,
     node: Slug,
     namespace: Slug,
@@ -62,10 +64,16 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
-    pub(crate) fn new(board: Arc<Board>, bus: Local, node: Slug, generation: u32) -> Arc<Self> {
+    pub(crate) fn new(
+        board: Arc<Board>,
+        curves: Arc<Curves>,
+        bus: Local,
+        node: Slug,
+        generation: u32,
+    ) -> Arc<Self> {
         let namespace = Slug::nearest("default", "default");
         let (lanes, waiting) = (Mutex::default(), Notify::new());
-        Arc::new(Self { board, bus, node, namespace, generation, lanes, waiting })
+        Arc::new(Self { board, curves, bus, node, namespace, generation, lanes, waiting })
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
@@ -78,6 +86,9 @@ impl Telemetry {
             return;
         }
         let now = clock::now();
+        if let Some(run) = self.board.run(run_id) {
+            self.curves.hear(&run, attempt, &heard, now.unix_ms).await;
+        }
         let mut out = Vec::new();
         let waits = {
             let mut lanes = self.lock();
@@ -123,6 +134,7 @@ impl Telemetry {
         // Should a late word come after its end, it begins a lane that nobody waits for.
         if self.board.run(run_id).is_none_or(|run| run.phase.is_terminal()) {
             self.lock().lanes.remove(run_id);
+            self.curves.settle(run_id).await;
         }
     }
 

@@ -51,6 +51,15 @@ impl Watcher {
         Ok(notify)
     }
 
+    /// Wakes `reader` whenever a file appears in `folder`, as long as the reader lives.
+    pub(crate) fn watch_folder(&self, folder: &Path, reader: &Arc<Notify>) -> io::Result<()> {
+        let mut readers = self.lock();
+        let appears = WatchFlags::CREATE.union(WatchFlags::MOVED_TO).union(WatchFlags::ONLYDIR);
+        let watch = inotify::add_watch(self.fd.get_ref(), folder, appears)?;
+        readers.insert(watch, Arc::downgrade(reader));
+        Ok(())
+    }
+
     /// Passes wake-ups on for ever. If the kernel's queue overflowed, everyone is woken.
     pub(crate) async fn run(self: Arc<Self>) -> io::Result<()> {
         let mut buffer = [MaybeUninit::uninit(); INOTIFY_BUFFER_BYTES];

@@ -2,6 +2,7 @@
 //! what it sees.
 
 mod ears;
+mod inbox;
 pub(crate) mod link;
 mod orders;
 mod source;

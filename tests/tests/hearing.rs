@@ -269,3 +269,19 @@ fn readers_of_v1_see_every_run_in_its_six_keys() {
     // It is a view: clearing it away harms nothing.
     kill(home.daemon_pid(), "TERM");
 }
+
+#[test]
+fn a_worker_that_knows_only_the_v1_file_is_followed_to_its_end() {
+    let home = Home::new();
+    let script = r#"
+        put() { printf '{"status":"%s","epoch":%s,"total_epochs":3.0,"loss":0.25,"message":"epoch %s/3","timestamp":%s}' \
+                "$1" "$2" "$2" "$(date +%s)" > "$PULSE_STATUS.tmp" && mv "$PULSE_STATUS.tmp" "$PULSE_STATUS"; }
+        put running 1.0; while ! [ -e end ]; do sleep 0.01; done; put done 3.0"#;
+    let id = writes(&home, script);
+    let run = home.until(&id, "its progress", |run| run["progress"]["done"] == 1.0);
+    assert_eq!((&run["phase"], &run["message"]), (&json!("running"), &json!("epoch 1.0/3")));
+    fs::write(home.path().join("work/end"), "").unwrap();
+    let run = home.until(&id, "the end", |run| run["ended_at"].is_string());
+    assert_eq!((&run["phase"], &run["progress"]["loss"]), (&json!("done"), &json!(0.25)));
+    assert_eq!(run["ended_why"], "WORKER_COMPLETE");
+}

@@ -1,5 +1,6 @@
 //! What a Worker actor does when it is ordered to.
 
+use super::tail::STATUS_INBOX;
 use super::watching::{attach, begin_watching, connect};
 use super::{Order, WorkerMsg, WorkerState};
 use crate::file::replace;
@@ -146,7 +147,7 @@ fn prepare(
     give("PULSE_TRAINING_ID", run_id.to_owned());
     give("PULSE_ATTEMPT", attempt.to_string());
     give("PULSE_EVENTS", text(&events)?);
-    give("PULSE_STATUS", text(&dir.join("status.json"))?);
+    give("PULSE_STATUS", text(&dir.join(STATUS_INBOX))?);
     give("PULSE_CONTROL", text(&state.place.control)?);
     if let ms @ 1.. = spec.policy.heartbeat_timeout_ms {
         give("WATCHDOG_USEC", ms.saturating_mul(1000).to_string());

@@ -1,6 +1,7 @@
 //! Reads what a worker writes to its event file, from where the ledger left off to its end.
 
 use super::ears::{Ears, Gone};
+use super::inbox::Inbox;
 use super::source::{Piece, Source};
 use super::{Surroundings, WorkerMsg};
 use crate::ingest::Splitter;
@@ -56,6 +57,9 @@ impl Drop for TailHandle {
     }
 }
 
+/// The v1 file that the worker may write, beside its event file.
+pub(super) const STATUS_INBOX: &str = "status.json";
+
 impl Tail {
     pub(crate) fn new(of: TailOf, around: &Surroundings) -> Self {
         let TailOf { run_id, attempt, path, worker } = of;
@@ -78,14 +82,16 @@ impl Tail {
 
     async fn read(mut self, upto: u64, mut draining: watch::Receiver<bool>) -> Option<Reached> {
         let mut splitter = Splitter::at(upto);
-        let mut source = Source::new(self.path.clone());
+        let mut inlet = Inlet::new(&self.path);
         let mut failing_since: Option<Instant> = None;
         loop {
             // Asked before reading: what was written before the worker's end is then read.
             let last_round = *draining.borrow_and_update();
             let result;
             let safe = self.ears.held_from().unwrap_or(u64::MAX).min(splitter.line_start());
-            (source, result) = read_beside(source, splitter.offset(), safe).await;
+            let look = Look { offset: splitter.offset(), committed: safe, last: last_round };
+            (inlet, result) = look_beside(inlet, look).await;
+            let inbox_due = inlet.inbox.next_look();
             let taken = match result {
                 Ok(piece) if piece.bytes.is_empty() && last_round => {
                     // Held errors are let go: nothing will come that could be counted with them.
@@ -93,7 +99,7 @@ impl Tail {
                 }
                 Ok(piece) if piece.bytes.is_empty() => {
                     self.ears.behind(0);
-                    self.wait(&mut draining, piece.absent).await;
+                    self.wait(&mut draining, piece.absent, inbox_due).await;
                     self.ears.pause_for_breath().await.map(|()| false)
                 }
                 Ok(piece) => {
@@ -113,7 +119,7 @@ impl Tail {
                         tracing::error!(run_id = %self.run_id, "the last events of the worker could not be read");
                         self.ears.finish().await.map(|()| true)
                     } else {
-                        self.wait(&mut draining, true).await;
+                        self.wait(&mut draining, true, inbox_due).await;
                         continue;
                     }
                 }
@@ -131,9 +137,9 @@ impl Tail {
     }
 
     /// Waits until there may be more. `unwatched`: nobody will tell.
-    async fn wait(&self, draining: &mut watch::Receiver<bool>, unwatched: bool) {
+    async fn wait(&self, draining: &mut watch::Receiver<bool>, unwatched: bool, inbox_due: Option<Duration>) {
         let rescan = if unwatched { self.rescan.min(RESCAN_INTERVAL) } else { self.rescan };
-        let rescan = self.ears.next_due().map_or(rescan, |due| rescan.min(due));
+        let rescan = self.ears.next_due().into_iter().chain(inbox_due).fold(rescan, Duration::min);
         tokio::select! {
             () = self.woken.notified() => {}
             _ = draining.changed() => {}
@@ -154,21 +160,49 @@ impl Tail {
     }
 }
 
+/// Where the words of one attempt come in.
+struct Inlet {
+    source: Source,
+    inbox: Inbox,
+}
+
+impl Inlet {
+    fn new(events: &Path) -> Self {
+        let inbox = Inbox::new(events.with_file_name(STATUS_INBOX), events.to_path_buf());
+        Self { source: Source::new(events.to_path_buf()), inbox }
+    }
+}
+
+struct Look {
+    offset: u64,
+    committed: u64,
+    /// Nothing will be written any more.
+    last: bool,
+}
+
 /// Reads beside the runtime: a file system that hangs holds up this run's reader and nobody else.
-async fn read_beside(mut source: Source, offset: u64, committed: u64) -> (Source, io::Result<Piece>) {
-    let path = source.path().to_path_buf();
+async fn look_beside(mut inlet: Inlet, look: Look) -> (Inlet, io::Result<Piece>) {
+    let path = inlet.source.path().to_path_buf();
     let reading = tokio::task::spawn_blocking(move || {
-        source.free(committed);
-        let result = source.read(offset);
-        (source, result)
+        if let Err(error) = inlet.inbox.look(look.last) {
+            tracing::warn!(path = %inlet.source.path().display(), %error, "a status file can't be passed on");
+        }
+        inlet.source.free(look.committed);
+        let result = inlet.source.read(look.offset);
+        (inlet, result)
     });
-    reading.await.unwrap_or_else(|error| (Source::new(path), Err(io::Error::other(error))))
+    reading.await.unwrap_or_else(|error| (Inlet::new(&path), Err(io::Error::other(error))))
 }
 
 /// What wakes the reader of the file at `path`, and how often it looks by itself: seldom if the
 /// kernel tells when the file grows.
 fn waker(watcher: &Watcher, path: &Path) -> (Arc<Notify>, Duration) {
-    match watcher.watch(path) {
+    // A worker that writes only its status file puts it into the same folder.
+    let watched = watcher.watch(path).and_then(|woken| {
+        path.parent().map_or(Ok(()), |folder| watcher.watch_folder(folder, &woken))?;
+        Ok(woken)
+    });
+    match watched {
         Ok(woken) => (woken, RESCAN_INTERVAL_WATCHED),
         Err(error) => {
             tracing::warn!(path = %path.display(), %error, "no change events; the file is re-read every second");

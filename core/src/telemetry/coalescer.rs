@@ -220,10 +220,10 @@ fn merged(older: Option<Telemetry>, newer: Telemetry, left_out: &mut u64) -> Tel
 /// The newer progress; what it leaves out of loss, stage and message is not yet superseded.
 /// Amounts are never mixed: the two may count different things.
 fn superseded(older: Progress, newer: Progress) -> Progress {
-    Progress {
-        loss: newer.loss.or(older.loss),
-        stage: newer.stage.or(older.stage),
-        message: newer.message.or(older.message),
-        ..newer
-    }
+    let (loss, stage) = (newer.loss.or(older.loss), newer.stage.clone().or(older.stage.clone()));
+    let message = newer.message.clone().or(older.message.clone());
+    let current_target = newer.current_target.clone().or(older.current_target.clone());
+    // A message alone does not take back how far the work had come.
+    let amounts = if newer.amount().is_none() { older } else { newer };
+    Progress { loss, stage, message, current_target, ..amounts }
 }

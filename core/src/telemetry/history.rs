@@ -15,6 +15,9 @@ pub const SERIES_POINTS_MAX: usize = 2_048;
 /// What a curve takes besides its points: its name, its fixed fields, its place in the map.
 const SERIES_BYTES: usize = 512;
 
+/// Points of each curve by name, oldest first.
+pub type Curves = BTreeMap<String, Vec<Point>>;
+
 /// Curves of one run. Points arrive in order; those of an attempt that is over are not taken.
 #[derive(Debug, Clone, PartialEq)]
 pub struct History {
@@ -80,6 +83,30 @@ impl History {
         for series in self.curves.values_mut() {
             series.roll_back(attempt, x);
         }
+    }
+
+    /// The curves as they are kept on disk and handed out: points by name, oldest first.
+    #[must_use]
+    pub fn curves(&self) -> Curves {
+        let curve = |(name, series): (&String, &Series)| (name.clone(), series.points().collect());
+        self.curves.iter().map(curve).collect()
+    }
+
+    /// The history that had these curves, thinned further if they are more than it keeps.
+    #[must_use]
+    pub fn of_curves(curves: Curves) -> Self {
+        let mut history = Self::default();
+        for (name, points) in curves {
+            if !history.begin_curve(&name) {
+                continue;
+            }
+            let Some(series) = history.curves.get_mut(&name) else { continue };
+            for point in points.into_iter().filter(|point| point.x.is_finite() && point.value.is_finite()) {
+                history.attempt = history.attempt.max(point.attempt);
+                series.push(point);
+            }
+        }
+        history
     }
 
     /// Names of the curves, in order.

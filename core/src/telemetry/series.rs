@@ -2,9 +2,10 @@
 //! the highest are kept; when the series is full, neighbouring buckets become one.
 
 use crate::ids::Attempt;
+use serde::{Deserialize, Serialize};
 
 /// One sample of a curve.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// Amount done.
     pub x: f64,
@@ -15,7 +16,13 @@ pub struct Point {
     /// The attempt that it is from.
     pub attempt: Attempt,
     /// A later attempt resumed before it, so the work that it measures was done again.
+    #[serde(default, skip_serializing_if = "is_not")]
     pub rolled_back: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_not(flag: &bool) -> bool {
+    !flag
 }
 
 /// Fewest points that a series is thinned to.
@@ -178,6 +185,12 @@ impl Series {
         let first = self.first.filter(|first| Some(*first) != first_kept);
         let newest = self.newest.filter(|newest| Some(*newest) != last_kept);
         first.into_iter().chain(self.full.iter().copied()).chain(open).chain(newest)
+    }
+
+    /// The newest sample.
+    #[must_use]
+    pub fn newest(&self) -> Option<Point> {
+        self.newest
     }
 
     /// Samples taken in so far, kept or not.

@@ -154,3 +154,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn curves_survive_being_written_down_and_go_on() {
+    let mut history = History::default();
+    for n in 0..5_000_u32 {
+        history.push("loss", Attempt(1), f64::from(n), 1.0 / f64::from(n + 1), u64::from(n));
+    }
+    history.push("lr", Attempt(1), 10.0, 0.1, 10);
+    history.resumed(Attempt(2), 4_000.0);
+    let written = serde_json::to_string(&history.curves()).unwrap();
+    let mut restored = History::of_curves(serde_json::from_str(&written).unwrap());
+    let points = |history: &History| history.curve("loss").unwrap().points().collect::<Vec<_>>();
+    let (before, after) = (points(&history), points(&restored));
+    assert_eq!((before.first(), before.last()), (after.first(), after.last()));
+    assert!(after.iter().any(|point| point.rolled_back), "the marks are kept");
+    restored.push("loss", Attempt(1), 5_001.0, 0.5, 1);
+    assert_eq!(restored.left_out(), 0);
+    restored.resumed(Attempt(2), 4_000.0);
+    restored.push("loss", Attempt(1), 5_002.0, 0.5, 1);
+    assert_eq!(restored.left_out(), 1, "an attempt that is over adds nothing");
+    assert!(restored.bytes() <= HISTORY_BYTES_MAX);
+}
