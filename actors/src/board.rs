@@ -119,6 +119,13 @@ impl Board {
         published.runs.values().map(snapshot).collect()
     }
 
+    /// Every run that has a worker, with its attempt.
+    pub(crate) fn with_worker(&self) -> Vec<(RunId, Attempt)> {
+        let published = self.lock();
+        let runs = published.runs.values().filter(|run| run.worker.is_some());
+        runs.map(|run| (run.id.clone(), run.attempt)).collect()
+    }
+
     /// A run as its newest committed event left it.
     pub(crate) fn run(&self, run_id: &RunId) -> Option<Arc<Run>> {
         self.lock().runs.get(run_id).cloned()
@@ -224,7 +231,7 @@ impl Board {
     }
 
     /// What is known of the life of a run's worker, while it has one.
-    fn life(&self, run: &Run, now: Moment) -> Option<Life> {
+    pub(crate) fn life(&self, run: &Run, now: Moment) -> Option<Life> {
         run.worker.as_ref().and_then(|_| self.silences.life(&run.id, now.mono_ms))
     }
 

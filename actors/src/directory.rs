@@ -3,7 +3,6 @@
 
 use crate::checkpoint::CheckpointMsg;
 use crate::doing::Doing;
-use crate::error_tracker::ErrorTrackerMsg;
 use crate::gateway::GatewayMsg;
 use crate::monitor::MonitorMsg;
 use crate::publisher::PublisherMsg;
@@ -38,8 +37,7 @@ impl<M: Message> Slot<M> {
 
     /// Hands a message over. A message to an actor that is just being restarted is lost. Orders
     /// to workers, requests to checkpoint files and deadlines are then asked for again by the
-    /// Supervisor (`Forgotten`); a command's client is told that nobody answered; a count of
-    /// errors for the log misses one.
+    /// Supervisor (`Forgotten`); a command's client is told that nobody answered.
     pub(crate) fn send(&self, message: M) {
         let delivered = self.get().is_some_and(|actor| actor.cast(message).is_ok());
         if !delivered {
@@ -55,7 +53,6 @@ pub(crate) struct Directory {
     pub(crate) publisher: Slot<PublisherMsg>,
     pub(crate) checkpoint: Slot<CheckpointMsg>,
     pub(crate) watchdog: Slot<WatchdogMsg>,
-    pub(crate) error_tracker: Slot<ErrorTrackerMsg>,
     pub(crate) monitor: Slot<MonitorMsg>,
     pub(crate) workers: Slot<WorkersMsg>,
     pub(crate) supervisor: Slot<SupervisorMsg>,
@@ -70,7 +67,6 @@ impl Directory {
             Peer::Publisher => &self.publisher.doing,
             Peer::Checkpoint => &self.checkpoint.doing,
             Peer::Watchdog => &self.watchdog.doing,
-            Peer::ErrorTracker => &self.error_tracker.doing,
             Peer::Monitor => &self.monitor.doing,
             Peer::Workers => &self.workers.doing,
             Peer::Supervisor => &self.supervisor.doing,

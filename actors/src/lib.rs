@@ -18,7 +18,6 @@ mod curves;
 mod directory;
 mod doing;
 pub mod door;
-mod error_tracker;
 mod evidence;
 mod file;
 mod gateway;

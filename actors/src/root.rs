@@ -4,7 +4,6 @@
 use crate::board::Board;
 use crate::checkpoint::Checkpoint;
 use crate::directory::Directory;
-use crate::error_tracker::ErrorTracker;
 use crate::gateway::Gateway;
 use crate::intensity::Window;
 use crate::limits::ACTOR_STOP_DEADLINE;
@@ -161,12 +160,7 @@ async fn restart(myself: &ActorRef<RootMsg>, state: &mut RootState, peer: Peer) 
         Peer::Watchdog => Forgotten::Deadlines,
         // Nobody asked these for anything that could have been lost, or the Supervisor starts
         // anew with them.
-        Peer::Store
-        | Peer::Publisher
-        | Peer::ErrorTracker
-        | Peer::Monitor
-        | Peer::Supervisor
-        | Peer::Gateway => return,
+        Peer::Store | Peer::Publisher | Peer::Monitor | Peer::Supervisor | Peer::Gateway => return,
     };
     state.plan.directory.supervisor.send(SupervisorMsg::Resync(forgotten));
 }
@@ -194,7 +188,6 @@ async fn start(myself: &ActorRef<RootMsg>, state: &mut RootState, peer: Peer) ->
         Peer::Watchdog => {
             spawn!(watchdog, Watchdog, (directory(), Arc::clone(&plan.around.silences)))
         }
-        Peer::ErrorTracker => spawn!(error_tracker, ErrorTracker, directory()),
         Peer::Monitor => spawn!(monitor, Monitor, (directory(), board())),
         Peer::Workers => spawn!(workers, Workers, Arc::clone(&plan.around)),
         Peer::Supervisor => {

@@ -2,7 +2,6 @@
 
 use crate::checkpoint::{CheckpointMsg, Job};
 use crate::doing::Summary;
-use crate::error_tracker::ErrorTrackerMsg;
 use crate::gateway::GatewayMsg;
 use crate::monitor::MonitorMsg;
 use crate::publisher::PublisherMsg;
@@ -53,15 +52,6 @@ impl Summary for WatchdogMsg {
         match self {
             Self::Set { run_id, attempt, .. } => format!("deadline of run {run_id} attempt {attempt}"),
             Self::Look => "look at the deadlines".to_owned(),
-        }
-    }
-}
-
-impl Summary for ErrorTrackerMsg {
-    fn summary(&self) -> String {
-        match self {
-            Self::Reported { run_id, .. } => format!("an error of run {run_id}"),
-            Self::Forget { run_id } => format!("forget run {run_id}"),
         }
     }
 }

@@ -8,7 +8,6 @@ use crate::checkpoint::{CheckpointMsg, Job};
 use crate::clock;
 use crate::directory::Directory;
 use crate::doing::Summary;
-use crate::error_tracker::ErrorTrackerMsg;
 use crate::limits::DECISIONS_WAITING_MAX;
 use crate::silences::Silences;
 use crate::store::StoreMsg;
@@ -21,7 +20,6 @@ use resus_core::event::{Event, Why};
 use resus_core::fleet::{Fleet, FleetError, Recorded, Step};
 use resus_core::ids::{Attempt, CommandId, RunId, Slug};
 use resus_core::input::{Ask, Fact, Input, Verb};
-use resus_core::pulse::word::Word;
 use resus_core::release::Held;
 use resus_core::run::Run;
 use resus_core::spec::Spec;
@@ -235,10 +233,6 @@ fn command(state: &mut SupervisorState, run_id: RunId, verb: Verb, by: String, r
 
 fn observed(state: &mut SupervisorState, observation: Observation) {
     let Observation { run_id, attempt, fact, committed } = observation;
-    if let Fact::Said { word: Word::Error(error), .. } = &fact {
-        let code = error.error_code.clone();
-        state.directory.error_tracker.send(ErrorTrackerMsg::Reported { run_id: run_id.clone(), code });
-    }
     let input = Input::Observed { attempt, fact };
     match state.fleet.step(&run_id, &input, clock::now()) {
         Ok(step) => follow(state, &run_id, step, Answer::Observation(committed)),
@@ -307,9 +301,6 @@ fn log(recorded: &[Recorded]) {
 fn act(state: &mut SupervisorState, consequence: Consequence) {
     let Consequence { run, effects, answer } = consequence;
     let run_id = run.id.clone();
-    if run.phase.is_terminal() {
-        state.directory.error_tracker.send(ErrorTrackerMsg::Forget { run_id: run_id.clone() });
-    }
     let spec = Arc::clone(&run.spec);
     // A run that was set aside since stays aside.
     if state.fleet.get(&run_id).is_some() {

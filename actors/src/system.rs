@@ -219,6 +219,7 @@ fn go_on_beside(door: &Inner, watcher: Arc<Watcher>) -> JoinSet<()> {
         }
     });
     beside.spawn(Arc::clone(&door.telemetry).run());
+    beside.spawn(Arc::clone(&door.telemetry).beat());
     beside.spawn(Arc::clone(&door.curves).keep());
     beside.spawn(status_files::keep(Arc::clone(&door.board), Arc::clone(&door.state)));
     beside

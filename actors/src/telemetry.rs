@@ -9,7 +9,7 @@ use resus_bus::subject;
 use resus_bus::transport::{Message, Transport};
 use resus_core::ids::{Attempt, RunId, Slug};
 use resus_core::pulse::line::Telemetry as Said;
-use resus_core::pulse::v2::{Envelope, Place, Source};
+use resus_core::pulse::v2::{Envelope, EventType, Place, Source};
 use resus_core::run::Run;
 use resus_core::telemetry::budget::Budget;
 use resus_core::telemetry::coalescer::{Coalescer, Emission};
@@ -20,6 +20,9 @@ use tokio::sync::Notify;
 
 /// How often it is counted who shares the node's budget, in milliseconds.
 const COUNT_MS: u64 = 250;
+
+/// How often it is told how every worker is.
+const BEAT: Duration = Duration::from_secs(10);
 
 /// One piece of telemetry and when the worker said it by its own clock (Unix ms).
 pub(crate) type Heard = (Said, Option<u64>);
@@ -138,6 +141,30 @@ impl Telemetry {
         }
     }
 
+    /// Tells for ever how every worker is, also one that says nothing: readers shall be able to
+    /// tell a quiet run from a lost daemon.
+    pub(crate) async fn beat(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(BEAT).await;
+            let now = clock::now();
+            for (run_id, attempt) in self.board.with_worker() {
+                let emissions = {
+                    let mut lanes = self.lock();
+                    let interval_ms = lanes.interval_ms(now.mono_ms);
+                    let lane = lanes.lanes.entry(run_id.clone()).or_insert_with(|| Lane {
+                        attempt,
+                        coalescer: Coalescer::new(self.generation),
+                        heard_unix_ms: now.unix_ms,
+                    });
+                    lane.coalescer.put(Said::Heartbeat, None, now.mono_ms, interval_ms)
+                };
+                for emission in emissions {
+                    self.publish(&run_id, attempt, &emission, now.unix_ms).await;
+                }
+            }
+        }
+    }
+
     /// Says for ever what has waited long enough.
     pub(crate) async fn run(self: Arc<Self>) {
         loop {
@@ -184,7 +211,15 @@ impl Telemetry {
     }
 
     fn envelope(&self, run: &Run, attempt: Attempt, emission: &Emission, heard_unix_ms: u64) -> Envelope {
-        let (event_type, payload) = emission.payload(heard_unix_ms);
+        let (event_type, mut payload) = emission.payload(heard_unix_ms);
+        if event_type == EventType::Heartbeat
+            && let Some(life) = self.board.life(run, clock::now())
+        {
+            payload.insert("health".to_owned(), serde_json::json!(life.health));
+            if let Some(age_ms) = life.progress_age_ms {
+                payload.insert("progress_age_s".to_owned(), (age_ms as f64 / 1000.0).into());
+            }
+        }
         Envelope {
             event_type,
             place: Place::Telemetry { after_seq: run.seq, tick: emission.tick },

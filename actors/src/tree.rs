@@ -15,8 +15,6 @@ pub enum Peer {
     Checkpoint,
     /// Keeps deadlines.
     Watchdog,
-    /// Counts errors of workers.
-    ErrorTracker,
     /// Measures the node.
     Monitor,
     /// Root of the Worker actors.
@@ -52,12 +50,11 @@ const fn row(peer: Peer, strategy: Strategy, restarts: usize) -> Row {
 }
 
 /// Start order.
-pub const TREE: [Row; 9] = [
+pub const TREE: [Row; 8] = [
     row(Peer::Store, Strategy::WithSupervisor, 3),
     row(Peer::Publisher, Strategy::OneForOne, 10),
     row(Peer::Checkpoint, Strategy::OneForOne, 10),
     row(Peer::Watchdog, Strategy::OneForOne, 10),
-    row(Peer::ErrorTracker, Strategy::OneForOne, 10),
     row(Peer::Monitor, Strategy::OneForOne, 10),
     row(Peer::Workers, Strategy::OneForOne, 5),
     row(Peer::Supervisor, Strategy::OneForOne, 5),
@@ -73,7 +70,6 @@ impl Peer {
             Self::Publisher => "publisher",
             Self::Checkpoint => "checkpoint",
             Self::Watchdog => "watchdog",
-            Self::ErrorTracker => "error_tracker",
             Self::Monitor => "monitor",
             Self::Workers => "workers",
             Self::Supervisor => "supervisor",

@@ -48,7 +48,6 @@ fn kill(directory: &Directory, peer: Peer) {
         Peer::Publisher => kill!(publisher),
         Peer::Checkpoint => kill!(checkpoint),
         Peer::Watchdog => kill!(watchdog),
-        Peer::ErrorTracker => kill!(error_tracker),
         Peer::Monitor => kill!(monitor),
         Peer::Workers => kill!(workers),
         Peer::Supervisor => kill!(supervisor),
@@ -114,15 +113,9 @@ fn nudge(directory: &Directory, peer: Peer) {
     match peer {
         Peer::Publisher => directory.publisher.send(crate::publisher::PublisherMsg::Advanced),
         Peer::Monitor => directory.monitor.send(crate::monitor::MonitorMsg::Tick),
-        Peer::ErrorTracker => directory.error_tracker.send(forget()),
         Peer::Watchdog => directory.watchdog.send(crate::watchdog::WatchdogMsg::Look),
         Peer::Store | Peer::Checkpoint | Peer::Workers | Peer::Supervisor | Peer::Gateway => {}
     }
-}
-
-fn forget() -> crate::error_tracker::ErrorTrackerMsg {
-    let run_id = resus_core::ids::RunId::new("nobody").unwrap();
-    crate::error_tracker::ErrorTrackerMsg::Forget { run_id }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
