@@ -2,11 +2,13 @@
 
 use crate::problem::invalid;
 use resus_core::api::{Problem, Submission};
+use resus_core::codes::Code;
 use resus_core::ids::Slug;
 use resus_core::policy::Policy;
 use resus_core::spec::{Contract, Spec};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::num::NonZeroU8;
 
 /// The workloads that are part of the program, as their `workload.toml`.
 const BUILT_IN: &[&str] = &[
@@ -29,6 +31,9 @@ pub struct Workload {
     pub argv: Vec<String>,
     /// What its worker promises to say.
     pub contract: Contract,
+    /// What exit codes of its own mean: the class of the failure by code (`2 = "CONFIG_INVALID"`).
+    #[serde(default)]
+    pub exit_codes: BTreeMap<NonZeroU8, Code>,
     /// Its parameters by name.
     #[serde(default)]
     pub params: BTreeMap<String, Param>,
@@ -119,6 +124,9 @@ impl Registry {
                 return Err(invalid("give either a workload or a command", None));
             }
         };
+        let known = submission.workload.as_deref().and_then(|name| self.workloads.get(name));
+        let exit_codes = known.map(|workload| workload.exit_codes.clone()).unwrap_or_default();
+        let exit_codes = exit_codes.into_iter().map(|(code, class)| (code.get(), class)).collect();
         let name = match &submission.name {
             Some(name) => Slug::new(name.clone()).map_err(|error| invalid(error, None))?,
             None if submission.workload.is_some() => workload.clone(),
@@ -133,6 +141,7 @@ impl Registry {
             contract,
             policy: submission.overrides.over(self.policy.clone()),
             flow: None,
+            exit_codes,
         })
     }
 
@@ -229,6 +238,25 @@ mod tests {
         let spec = registry().spec(&asked("othello", &[("games", "500"), ("seed", "7")])).unwrap();
         assert_eq!(spec.argv, ["/bin/resus", "worker", "othello", "--games", "500", "--seed", "7"]);
         assert_eq!((spec.name.as_str(), spec.contract), ("othello", Contract::Pulse));
+    }
+
+    #[test]
+    fn exit_codes_of_a_workload_become_part_of_the_spec_and_nonsense_is_refused() {
+        let with = |codes: &str| {
+            format!(
+                "name = \"w\"\nsummary = \"s\"\nargv = [\"w\"]\ncontract = \"opaque\"\n[exit_codes]\n{codes}"
+            )
+        };
+        let workload: Workload = toml::from_str(&with("2 = \"CONFIG_INVALID\"")).unwrap();
+        let workloads = [("w".to_owned(), workload)].into();
+        let registry = Registry { workloads, ..registry() };
+        let spec = registry.spec(&asked("w", &[])).unwrap();
+        assert_eq!(spec.exit_codes, [(2, Code::new("CONFIG_INVALID"))].into());
+        let json = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<Spec>(&json).unwrap(), spec);
+        for nonsense in ["0 = \"X\"", "256 = \"X\"", "two = \"X\""] {
+            assert!(toml::from_str::<Workload>(&with(nonsense)).is_err(), "{nonsense}");
+        }
     }
 
     #[test]

@@ -84,6 +84,9 @@ pub fn judge(run: &Run, exit: &Exit, reached: Option<&Reached>, now: Moment) -> 
 
 fn by_code(run: &Run, exit: &Exit, code: i32, reached: Option<&Reached>, now: Moment) -> Meaning {
     let said = run.heard.complete.as_ref().map(|c| c.outcome);
+    if let (Some(class), None) = (mapped(run, code), last_error(run)) {
+        return failed(class.as_str(), &format!("exit code {code}"));
+    }
     match (code, last_error(run)) {
         (EXIT_PERMANENT, Some(error)) => {
             let fault = Fault::by_worker(error, error.message.clone());
@@ -102,6 +105,12 @@ fn by_code(run: &Run, exit: &Exit, code: i32, reached: Option<&Reached>, now: Mo
         }
         (_, None) => failed("EXIT_NONZERO", &format!("exit code {code}")),
     }
+}
+
+/// The class of a failure that the workload gives to an exit code of its own.
+#[must_use]
+pub fn mapped(run: &Run, code: i32) -> Option<&Code> {
+    run.spec.exit_codes.get(&u8::try_from(code).ok()?)
 }
 
 fn by_signal(run: &Run, exit: &Exit, signal: i32, now: Moment) -> Meaning {

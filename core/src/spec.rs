@@ -1,9 +1,11 @@
 //! The immutable request to run a workload.
 
+use crate::codes::Code;
 use crate::errors::BUCKETS;
 use crate::ids::Slug;
 use crate::policy::Policy;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Longest request, in bytes as the ledger writes it (JSON; a control character takes six).
 /// The ledger takes rows of 1 MiB; a quarter is left for what else is in the row.
@@ -30,6 +32,10 @@ pub struct Spec {
     /// Where the run comes from, copied to every event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow: Option<Flow>,
+    /// What exit codes of this worker mean, where that differs from the convention: the class
+    /// of the failure by code. 0 is never one of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exit_codes: BTreeMap<u8, Code>,
 }
 
 /// What a worker promises to say.
@@ -184,6 +190,7 @@ mod tests {
             contract: Contract::Opaque,
             policy: Policy::default(),
             flow: None,
+            exit_codes: BTreeMap::new(),
         }
     }
 

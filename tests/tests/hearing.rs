@@ -285,3 +285,45 @@ fn a_worker_that_knows_only_the_v1_file_is_followed_to_its_end() {
     assert_eq!((&run["phase"], &run["progress"]["loss"]), (&json!("done"), &json!(0.25)));
     assert_eq!(run["ended_why"], "WORKER_COMPLETE");
 }
+
+#[test]
+fn a_flood_is_read_in_bounded_memory_and_no_word_in_it_is_lost() {
+    let home = Home::new();
+    let flood = "import os\n\
+        with open(os.environ['PULSE_EVENTS'], 'a') as events:\n    \
+            for n in range(100):\n        \
+                line = '{\"event_type\":\"progress\",\"payload\":{\"unit\":\"step\",\"done\":%d,\"total\":100}}\\n' % n\n        \
+                events.write(line * 3000)\n        \
+                events.write('x' * 100000)\n        \
+                events.write('\\n{\"event_type\":\"stage_change\",\"payload\":{\"new_stage\":\"%d\"}}\\n' % n)\n";
+    fs::create_dir_all(home.path().join("work")).unwrap();
+    fs::write(home.path().join("work/flood.py"), flood).unwrap();
+    let id = writes(&home, "python3 flood.py; while ! [ -e end ]; do sleep 0.01; done");
+    let expected: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    home.wait_for("every word", || (stages(&home, &id) == expected).then_some(()));
+    let run = home.view(&id);
+    assert_eq!((&run["refused_lines"], &run["phase"]), (&json!(100), &json!("running")));
+    let status = fs::read_to_string(format!("/proc/{}/status", home.daemon_pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    // The flood is 40 MB; what is in flight is a few pieces of 64 KiB.
+    assert!(peak_kib < 100 * 1024, "{peak_kib} KiB");
+    let events = fs::metadata(home.run_dir(&id).join("attempts/0001/events.jsonl")).unwrap();
+    assert!(std::os::unix::fs::MetadataExt::blocks(&events) * 512 < 20_000_000, "its head was not freed");
+    fs::write(home.path().join("work/end"), "").unwrap();
+    let _run = home.until(&id, "the end", |run| run["ended_at"].is_string());
+}
+
+#[test]
+fn a_worker_that_closes_its_output_is_not_taken_for_dead() {
+    let home = Home::new();
+    let id = writes(
+        &home,
+        &[SAY, "exec >&- 2>&-; say a; while ! [ -e end ]; do sleep 0.01; done; say b; exit 7"].concat(),
+    );
+    home.wait_for("its word", || (stages(&home, &id) == ["a"]).then_some(()));
+    assert_eq!(home.view(&id)["phase"], "running");
+    fs::write(home.path().join("work/end"), "").unwrap();
+    let run = home.until(&id, "the end", |run| run["ended_at"].is_string());
+    assert_eq!((&run["last_exit"]["code"], stages(&home, &id).len()), (&json!(7), 2));
+}

@@ -4,7 +4,7 @@ use super::Decision;
 use crate::codes::Code;
 use crate::effect::Effect;
 use crate::event::{Event, Failure, StopCause, Why};
-use crate::failure::{EXIT_PAUSED, Fault, Meaning, SAID_FAILED, failed_by_word, judge, lived_ms};
+use crate::failure::{EXIT_PAUSED, Fault, Meaning, SAID_FAILED, failed_by_word, judge, lived_ms, mapped};
 use crate::input::{Exit, Reached};
 use crate::moment::Moment;
 use crate::pause::PauseStep;
@@ -80,7 +80,8 @@ fn is_leaving(run: &Run) -> bool {
 /// that can be used turns out at the resume).
 fn says_paused(run: &Run, exit: &Exit) -> bool {
     let saved = run.checkpoint.is_some() || !run.candidates.is_empty();
-    exit.code == Some(EXIT_PAUSED) && run.wanted == Wanted::Paused && saved
+    let left_for_the_pause = exit.code == Some(EXIT_PAUSED) && mapped(run, EXIT_PAUSED).is_none();
+    left_for_the_pause && run.wanted == Wanted::Paused && saved
 }
 
 /// What a hung worker did not do, e.g. `no heartbeat for 61 s`.

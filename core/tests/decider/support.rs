@@ -36,6 +36,7 @@ pub fn spec(contract: Contract, policy: Policy) -> Spec {
         contract,
         policy,
         flow: None,
+        exit_codes: std::collections::BTreeMap::new(),
     }
 }
 

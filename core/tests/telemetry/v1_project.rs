@@ -149,6 +149,7 @@ fn run() -> Run {
         contract: Contract::Pulse,
         policy: Policy::default(),
         flow: None,
+        exit_codes: std::collections::BTreeMap::new(),
     };
     let id = RunId::new("run-1").unwrap();
     fleet.submit(id.clone(), spec, None, Moment::default()).unwrap();
