@@ -8,6 +8,7 @@ use resus_core::pulse::line::Telemetry;
 use resus_core::watch::{Deadlines, Health, Limits, Silence};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 struct Watched {
     attempt: Attempt,
@@ -44,11 +45,15 @@ pub(crate) struct TooLong {
 
 /// The silences of all workers of this daemon.
 #[derive(Default)]
-pub(crate) struct Silences(Mutex<BTreeMap<RunId, Watched>>);
+pub(crate) struct Silences {
+    watched: Mutex<BTreeMap<RunId, Watched>>,
+    /// A silence can become too long that could not before.
+    armed: Notify,
+}
 
 impl Silences {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<RunId, Watched>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Applies `change` to what is known of an attempt; an older one changes nothing, a newer one
@@ -63,7 +68,17 @@ impl Silences {
         if attempt > watched.attempt {
             *watched = Watched::new(attempt, now_ms);
         }
+        let could = watched.deadlines.next_due().is_some();
         change(watched, now_ms);
+        if !could && watched.deadlines.next_due().is_some() {
+            self.armed.notify_one();
+        }
+    }
+
+    /// Returns when a silence can become too long that could not before: from then on the clock
+    /// has to be looked at.
+    pub(crate) async fn armed(&self) {
+        self.armed.notified().await;
     }
 
     /// These limits apply from now on.
@@ -184,6 +199,19 @@ mod tests {
         assert!(silences.look(due + 2).is_empty());
         silences.forget(&run());
         assert_eq!(silences.life(&run(), now_ms()), None);
+    }
+
+    #[tokio::test]
+    async fn the_first_promise_of_a_worker_wakes_whoever_looks_at_the_clock() {
+        let silences = Silences::default();
+        silences.set(&run(), Attempt(1), LIMITS);
+        let armed = tokio::time::timeout(std::time::Duration::ZERO, silences.armed()).await;
+        assert!(armed.is_err(), "it has promised nothing");
+        silences.heard(&run(), Attempt(1), [&Telemetry::Heartbeat]);
+        silences.armed().await;
+        silences.heard(&run(), Attempt(1), [&Telemetry::Heartbeat]);
+        let again = tokio::time::timeout(std::time::Duration::ZERO, silences.armed()).await;
+        assert!(again.is_err(), "once is enough: the clock is looked at every second now");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::status_files;
 use crate::telemetry::Telemetry;
 use crate::vigil::Vigil;
 use crate::watch::Watcher;
+use crate::watchdog::WatchdogMsg;
 use crate::worker::Surroundings;
 use crate::workload::{Registry, RegistryError};
 use ractor::{Actor, ActorRef, SpawnErr};
@@ -221,6 +222,13 @@ fn go_on_beside(door: &Inner, watcher: Arc<Watcher>) -> JoinSet<()> {
     beside.spawn(Arc::clone(&door.telemetry).run());
     beside.spawn(Arc::clone(&door.telemetry).beat());
     beside.spawn(Arc::clone(&door.curves).keep());
+    let (silences, directory) = (Arc::clone(&door.silences), Arc::clone(&door.directory));
+    beside.spawn(async move {
+        loop {
+            silences.armed().await;
+            directory.watchdog.send(WatchdogMsg::Look);
+        }
+    });
     beside.spawn(status_files::keep(Arc::clone(&door.board), Arc::clone(&door.state)));
     beside
 }

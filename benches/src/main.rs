@@ -9,12 +9,16 @@
 
 mod adopt;
 mod cli;
+mod event_latency;
 mod extent;
 mod footprint;
 mod goal;
+mod hang;
+mod ingest;
 mod ledger;
 mod logs;
 mod othello;
+mod pause;
 mod restart;
 mod restart_storm;
 mod rig;
@@ -92,6 +96,10 @@ fn measure(name: &str, folder: &Path, extent: Extent) -> Result<Value, BenchErro
         "footprint" => Ok(footprint::measure(folder, extent)?),
         "cli" => Ok(cli::measure(folder, extent)?),
         "logs" => Ok(logs::measure(folder, extent)?),
+        "hang" => Ok(hang::measure(folder, extent)?),
+        "pause" => Ok(pause::measure(folder, extent)?),
+        "ingest" => Ok(ingest::measure(folder, extent)?),
+        "event-latency" => Ok(event_latency::measure(folder, extent)?),
         other => Err(BenchError::Unknown(other.to_owned())),
     }
 }

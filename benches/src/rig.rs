@@ -3,21 +3,30 @@
 
 mod bare;
 mod clock;
+mod disk;
 mod fault;
 mod fleet;
 mod home;
 mod http;
 mod marks;
 mod process;
+mod stream;
+mod voice;
 mod worker;
 
 pub use bare::{Bare, start as start_bare};
 pub use clock::{millis_between, monotonic_ns, pause_until};
+pub use disk::{Journal, save};
 pub use fault::Fault;
 pub use fleet::{CONNECTIONS, Fleet, Retries, Run, Runs};
 pub use home::Home;
-pub use marks::{BEGUN, DONE, LEFT, Mark, Marks};
-pub use process::{Process, alive, cpu_ns, cpu_ns_of_this_thread, kill, load, pss_bytes};
+pub use http::Connection;
+pub use marks::{BEGUN, DONE, LEFT, Mark, Marks, SILENT};
+pub use process::{
+    Process, alive, cpu_ns, cpu_ns_of_this_thread, kill, load, pss_bytes, rss_bytes, rss_peak_bytes,
+};
+pub use stream::{Heard, Subscriber};
+pub use voice::{EVENTS_FILE, Voice};
 pub use worker::{LEFT_CODE, Worker};
 
 use std::path::PathBuf;

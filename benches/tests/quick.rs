@@ -106,6 +106,39 @@ fn output_is_weighed_beside_a_pump() {
 }
 
 #[test]
+fn a_hang_is_timed_from_the_end_of_patience_and_leaves_evidence() {
+    let result = measured("hang");
+    assert_eq!(result["hangs"], 2);
+    assert!(result["bare_p50_ms"].as_f64().unwrap() > 0.0);
+    assert!(result["with_evidence_max_ms"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn a_pause_is_timed_for_a_worker_that_is_told_and_for_one_that_is_frozen() {
+    let result = measured("pause");
+    for figure in ["pause_p50_ms", "resume_p50_ms", "freeze_p50_ms", "thaw_p50_ms", "bare_p50_ms"] {
+        assert!(result[figure].as_f64().unwrap() > 0.0, "{figure}: {result}");
+    }
+    assert!(result["checkpoint_bytes"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn telemetry_is_counted_beside_a_plain_loop() {
+    let result = measured("ingest");
+    for figure in ["lines_per_s", "plain_lines_per_s", "daemon_cpu_us_per_line", "file_mib"] {
+        assert!(result[figure].as_f64().unwrap() > 0.0, "{figure}: {result}");
+    }
+}
+
+#[test]
+fn an_event_is_timed_until_a_subscriber_has_it() {
+    let result = measured("event-latency");
+    for figure in ["stage_p50_ms", "fdatasync_p50_ms", "progress_p50_ms"] {
+        assert!(result[figure].as_f64().unwrap() > 0.0, "{figure}: {result}");
+    }
+}
+
+#[test]
 fn a_bench_that_cannot_measure_fails_and_leaves_nothing() {
     for (program, word) in [("/no/such/program", "build it first"), ("/bin/false", "ended with")] {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

@@ -113,7 +113,7 @@ fn nudge(directory: &Directory, peer: Peer) {
     match peer {
         Peer::Publisher => directory.publisher.send(crate::publisher::PublisherMsg::Advanced),
         Peer::Monitor => directory.monitor.send(crate::monitor::MonitorMsg::Tick),
-        Peer::Watchdog => directory.watchdog.send(crate::watchdog::WatchdogMsg::Look),
+        Peer::Watchdog => directory.watchdog.send(WatchdogMsg::Look),
         Peer::Store | Peer::Checkpoint | Peer::Workers | Peer::Supervisor | Peer::Gateway => {}
     }
 }

@@ -7,7 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::fault::Fault;
 
 /// Longest wait for anything. Whoever waits longer has nothing to measure.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks. What is timed is timed by the workers themselves, so this adds nothing.
 const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 

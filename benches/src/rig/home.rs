@@ -77,6 +77,29 @@ impl Home {
         self.folder("state").join("resus")
     }
 
+    /// What belongs to a run.
+    #[must_use]
+    pub fn run(&self, run_id: &str) -> PathBuf {
+        self.state().join("runs").join(run_id)
+    }
+
+    /// What belongs to one of its attempts.
+    #[must_use]
+    pub fn attempt(&self, run_id: &str, attempt: u32) -> PathBuf {
+        self.run(run_id).join("attempts").join(format!("{attempt:04}"))
+    }
+
+    /// Writes the settings that the daemon of this home will read when it starts.
+    ///
+    /// # Errors
+    /// [`Fault::Io`].
+    pub fn configure(&self, settings: &str) -> Result<(), Fault> {
+        let folder = self.folder("config").join("resus");
+        fs::create_dir_all(&folder).map_err(Fault::io("create", &folder))?;
+        let path = folder.join("config.toml");
+        fs::write(&path, settings).map_err(Fault::io("write", &path))
+    }
+
     /// The environment of everything in this home.
     #[must_use]
     pub fn environment(&self) -> Vec<(String, String)> {

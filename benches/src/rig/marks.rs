@@ -12,6 +12,8 @@ use super::fault::Fault;
 pub const BEGUN: &str = "begun";
 /// Word of a worker that has done what it was to do.
 pub const DONE: &str = "done";
+/// Word of a worker that is about to give its last sign of life.
+pub const SILENT: &str = "silent";
 /// Begins the word of a worker that leaves; what it has printed follows, e.g. `left:120`.
 pub const LEFT: &str = "left:";
 

@@ -74,11 +74,30 @@ pub fn kill(pid: u32) {
 /// # Errors
 /// [`Fault`] when the process is gone or the kernel does not tell.
 pub fn pss_bytes(pid: u32) -> Result<u64, Fault> {
-    let path = format!("/proc/{pid}/smaps_rollup");
-    let text = fs::read_to_string(&path).map_err(Fault::io("read", &path))?;
-    let kib =
-        text.lines().find_map(|line| line.strip_prefix("Pss:")?.split_whitespace().next()?.parse().ok());
-    kib.map(|kib: u64| kib * 1024).ok_or_else(|| Fault::wrong(format!("{path} has no line `Pss:`")))
+    kib_of(&format!("/proc/{pid}/smaps_rollup"), "Pss:")
+}
+
+/// Memory that a process has now, in bytes.
+///
+/// # Errors
+/// [`Fault`] when the process is gone or the kernel does not tell.
+pub fn rss_bytes(pid: u32) -> Result<u64, Fault> {
+    kib_of(&format!("/proc/{pid}/status"), "VmRSS:")
+}
+
+/// The most memory that a process has ever had, in bytes.
+///
+/// # Errors
+/// [`Fault`] when the process is gone or the kernel does not tell.
+pub fn rss_peak_bytes(pid: u32) -> Result<u64, Fault> {
+    kib_of(&format!("/proc/{pid}/status"), "VmHWM:")
+}
+
+/// Bytes of a line `Name:   12 kB`.
+fn kib_of(path: &str, name: &str) -> Result<u64, Fault> {
+    let text = fs::read_to_string(path).map_err(Fault::io("read", path))?;
+    let kib = text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
+    kib.map(|kib: u64| kib * 1024).ok_or_else(|| Fault::wrong(format!("{path} has no line `{name}`")))
 }
 
 /// CPU time that the living threads of a process have used, in nanoseconds. (Clock ticks of
@@ -140,6 +159,8 @@ mod tests {
         let us = std::process::id();
         assert!(alive(us));
         assert!(pss_bytes(us).expect("our memory") > 100_000);
+        assert!(rss_bytes(us).expect("our memory") > 100_000);
+        assert!(rss_peak_bytes(us).expect("the most") > 100_000);
         assert!(cpu_ns(us).expect("our CPU time") >= cpu_ns_of_this_thread().expect("this thread's"));
         assert!(load().expect("the load") >= 0.0);
         assert!(!alive(0));

@@ -1,14 +1,20 @@
 //! The workers: this program itself, as light as a program can be.
 
+use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Signal, getpid, kill_process};
+use serde_json::json;
+
+use super::clock::monotonic_ns;
 use super::fault::Fault;
-use super::marks::{BEGUN, DONE, LEFT, Mark};
+use super::marks::{BEGUN, DONE, LEFT, Mark, SILENT};
 use super::this_program;
+use super::voice::Voice;
 
 /// First argument of a process that is a worker.
 const WORKER: &str = "worker";
@@ -20,6 +26,15 @@ const LINE_INTERVAL: Duration = Duration::from_millis(20);
 const LINE: &str = "step 0001234 of 0100000, loss 0.123456, learning rate 0.000300, 1234.5 samples/s\n";
 /// Bytes of one write of such a worker: a full buffer of the C library's or larger.
 const WRITE_BYTES: usize = 64 * 1024;
+
+/// Environment variable with the file to which a worker writes what it says.
+const EVENTS: &str = "PULSE_EVENTS";
+/// Environment variable with the number of the attempt.
+const ATTEMPT: &str = "PULSE_ATTEMPT";
+/// Heartbeats of a worker before it hangs, and the time before each: whoever watches it has
+/// heard of it by then.
+const HEARTBEATS: u32 = 10;
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What a worker does after it has marked its first instruction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +53,8 @@ pub enum Worker {
         /// How much.
         bytes: u64,
     },
+    /// Says that it trains, gives a few heartbeats, and is stopped by SIGSTOP just after the last.
+    Hang,
 }
 
 impl Worker {
@@ -55,6 +72,7 @@ impl Worker {
             Self::Trivial => argv.push("trivial".to_owned()),
             Self::Print { leave } => argv.extend(["print".to_owned(), text(leave)?]),
             Self::Flood { go, bytes } => argv.extend(["flood".to_owned(), text(go)?, bytes.to_string()]),
+            Self::Hang => argv.push("hang".to_owned()),
         }
         Ok(argv)
     }
@@ -80,6 +98,7 @@ impl Worker {
             ["trivial"] => Some(Self::Trivial),
             ["print", leave] => Some(Self::Print { leave: leave.into() }),
             ["flood", go, bytes] => Some(Self::Flood { go: go.into(), bytes: bytes.parse().ok()? }),
+            ["hang"] => Some(Self::Hang),
             _ => None,
         }
     }
@@ -100,6 +119,10 @@ impl Worker {
                 Mark::append_now(marks, tag, DONE)?;
                 idle()
             }
+            Self::Hang => {
+                beat_and_hang(marks, tag)?;
+                idle()
+            }
         }
     }
 }
@@ -108,6 +131,25 @@ fn idle() -> ! {
     loop {
         thread::park();
     }
+}
+
+/// The last sign of life is marked with the moment before it is given, so nothing that follows
+/// is measured too short.
+fn beat_and_hang(marks: &Path, tag: u32) -> io::Result<()> {
+    let variable = |name| env::var(name).map_err(|error| io::Error::new(io::ErrorKind::NotFound, error));
+    let mut voice = Voice::open(Path::new(&variable(EVENTS)?))?;
+    voice.say("status", &json!({"status": "running"}))?;
+    // Each attempt comes a little further: this one hangs, and does not fail to start.
+    let step: u32 = variable(ATTEMPT)?.parse().map_err(|_| io::ErrorKind::InvalidData)?;
+    voice.say("progress", &json!({"unit": "step", "step": step}))?;
+    for _ in 1..HEARTBEATS {
+        voice.say("heartbeat", &json!({}))?;
+        thread::sleep(HEARTBEAT_INTERVAL);
+    }
+    let last_ns = monotonic_ns();
+    voice.say("heartbeat", &json!({}))?;
+    Mark::append(marks, last_ns, tag, SILENT)?;
+    Ok(kill_process(getpid(), Signal::STOP)?)
 }
 
 /// Prints 1, 2, 3, … each in one write, until the file is there; returns the last number.
@@ -145,6 +187,7 @@ mod tests {
             Worker::Trivial,
             Worker::Print { leave: "/l".into() },
             Worker::Flood { go: "/g".into(), bytes: 12 },
+            Worker::Hang,
         ];
         for worker in workers {
             let argv = worker.command(Path::new("/marks"), 3).expect("a command");
