@@ -17,11 +17,12 @@ use crate::workload::Registry;
 use resus_bus::local::Local;
 use resus_bus::transport::Message;
 use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Submission};
+use resus_core::event::Record;
 use resus_core::exit::ExitCode;
 use resus_core::moment::{Moment, rfc3339};
 use resus_core::telemetry::history::Curves as Points;
 use resus_core::view::RunView;
-use resus_store::record::to_pulse;
+use resus_store::record::{to_pulse, to_record};
 use resus_store::{Reader, StateDir};
 use std::sync::Arc;
 use std::time::Duration;
@@ -198,6 +199,41 @@ impl Door {
         }
     }
 
+    /// Ledger records of a run after a sequence number with their PULSE events, at most `limit`
+    /// (and 1,000).
+    ///
+    /// # Errors
+    /// As [`Door::events`].
+    pub async fn records(
+        &self,
+        selector: &str,
+        after_seq: u64,
+        limit: u32,
+    ) -> Result<Vec<(Record, serde_json::Value)>, Problem> {
+        self.0.asked.touch();
+        let run = self.0.board.find(selector).map_err(|error| of_selector(&error))?;
+        let path = self.0.state.ledger();
+        let read = move || {
+            let entries = Reader::open(&path)
+                .and_then(|reader| reader.events(run.id.as_str(), after_seq, limit.min(EVENTS_PAGE_MAX)))
+                .map_err(internal)?;
+            let both = |row| Ok((to_record(&row).map_err(internal)?, to_pulse(&row).map_err(internal)?));
+            entries.into_iter().map(|entry| entry.content.map_err(internal).and_then(both)).collect()
+        };
+        tokio::task::spawn_blocking(read).await.map_err(internal)?
+    }
+
+    /// Somebody is there: the daemon is not idle.
+    pub fn attended(&self) {
+        self.0.asked.touch();
+    }
+
+    /// Hears every event of class A and B from now on, as it is published.
+    #[must_use]
+    pub fn listen(&self) -> Listener {
+        Listener(self.subscribe())
+    }
+
     /// The workloads that can be run, for lists and help.
     #[must_use]
     pub fn registry(&self) -> &Registry {
@@ -207,6 +243,32 @@ impl Door {
     /// Asks the daemon to stop; workers go on under their shims.
     pub fn request_stop(&self) {
         self.0.stop.send_replace(true);
+    }
+}
+
+/// What a listener hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// A PULSE envelope, as JSON.
+    Event(Arc<str>),
+    /// So many events went by while it did not listen.
+    Missed(u64),
+    /// Nothing will be said any more.
+    Over,
+}
+
+/// Somebody who listens to everything that is published. One that does not listen for long
+/// misses events and holds nobody up.
+pub struct Listener(broadcast::Receiver<Message>);
+
+impl Listener {
+    /// Waits for the next event.
+    pub async fn next(&mut self) -> Heard {
+        match self.0.recv().await {
+            Ok(message) => Heard::Event(message.body),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Heard::Missed(missed),
+            Err(broadcast::error::RecvError::Closed) => Heard::Over,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use std::num::NonZeroU8;
 const BUILT_IN: &[&str] = &[
     include_str!("../../workloads/othello/workload.toml"),
     include_str!("../../workloads/fake/workload.toml"),
+    include_str!("../../workloads/v1/workload.toml"),
 ];
 
 /// Stands for the `resus` program in a workload's `argv`.

@@ -1,16 +1,22 @@
 //! The command line.
 
+use crate::command::adopt::AdoptArgs;
+use crate::command::checkpoint::CheckpointArgs;
 use crate::command::config::ConfigArgs;
 use crate::command::daemon::DaemonArgs;
+use crate::command::events::EventsArgs;
 use crate::command::logs::LogsArgs;
+use crate::command::pause::{PauseArgs, ResumeArgs};
 use crate::command::ps::PsArgs;
 use crate::command::retry::RetryArgs;
 use crate::command::run::RunArgs;
 use crate::command::status::StatusArgs;
 use crate::command::stop::{KillArgs, StopArgs};
 use crate::command::wait::WaitArgs;
+use crate::command::watch::WatchArgs;
+use crate::command::why::WhyArgs;
 use crate::console::ColourChoice;
-use crate::text::duration;
+use crate::text::{duration, share};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -75,14 +81,28 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Show what a run's worker prints
     Logs(LogsArgs),
+    /// Tell where a run is, why, and what comes next
+    Why(WhyArgs),
+    /// Show what happened to a run
+    Events(EventsArgs),
+    /// Show everything as it happens
+    Watch(WatchArgs),
     /// Wait until a run ends
     Wait(WaitArgs),
+    /// Halt runs; they keep their memory, or leave with a checkpoint
+    Pause(PauseArgs),
+    /// Let paused runs go on
+    Resume(ResumeArgs),
+    /// Save a checkpoint now
+    Checkpoint(CheckpointArgs),
     /// Stop runs, with a checkpoint if the worker can save one
     Stop(StopArgs),
     /// Kill runs at once
     Kill(KillArgs),
     /// Start a failed or cancelled run again from its checkpoint
     Retry(RetryArgs),
+    /// Watch a training that somebody else runs
+    Adopt(AdoptArgs),
     /// Look after the daemon
     Daemon(DaemonArgs),
     /// Look at the settings
@@ -95,6 +115,14 @@ pub(crate) enum Command {
 /// What the text should have been.
 pub(crate) fn a_duration(text: &str) -> Result<Duration, duration::BadDuration> {
     duration::parse_ms(text).map(Duration::from_millis)
+}
+
+/// Reads a share such as `1%`, in thousandths.
+///
+/// # Errors
+/// What the text should have been.
+pub(crate) fn a_share(text: &str) -> Result<u32, share::BadShare> {
+    share::parse_permille(text)
 }
 
 /// Reads a whole number.

@@ -2,7 +2,7 @@
 
 use crate::command::Around;
 use crate::error::CliError;
-use crate::follow::{Update, deliver, follow};
+use crate::follow::{Tell, Update, deliver, follow};
 use crate::keys::{Act, Key, Keys};
 use crate::output::last_line;
 use crate::render::live::{Shown, speaks_for_itself};
@@ -44,7 +44,7 @@ pub(crate) async fn watch(around: &Around, view: RunView) -> Result<Watched, Cli
         |source: io::Error| CliError::Io { what: "watch the signals of", path: "/proc/self".into(), source };
     let mut interrupt = signal(SignalKind::interrupt()).map_err(signal_failed)?;
     let mut quit = signal(SignalKind::quit()).map_err(signal_failed)?;
-    let mut updates = follow(&around.state, &view.run_id, true);
+    let mut updates = follow(&around.state, &view.run_id, Tell::After(0));
     let mut redraw = interval(REDRAW_INTERVAL);
     redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watcher = Watcher::new(around, view);
@@ -114,16 +114,16 @@ impl<'a> Watcher<'a> {
                 self.lost = Some(notice);
                 Ok(None)
             }
-            Update::Run { view, events } => {
+            Update::Run { view, lines } => {
                 if self.lost.take().is_some() {
                     self.say(Colour::Green, "●", "the daemon is back");
                 }
                 self.narrator.counts(&view.progress.unit);
-                for event in &events {
+                for line in &lines {
                     if self.around.console.json {
-                        self.around.console.out_json(event)?;
+                        self.around.console.out_json(&line.event)?;
                     }
-                    if let Some(told) = self.narrator.hear(event) {
+                    if let Some(told) = self.narrator.hear(line) {
                         self.screen.say(&told.line(&self.around.console.err_page()));
                     }
                 }

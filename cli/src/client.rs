@@ -1,6 +1,7 @@
 //! The daemon's API from the client's side: one request, one connection, one deadline.
 
 mod calls;
+pub(crate) mod stream;
 mod wire;
 
 use resus_core::api::Problem;
@@ -10,6 +11,8 @@ use std::time::Duration;
 
 /// A daemon that lives answers a question from memory within this; what takes longer hangs.
 pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_secs(3);
+/// A history may have to be read from its beginning before its end can be told.
+const STORY_DEADLINE: Duration = Duration::from_secs(30);
 /// A command is answered when it is on disk; the daemon itself gives up after 11 s.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(13);
 

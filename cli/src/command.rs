@@ -1,20 +1,30 @@
 //! The commands, one file each: its arguments, what it asks the daemon, what it shows.
 
+pub(crate) mod adopt;
+pub(crate) mod checkpoint;
 pub(crate) mod config;
 pub(crate) mod daemon;
+pub(crate) mod events;
 pub(crate) mod logs;
+pub(crate) mod pause;
 pub(crate) mod ps;
 pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod wait;
+pub(crate) mod watch;
+pub(crate) mod why;
 
 use crate::args::{Command, Global};
 use crate::console::Console;
 use crate::daemon::handshake;
+use crate::daemon::start::ask;
 use crate::error::CliError;
+use crate::submission::command_body;
+use resus_core::api::CommandReply;
 use resus_core::exit::ExitCode;
+use resus_core::input::Verb;
 use resus_store::StateDir;
 use std::path::absolute;
 
@@ -70,6 +80,13 @@ pub(crate) fn carry_out(command: Command, around: &Around) -> Result<ExitCode, C
             Command::Status(args) => status::status(args, around).await,
             Command::Logs(args) => logs::logs(args, around).await,
             Command::Wait(args) => wait::wait(args, around).await,
+            Command::Events(args) => events::events(args, around).await,
+            Command::Watch(args) => watch::watch(args, around).await,
+            Command::Why(args) => why::why(args, around).await,
+            Command::Pause(args) => pause::pause(args, around).await,
+            Command::Resume(args) => pause::resume(args, around).await,
+            Command::Checkpoint(args) => checkpoint::checkpoint(args, around).await,
+            Command::Adopt(args) => adopt::adopt(args, around).await,
             Command::Stop(args) => stop::stop(args, around).await,
             Command::Kill(args) => stop::kill(args, around).await,
             Command::Retry(args) => retry::retry(args, around).await,
@@ -77,6 +94,28 @@ pub(crate) fn carry_out(command: Command, around: &Around) -> Result<ExitCode, C
             Command::Config(args) => config::config(args, around),
         }
     })
+}
+
+/// A command that was given to a run.
+#[derive(Debug)]
+pub(crate) struct Given {
+    /// The daemon's answer.
+    pub reply: CommandReply,
+    /// Newest event of the run before it.
+    pub seq_before: u64,
+}
+
+/// Gives a command to the run that `run` names.
+///
+/// # Errors
+/// [`CliError`]: there is no such run, or it is not possible now.
+pub(crate) async fn give(around: &Around, run: &str, verb: Verb) -> Result<Given, CliError> {
+    let body = &command_body(verb);
+    ask(&around.state, |client| async move {
+        let seq_before = client.run(run).await?.0.seq;
+        Ok(Given { reply: client.command(run, body).await?, seq_before })
+    })
+    .await
 }
 
 /// Whether `command` is about to speak with the daemon as one build with itself.
@@ -89,6 +128,13 @@ fn minds_the_build(command: &Command) -> bool {
         | Command::Status(_)
         | Command::Logs(_)
         | Command::Wait(_)
+        | Command::Events(_)
+        | Command::Watch(_)
+        | Command::Why(_)
+        | Command::Pause(_)
+        | Command::Resume(_)
+        | Command::Checkpoint(_)
+        | Command::Adopt(_)
         | Command::Stop(_)
         | Command::Kill(_)
         | Command::Retry(_) => true,

@@ -58,12 +58,24 @@ pub(crate) enum CliError {
     #[error("the service was not restarted")]
     Systemd(#[from] ToolError),
     /// A wait ran out of time.
-    #[error("run {run} has not ended within {}", crate::text::duration::show_s(waited.as_secs_f64()))]
+    #[error("run {run} {missing} within {}", crate::text::duration::show_s(waited.as_secs_f64()))]
     TimedOut {
         /// The run.
         run: String,
+        /// What was waited for, e.g. `has not ended`.
+        missing: &'static str,
         /// How long was waited.
         waited: Duration,
+    },
+    /// What was asked of a run has begun and will not come to its end.
+    #[error("run {run} {what}")]
+    NotReached {
+        /// The run.
+        run: String,
+        /// What happened instead.
+        what: String,
+        /// What to type next.
+        next: String,
     },
     /// Somebody who waited for a run pressed Ctrl-C.
     #[error("{}", interrupted(run, *is_stopping))]
@@ -113,7 +125,7 @@ impl CliError {
         match self {
             Self::Usage { .. } => ExitCode::Usage,
             Self::Settings(_) => ExitCode::ConfigInvalid,
-            Self::Lock(LockError::Held { .. }) => ExitCode::Refused,
+            Self::Lock(LockError::Held { .. }) | Self::NotReached { .. } => ExitCode::Refused,
             Self::Client(ClientError::Refused(problem)) => problem.exit_code,
             Self::Service(ServiceError::NoHome | ServiceError::Unit(_) | ServiceError::NotOurs { .. }) => {
                 ExitCode::Refused
@@ -160,7 +172,7 @@ impl CliError {
     fn next(&self) -> Option<String> {
         let text = |text: &str| Some(text.to_owned());
         match self {
-            Self::Usage { next, .. } => Some(next.clone()),
+            Self::Usage { next, .. } | Self::NotReached { next, .. } => Some(next.clone()),
             Self::Settings(_) => text("resus config defaults (every key, explained)"),
             Self::State(error) => error.hint().map(str::to_owned),
             Self::Lock(LockError::Held { .. }) => text("resus daemon status"),
@@ -344,7 +356,11 @@ error: more than one run
     #[test]
     fn programs_get_the_same_as_a_document() {
         assert_eq!(refused().problem().status, 404, "the daemon's own problem is passed on");
-        let error = CliError::TimedOut { run: "8c1d9e77".into(), waited: Duration::from_secs(90) };
+        let error = CliError::TimedOut {
+            run: "8c1d9e77".into(),
+            missing: "has not ended",
+            waited: Duration::from_secs(90),
+        };
         let problem = error.problem();
         assert_eq!((problem.kind.as_str(), problem.exit_code), ("urn:resus:timed-out", ExitCode::TimedOut));
         assert_eq!(problem.title, "run 8c1d9e77 has not ended within 1m30s");

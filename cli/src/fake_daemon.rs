@@ -3,18 +3,21 @@
 
 use crate::daemon::record::Record;
 use crate::render::sample;
-use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Submission};
+use resus_core::api::{
+    CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, StoryLine, Submission,
+};
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
-use resus_panel::Desk;
+use resus_panel::{Desk, Heard, Listen};
 use resus_store::StateDir;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::UnixListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Events in one answer of the fake: few, so that pages are needed.
@@ -25,7 +28,10 @@ const PAGE: usize = 2;
 pub(crate) struct FakeDesk {
     pub view: Arc<Mutex<RunView>>,
     pub version: Arc<watch::Sender<u64>>,
-    pub events: Arc<Mutex<Vec<Value>>>,
+    pub lines: Arc<Mutex<Vec<StoryLine>>>,
+    /// So many pages behind the first are refused for the moment.
+    pub refuse_pages: Arc<AtomicUsize>,
+    pub bus: broadcast::Sender<Arc<str>>,
     pub output: Arc<Mutex<Vec<u8>>>,
     pub commands: Arc<Mutex<Vec<CommandBody>>>,
 }
@@ -35,7 +41,9 @@ impl FakeDesk {
         Self {
             view: Arc::new(Mutex::new(sample::view(json!({"seq": 0})))),
             version: Arc::new(watch::channel(1).0),
-            events: Arc::default(),
+            lines: Arc::default(),
+            refuse_pages: Arc::default(),
+            bus: broadcast::Sender::new(4),
             output: Arc::default(),
             commands: Arc::default(),
         }
@@ -43,10 +51,17 @@ impl FakeDesk {
 
     /// Changes fields of the run, adds `events` to its ledger, and lets everybody know.
     pub(crate) fn change(&self, changes: Value, events: usize) {
-        let mut ledger = self.events.lock().unwrap();
-        for _ in 0..events {
-            let seq = ledger.len() + 1;
-            ledger.push(json!({"v": 2, "seq": seq}));
+        self.tell(changes, &vec![("adopted", json!({})); events]);
+    }
+
+    /// The same with events of one's own: what the ledger calls them, and their payloads.
+    pub(crate) fn tell(&self, changes: Value, events: &[(&str, Value)]) {
+        let mut ledger = self.lines.lock().unwrap();
+        for (what, payload) in events {
+            let line = sample::line(ledger.len() as u64 + 1, what, payload.clone());
+            // Nobody may listen.
+            let _ = self.bus.send(line.event.to_string().into());
+            ledger.push(line);
         }
         let mut view = sample::view(changes);
         view.seq = ledger.len() as u64;
@@ -55,7 +70,21 @@ impl FakeDesk {
     }
 }
 
+pub(crate) struct FakeListener(broadcast::Receiver<Arc<str>>);
+
+impl Listen for FakeListener {
+    async fn next(&mut self) -> Heard {
+        match self.0.recv().await {
+            Ok(event) => Heard::Event(event),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Heard::Missed(missed),
+            Err(broadcast::error::RecvError::Closed) => Heard::Over,
+        }
+    }
+}
+
 impl Desk for FakeDesk {
+    type Listener = FakeListener;
+
     async fn submit(&self, _: Submission) -> Result<RunView, Problem> {
         self.run(sample::RUN_ID)
     }
@@ -95,9 +124,26 @@ impl Desk for FakeDesk {
     }
 
     async fn events(&self, _: &str, after_seq: u64, _: u32) -> Result<Vec<Value>, Problem> {
-        let events = self.events.lock().unwrap();
+        let lines = self.lines.lock().unwrap();
         let after = usize::try_from(after_seq).unwrap();
-        Ok(events.iter().skip(after).take(PAGE).cloned().collect())
+        Ok(lines.iter().skip(after).take(PAGE).map(|line| line.event.clone()).collect())
+    }
+
+    async fn story(&self, _: &str, after_seq: u64, _: u32) -> Result<Vec<StoryLine>, Problem> {
+        let left = self.refuse_pages.load(Ordering::Relaxed);
+        if left > 0 && after_seq > 0 {
+            self.refuse_pages.store(left - 1, Ordering::Relaxed);
+            return Err(busy());
+        }
+        let lines = self.lines.lock().unwrap();
+        let after = usize::try_from(after_seq).unwrap();
+        Ok(lines.iter().skip(after).take(PAGE).cloned().collect())
+    }
+
+    fn attended(&self) {}
+
+    fn listen(&self) -> FakeListener {
+        FakeListener(self.bus.subscribe())
     }
 
     async fn output(
@@ -132,6 +178,17 @@ impl Desk for FakeDesk {
     }
 
     fn request_stop(&self) {}
+}
+
+fn busy() -> Problem {
+    Problem {
+        kind: "urn:resus:busy".into(),
+        title: "Busy".into(),
+        status: 503,
+        detail: String::new(),
+        hint: None,
+        exit_code: ExitCode::DaemonUnreachable,
+    }
 }
 
 /// A state folder with a daemon that can be ended and started again.

@@ -3,10 +3,9 @@
 use crate::client::{Client, ClientError};
 use crate::daemon::start::{ensure, locate};
 use crate::error::CliError;
-use resus_core::api::{CommandBody, CommandReply};
+use resus_core::api::{CommandBody, CommandReply, StoryLine};
 use resus_core::view::RunView;
 use resus_store::StateDir;
-use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -25,8 +24,8 @@ pub(crate) enum Update {
     Run {
         /// The run.
         view: Box<RunView>,
-        /// Ledger events since the last update, in their order, if they were asked for.
-        events: Vec<Value>,
+        /// Ledger events since the last update, told, in their order, if they were asked for.
+        lines: Vec<StoryLine>,
     },
     /// The daemon can't be reached; it is being tried again.
     Lost {
@@ -37,21 +36,29 @@ pub(crate) enum Update {
     },
 }
 
-/// Follows the run `run_id`; `with_events` from its first event on. The channel ends with an
-/// error that trying again would not mend.
+/// Which events of a run are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tell {
+    /// None.
+    Nothing,
+    /// Those after this sequence number.
+    After(u64),
+}
+
+/// Follows the run `run_id`. The channel ends with an error that trying again would not mend.
 pub(crate) fn follow(
     state: &StateDir,
     run_id: &str,
-    with_events: bool,
+    events: Tell,
 ) -> mpsc::Receiver<Result<Update, CliError>> {
     // One update waits at most: what is shown is never old.
     let (tell, updates) = mpsc::channel(1);
     let follower = Follower {
         state: state.clone(),
         run_id: run_id.to_owned(),
-        with_events,
+        told: events,
+        unsent: Vec::new(),
         version: None,
-        seq: 0,
         tell,
     };
     tokio::spawn(follower.live());
@@ -61,11 +68,12 @@ pub(crate) fn follow(
 struct Follower {
     state: StateDir,
     run_id: String,
-    with_events: bool,
+    /// Up to where events have been read.
+    told: Tell,
+    /// Read, and not told yet: whatever fails, what was read is told with the next update.
+    unsent: Vec<StoryLine>,
     /// Version that the last view had.
     version: Option<u64>,
-    /// Newest event told.
-    seq: u64,
     tell: mpsc::Sender<Result<Update, CliError>>,
 }
 
@@ -97,16 +105,17 @@ impl Follower {
             Some(version) => client.run_after(&self.run_id, version, WAIT).await?,
             None => client.run(&self.run_id).await?,
         };
-        let mut events = Vec::new();
         // Pages until we are where the view is; what comes after it is told with the next one.
-        while self.with_events && self.seq < view.seq {
-            let page = client.events(&self.run_id, self.seq).await?;
-            let Some(newest) = page.iter().filter_map(seq).max() else { break };
-            self.seq = newest;
-            events.extend(page);
+        while let Tell::After(seq) = self.told
+            && seq < view.seq
+        {
+            let page = client.story(&self.run_id, seq).await?;
+            let Some(newest) = page.iter().map(StoryLine::seq).max() else { break };
+            self.told = Tell::After(newest);
+            self.unsent.extend(page);
         }
         self.version = Some(version);
-        Ok(Update::Run { view: Box::new(view), events })
+        Ok(Update::Run { view: Box::new(view), lines: std::mem::take(&mut self.unsent) })
     }
 
     /// Tries until a daemon answers; `None` when nobody listens to us any more.
@@ -123,10 +132,6 @@ impl Follower {
             sleep(RETRY_INTERVAL).await;
         }
     }
-}
-
-fn seq(event: &Value) -> Option<u64> {
-    event.get("seq").and_then(Value::as_u64)
 }
 
 /// A daemon that answers. One that somebody stopped on purpose is not started.

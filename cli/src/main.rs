@@ -22,6 +22,7 @@ mod screen;
 mod settings;
 mod submission;
 mod text;
+mod until;
 
 use crate::args::Cli;
 use crate::command::Around;
@@ -36,23 +37,25 @@ use std::io;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut words = env::args_os().skip(1);
+    let mut words = env::args_os();
+    let program = words.next().unwrap_or_default();
     // Shims and workers are neither clients nor daemons: no parser, no runtime, no threads.
     match words.next().as_ref().and_then(|word| word.to_str()) {
         Some("shim") => resus_shim::main(words),
-        Some("worker") => worker(words),
+        Some("worker") => worker(program, words),
         _ => exit(cli()),
     }
 }
 
 /// A built-in worker: `resus worker NAME [FLAGS]`.
-fn worker(mut words: impl Iterator<Item = OsString>) -> ExitCode {
+fn worker(program: OsString, mut words: impl Iterator<Item = OsString>) -> ExitCode {
     match words.next().as_ref().and_then(|name| name.to_str()) {
         Some("othello") => othello_trainer::main(words),
         Some("fake") => resus_fake_worker::main(words),
+        Some("v1") => resus_v1_watcher::main(program, words),
         _ => {
             // 125 tells a supervisor that trying again would be in vain.
-            eprintln!("usage: resus worker othello|fake [FLAGS]");
+            eprintln!("usage: resus worker othello|fake|v1 [FLAGS]");
             ExitCode::from(125)
         }
     }

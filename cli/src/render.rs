@@ -2,15 +2,21 @@
 //! said is made harmless here ([`resus_core::text::one_line`]).
 
 pub(crate) mod header;
+pub(crate) mod health;
 pub(crate) mod live;
 pub(crate) mod narrate;
+pub(crate) mod next;
 pub(crate) mod page;
 pub(crate) mod parts;
+pub(crate) mod pause;
 pub(crate) mod ps;
+pub(crate) mod pulse;
 pub(crate) mod reason;
 pub(crate) mod shell;
 pub(crate) mod status;
+pub(crate) mod story;
 pub(crate) mod summary;
+pub(crate) mod why;
 
 #[cfg(test)]
 pub(crate) mod sample;

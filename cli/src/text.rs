@@ -6,4 +6,5 @@ pub(crate) mod duration;
 pub(crate) mod nearest;
 pub(crate) mod number;
 pub(crate) mod paint;
+pub(crate) mod share;
 pub(crate) mod size;

@@ -6,6 +6,7 @@ use crate::input::Verb;
 use crate::policy::Policy;
 use crate::view::RunView;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A request to run something: a registered workload with parameters, or any command.
@@ -52,6 +53,15 @@ pub struct Overrides {
     /// Time to the first word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup_timeout_ms: Option<u64>,
+    /// Longest silence of a worker that sends heartbeats; 0 = no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat_timeout_ms: Option<u64>,
+    /// Longest time without progress; 0 = no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress_timeout_ms: Option<u64>,
+    /// Largest share of failed work that is put up with, in thousandths; 0 = any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_error_share_permille: Option<u32>,
     /// Verified checkpoints to keep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_checkpoints: Option<u32>,
@@ -73,6 +83,15 @@ impl Overrides {
         }
         if let Some(ms) = self.startup_timeout_ms {
             policy.startup_timeout_ms = ms;
+        }
+        if let Some(ms) = self.heartbeat_timeout_ms {
+            policy.heartbeat_timeout_ms = ms;
+        }
+        if let Some(ms) = self.progress_timeout_ms {
+            policy.progress_timeout_ms = ms;
+        }
+        if let Some(permille) = self.max_error_share_permille {
+            policy.errors.max_share_permille = permille;
         }
         if let Some(keep) = self.keep_checkpoints {
             policy.keep_checkpoints = keep;
@@ -114,6 +133,40 @@ pub struct RunList {
     /// Runs that are left alone because their ledger is damaged, with the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quarantined: BTreeMap<String, String>,
+}
+
+/// A part of a run's story.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Story {
+    /// In their order.
+    pub lines: Vec<StoryLine>,
+}
+
+/// An event of the ledger, told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoryLine {
+    /// What the ledger calls it ([`crate::event::Event::name`]).
+    pub what: String,
+    /// Reason code of the decision.
+    pub why: String,
+    /// What happened and why, for people ([`crate::explain::sentence`]).
+    pub sentence: String,
+    /// The PULSE envelope.
+    pub event: Value,
+}
+
+impl StoryLine {
+    /// Its place in the run's order; 0 if the envelope does not say.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.event.get("seq").and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    /// A text of its payload, e.g. `checkpoint_id`.
+    #[must_use]
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.event.get("payload")?.get(field)?.as_str()
+    }
 }
 
 /// A piece of a worker's output.

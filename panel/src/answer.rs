@@ -62,6 +62,7 @@ pub(crate) fn problem(status: StatusCode, exit_code: ExitCode, detail: String) -
         StatusCode::UNSUPPORTED_MEDIA_TYPE => ("not-json", "the request is not a JSON document"),
         StatusCode::UNPROCESSABLE_ENTITY => ("unfit-document", "the document does not have the right form"),
         StatusCode::REQUEST_TIMEOUT => ("too-slow", "the request did not arrive in time"),
+        StatusCode::INTERNAL_SERVER_ERROR => ("internal", "something went wrong in Resus"),
         StatusCode::SERVICE_UNAVAILABLE => ("busy", "the daemon can't do this just now"),
         _ => ("bad-request", "the request can't be understood"),
     };

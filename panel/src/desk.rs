@@ -1,6 +1,9 @@
 //! What the API asks of the daemon.
 
-use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Submission};
+pub use resus_actors::door::Heard;
+use resus_core::api::{
+    CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, StoryLine, Submission,
+};
 use resus_core::view::RunView;
 use serde_json::Value;
 use std::future::Future;
@@ -9,6 +12,8 @@ use std::time::Duration;
 /// Where requests are handed in. Reads are answered from memory; commands when they are on
 /// disk. Selectors are as people type them (see [`resus_core::selector`]).
 pub trait Desk: Clone + Send + Sync + 'static {
+    /// Somebody who hears what happens.
+    type Listener: Listen;
     /// Accepts a run.
     fn submit(&self, submission: Submission) -> impl Future<Output = Result<RunView, Problem>> + Send;
     /// Gives a command to the run that `selector` names.
@@ -35,6 +40,17 @@ pub trait Desk: Clone + Send + Sync + 'static {
         after_seq: u64,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Value>, Problem>> + Send;
+    /// The same told, one line each.
+    fn story(
+        &self,
+        selector: &str,
+        after_seq: u64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<StoryLine>, Problem>> + Send;
+    /// Somebody is there who asks nothing: the daemon is not idle.
+    fn attended(&self);
+    /// Hears everything that is published from now on, of all runs.
+    fn listen(&self) -> Self::Listener;
     /// At most `max` bytes of an attempt's output from `offset` on; by default the newest's.
     fn output(
         &self,
@@ -47,4 +63,11 @@ pub trait Desk: Clone + Send + Sync + 'static {
     fn daemon(&self) -> DaemonView;
     /// Asks the daemon to stop; the workers live on.
     fn request_stop(&self);
+}
+
+/// Somebody who hears what happens. One that does not listen for long misses events and holds
+/// nobody up.
+pub trait Listen: Send + 'static {
+    /// Waits for the next event.
+    fn next(&mut self) -> impl Future<Output = Heard> + Send;
 }

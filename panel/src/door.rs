@@ -1,39 +1,89 @@
-//! The daemon's desk: the actors' door, word for word.
+//! The daemon's desk: the actors' door, word for word, and beside it what stories need.
 
-use crate::desk::Desk;
-use resus_actors::door::Door;
-use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Submission};
+use crate::answer::problem;
+use crate::desk::{Desk, Heard, Listen};
+use crate::limits::EVENTS_MAX;
+use crate::story::{Stories, StoryError, tell};
+use axum::http::StatusCode;
+use resus_actors::door::{Door, Listener};
+use resus_core::api::{
+    CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, StoryLine, Submission,
+};
+use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 
-impl Desk for Door {
+/// The daemon's desk. Cheap to clone; all clones remember the same stories.
+#[derive(Clone)]
+pub struct Front {
+    door: Door,
+    stories: Arc<Stories>,
+}
+
+impl Front {
+    /// A desk before `door`.
+    #[must_use]
+    pub fn new(door: Door) -> Self {
+        Self { door, stories: Arc::default() }
+    }
+}
+
+impl Listen for Listener {
+    async fn next(&mut self) -> Heard {
+        self.next().await
+    }
+}
+
+impl Desk for Front {
+    type Listener = Listener;
+
     async fn submit(&self, submission: Submission) -> Result<RunView, Problem> {
-        self.submit(submission).await
+        self.door.submit(submission).await
     }
 
     async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {
-        self.command(selector, body).await
+        self.door.command(selector, body).await
     }
 
     fn runs(&self) -> RunList {
-        self.runs()
+        self.door.runs()
     }
 
     fn run(&self, selector: &str) -> Result<RunView, Problem> {
-        self.run(selector)
+        self.door.run(selector)
     }
 
     fn version(&self) -> u64 {
-        self.version()
+        self.door.version()
     }
 
     async fn changed(&self, since: u64, within: Duration) -> u64 {
-        self.changed(since, within).await
+        self.door.changed(since, within).await
     }
 
     async fn events(&self, selector: &str, after_seq: u64, limit: u32) -> Result<Vec<Value>, Problem> {
-        self.events(selector, after_seq, limit).await
+        self.door.events(selector, after_seq, limit).await
+    }
+
+    async fn story(&self, selector: &str, after_seq: u64, limit: u32) -> Result<Vec<StoryLine>, Problem> {
+        let run_id = self.door.run(selector)?.run_id;
+        let read = |after_seq| self.door.records(&run_id, after_seq, EVENTS_MAX);
+        tell(&self.stories, &run_id, after_seq, limit, read).await.map_err(|error| match error {
+            StoryError::Unread(problem) => problem,
+            StoryError::Unfit(error) => {
+                problem(StatusCode::INTERNAL_SERVER_ERROR, ExitCode::Bug, format!("run {run_id}: {error}"))
+            }
+        })
+    }
+
+    fn attended(&self) {
+        self.door.attended();
+    }
+
+    fn listen(&self) -> Listener {
+        self.door.listen()
     }
 
     async fn output(
@@ -43,14 +93,14 @@ impl Desk for Door {
         offset: u64,
         max: u32,
     ) -> Result<(OutputChunk, Vec<u8>), Problem> {
-        self.output(selector, attempt, offset, max).await
+        self.door.output(selector, attempt, offset, max).await
     }
 
     fn daemon(&self) -> DaemonView {
-        self.daemon()
+        self.door.daemon()
     }
 
     fn request_stop(&self) {
-        self.request_stop();
+        self.door.request_stop();
     }
 }

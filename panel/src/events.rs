@@ -17,9 +17,16 @@ use serde_json::Value;
 pub(crate) struct Page {
     /// Those after this sequence number.
     #[serde(default)]
-    after: u64,
+    pub(crate) after: u64,
     /// So many.
     limit: Option<u32>,
+}
+
+impl Page {
+    /// How many at most.
+    pub(crate) fn limit(&self) -> u32 {
+        self.limit.unwrap_or(EVENTS_MAX).min(EVENTS_MAX)
+    }
 }
 
 /// A page of events.
@@ -35,7 +42,6 @@ pub(crate) async fn after<D: Desk>(
     Selector(run): Selector,
     Asked(page): Asked<Page>,
 ) -> Result<Response, Refusal> {
-    let limit = page.limit.unwrap_or(EVENTS_MAX).min(EVENTS_MAX);
-    let events = panel.desk.events(&run, page.after, limit).await?;
+    let events = panel.desk.events(&run, page.after, page.limit()).await?;
     Ok(json(StatusCode::OK, &Events { events }))
 }

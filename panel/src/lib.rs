@@ -2,7 +2,7 @@
 //!
 //! [`router()`] is the API itself: documents of [`resus_core::api`] in and out, every error an
 //! RFC 9457 problem document. It asks a [`Desk`] and knows nothing of actors; the daemon's desk
-//! is the actors' `Door`, the tests' is a fake. [`serve()`] puts it on a socket, with a limit
+//! is [`Front`], before the actors' `Door`; the tests' is a fake. [`serve()`] puts it on a socket, with a limit
 //! on everything that a client can use up, and an end within a deadline.
 //!
 //! Architecture invariant: nothing here decides anything about a run, or touches a file.
@@ -19,8 +19,11 @@ mod query;
 mod router;
 mod runs;
 mod serve;
+mod story;
+mod stream;
 
-pub use desk::Desk;
+pub use desk::{Desk, Heard, Listen};
+pub use door::Front;
 pub use router::{Panel, router};
 pub use serve::serve;
 

@@ -18,7 +18,7 @@ pub const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// and a file descriptor, of which a process has 1024 unless somebody raised that.
 pub const CONNECTIONS_MAX: usize = 256;
 
-/// Requests that wait for something at once. Fewer than [`CONNECTIONS_MAX`], so that however
+/// Requests that wait for something at once, streams among them. Fewer than [`CONNECTIONS_MAX`], so that however
 /// many wait, a command still gets through.
 pub const WAITING_MAX: usize = 192;
 
@@ -34,6 +34,13 @@ pub const OUTPUT_BYTES_MAX: u32 = 256 * 1024;
 
 /// Most events in one answer, and how many come unless the request says otherwise.
 pub const EVENTS_MAX: u32 = 1000;
+
+/// Runs of which it is remembered how they were after the last event told. A run takes some KiB;
+/// more than these are hardly followed at once, and forgetting one costs a read of its history.
+pub const STORIES_KEPT: usize = 16;
+
+/// A stream says that it is there this often. Also how soon a reader that is gone is noticed.
+pub const PING_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Requests under way have this long to end when the daemon stops. Those that wait end at once.
 pub const END_DEADLINE: Duration = Duration::from_secs(3);

@@ -3,13 +3,13 @@
 use crate::answer::{Refusal, problem};
 use crate::desk::Desk;
 use crate::limits::WAITING_MAX;
-use crate::{daemon, events, output, runs};
+use crate::{daemon, events, output, runs, story, stream};
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::routing::{get, post};
 use resus_core::exit::ExitCode;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 
 /// What every request is answered from.
 #[derive(Clone)]
@@ -28,10 +28,17 @@ impl<D: Desk> Panel<D> {
 
     /// The right to keep a request waiting.
     pub(crate) fn may_wait(&self) -> Result<SemaphorePermit<'_>, Refusal> {
-        self.waiting.try_acquire().map_err(|_| {
-            let detail = format!("{WAITING_MAX} requests wait already");
-            Refusal(problem(StatusCode::SERVICE_UNAVAILABLE, ExitCode::DaemonUnreachable, detail))
-        })
+        self.waiting.try_acquire().map_err(|_| too_many())
+    }
+
+    /// The same for an answer that goes on after its handler.
+    pub(crate) fn may_stay(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| too_many())
+    }
+
+    /// Becomes true when the panel is about to end.
+    pub(crate) fn ending_signal(&self) -> watch::Receiver<bool> {
+        self.ending.clone()
     }
 
     /// Returns when the panel is about to end.
@@ -43,6 +50,11 @@ impl<D: Desk> Panel<D> {
     pub(crate) fn is_ending(&self) -> bool {
         *self.ending.borrow()
     }
+}
+
+fn too_many() -> Refusal {
+    let detail = format!("{WAITING_MAX} requests wait already");
+    Refusal(problem(StatusCode::SERVICE_UNAVAILABLE, ExitCode::DaemonUnreachable, detail))
 }
 
 /// Returns when `ending` has become true.
@@ -60,6 +72,8 @@ pub fn router<D: Desk>(panel: Panel<D>) -> Router {
         .route("/v2/runs/{run}", get(runs::one::<D>))
         .route("/v2/runs/{run}/command", post(runs::command::<D>))
         .route("/v2/runs/{run}/events", get(events::after::<D>))
+        .route("/v2/runs/{run}/story", get(story::after::<D>))
+        .route("/v2/stream", get(stream::live::<D>))
         .route("/v2/runs/{run}/output", get(output::piece::<D>))
         .route("/v2/daemon", get(daemon::view::<D>))
         .route("/v2/daemon/stop", post(daemon::stop::<D>))

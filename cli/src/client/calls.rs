@@ -1,13 +1,15 @@
 //! The API's addresses as calls with types.
 
+use crate::client::stream::Stream;
 use crate::client::wire::{Answer, segment};
-use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, Client, ClientError};
-use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Submission};
+use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, Client, ClientError, STORY_DEADLINE};
+use resus_core::api::{
+    CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Story, StoryLine, Submission,
+};
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
 use resus_panel::{OUTPUT_HEADER, VERSION_HEADER};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 
 /// A piece of a worker's output.
@@ -17,11 +19,6 @@ pub(crate) struct Output {
     pub chunk: OutputChunk,
     /// The bytes as printed.
     pub bytes: Vec<u8>,
-}
-
-#[derive(Deserialize)]
-struct Events {
-    events: Vec<Value>,
 }
 
 impl Client {
@@ -63,11 +60,18 @@ impl Client {
         versioned(&self.get(&address, wait + ANSWER_DEADLINE).await?)
     }
 
-    /// Ledger events of a run after `seq`, in their order; a page of them.
-    pub(crate) async fn events(&self, run: &str, after_seq: u64) -> Result<Vec<Value>, ClientError> {
-        let address = format!("/v2/runs/{}/events?after={after_seq}", segment(run));
-        let page: Events = self.get(&address, ANSWER_DEADLINE).await?.document()?;
-        Ok(page.events)
+    /// Ledger events of a run after `seq`, told, in their order; a page of them.
+    pub(crate) async fn story(&self, run: &str, after_seq: u64) -> Result<Vec<StoryLine>, ClientError> {
+        let address = format!("/v2/runs/{}/story?after={after_seq}", segment(run));
+        let page: Story = self.get(&address, STORY_DEADLINE).await?.document()?;
+        Ok(page.lines)
+    }
+
+    /// Everything that is published from now on, of `runs`, or of all.
+    pub(crate) async fn stream(&self, runs: &[String]) -> Result<Stream, ClientError> {
+        let names: Vec<_> = runs.iter().map(|run| segment(run)).collect();
+        let which = if names.is_empty() { String::new() } else { format!("?run={}", names.join(",")) };
+        Stream::open(self, &format!("/v2/stream{which}")).await
     }
 
     /// Output of an attempt (by default the newest) from `offset` on, at most `max` bytes;

@@ -20,7 +20,7 @@ async fn every_call_fits_the_api() {
     assert_eq!((view.name.as_str(), version), ("changed", 2));
     let (_, same) = client.run_after(RUN_ID, 1, Duration::from_secs(9)).await.unwrap();
     assert_eq!(same, 2);
-    assert_eq!(client.events(RUN_ID, 1).await.unwrap().len(), 2);
+    assert_eq!(client.story(RUN_ID, 1).await.unwrap().len(), 2);
     assert_eq!(client.daemon().await.unwrap().version, "fake");
     assert_eq!(client.stop_daemon().await.unwrap().runs_live, 1);
     let body = command_body(Verb::Stop);

@@ -3,9 +3,10 @@
 use crate::client::{Client, ClientError};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{HeaderMap, Method, Request};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use resus_core::api::Problem;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use std::io;
 use std::time::Duration;
 use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Largest answer that is read: ten thousand runs with long command lines.
@@ -22,6 +24,15 @@ const ANSWER_BYTES_MAX: usize = 256 << 20;
 pub(super) struct Answer {
     pub headers: HeaderMap,
     pub body: Bytes,
+}
+
+/// A connection that ends with whoever holds it.
+pub(super) struct Connection(JoinHandle<hyper::Result<()>>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Client {
@@ -56,6 +67,23 @@ impl Client {
     }
 
     async fn exchange(&self, method: Method, address: &str, body: Bytes) -> Result<Answer, ClientError> {
+        let (response, _connection) = self.send(method, address, body).await?;
+        let (head, body) = response.into_parts();
+        let collected = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        let body = collected.map_err(|source| ClientError::Broken { source })?.to_bytes();
+        if head.status.is_success() {
+            return Ok(Answer { headers: head.headers, body });
+        }
+        refused(head.status, &body)
+    }
+
+    /// Sends a request; the head of its answer, and the connection on which the rest comes.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        address: &str,
+        body: Bytes,
+    ) -> Result<(Response<Incoming>, Connection), ClientError> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|source| match source.kind() {
             // Too many wait already to be accepted: somebody is there, and hangs.
             io::ErrorKind::WouldBlock => ClientError::Silent { pid: self.pid, waited: Duration::ZERO },
@@ -63,7 +91,7 @@ impl Client {
         })?;
         let broken = |error: hyper::Error| ClientError::Broken { source: error.into() };
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        let connection = tokio::spawn(connection);
+        let connection = Connection(tokio::spawn(connection));
         let request = Request::builder()
             .method(method)
             .uri(address)
@@ -71,19 +99,26 @@ impl Client {
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|error| ClientError::Foreign { what: error.to_string() })?;
-        let response = sender.send_request(request).await.map_err(broken)?;
-        let (head, body) = response.into_parts();
-        let collected = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-        let body = collected.map_err(|source| ClientError::Broken { source })?.to_bytes();
-        connection.abort();
-        if head.status.is_success() {
-            return Ok(Answer { headers: head.headers, body });
-        }
-        match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => Err(ClientError::Refused(Box::new(problem))),
-            Err(_) => Err(ClientError::Foreign { what: format!("an answer with status {}", head.status) }),
-        }
+        Ok((sender.send_request(request).await.map_err(broken)?, connection))
     }
+
+    /// Checks that an answer whose body goes on is a good one.
+    pub(super) async fn good(response: Response<Incoming>) -> Result<Incoming, ClientError> {
+        let (head, body) = response.into_parts();
+        if head.status.is_success() {
+            return Ok(body);
+        }
+        let collected = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        refused(head.status, &collected.map_err(|source| ClientError::Broken { source })?.to_bytes())
+    }
+}
+
+/// An answer that is not a good one.
+fn refused<T>(status: StatusCode, body: &[u8]) -> Result<T, ClientError> {
+    Err(match serde_json::from_slice::<Problem>(body) {
+        Ok(problem) => ClientError::Refused(Box::new(problem)),
+        Err(_) => ClientError::Foreign { what: format!("an answer with status {status}") },
+    })
 }
 
 impl Answer {

@@ -31,7 +31,12 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
     after_help = "On a terminal colours pass, progress bars are shown as they were printed last, and other
 control characters are made visible; a pipe or a file gets every byte as it was printed.
 -f goes on across attempts and restarts of the daemon; when the run has ended it exits with 0
-(done), 20 (failed), 21 (cancelled) or 22 (lost). With --attempt it ends with that attempt."
+(done), 20 (failed), 21 (cancelled) or 22 (lost). With --attempt it ends with that attempt.
+
+Examples:
+  resus logs -f nightly
+  resus logs -n 50 @latest
+  resus logs nightly --attempt 1 > attempt-1.log"
 )]
 pub(crate) struct LogsArgs {
     /// Which run

@@ -10,6 +10,10 @@ use resus_core::exit::ExitCode;
 
 /// Arguments of `resus ps`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  resus ps
+  resus ps -a --json | jq '.runs[] | {name, phase}'
+  resus stop $(resus ps -q)")]
 pub(crate) struct PsArgs {
     /// All runs, not only those that live and the newest that ended
     #[arg(short, long)]

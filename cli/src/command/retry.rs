@@ -15,7 +15,11 @@ use resus_core::view::RunView;
 #[derive(Debug, Args)]
 #[command(
     after_help = "A run that waits for its next retry is tried at once. What you ask for is not counted
-as one of its retries."
+as one of its retries.
+
+Examples:
+  resus retry nightly
+  resus retry @latest && resus logs -f @latest"
 )]
 pub(crate) struct RetryArgs {
     /// Which runs

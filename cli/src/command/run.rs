@@ -1,6 +1,6 @@
 //! `resus run`: accept a run and watch it.
 
-use crate::args::{a_count, a_duration, a_pair};
+use crate::args::{a_count, a_duration, a_pair, a_share};
 use crate::attach::{Watched, watch};
 use crate::client::{Client, ClientError};
 use crate::command::Around;
@@ -71,6 +71,15 @@ pub(crate) struct RunArgs {
     /// Time until its first word, if it speaks PULSE, e.g. 10m
     #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub startup_timeout: Option<Duration>,
+    /// Longest silence if it sends heartbeats, e.g. 60s; 0s = no limit
+    #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
+    pub heartbeat_timeout: Option<Duration>,
+    /// Longest time without progress if it reports any, e.g. 30m; 0s = no limit
+    #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
+    pub progress_timeout: Option<Duration>,
+    /// Share of failed work at which it pauses, e.g. 1%; 0% = none
+    #[arg(long, value_name = "SHARE", value_parser = a_share, allow_hyphen_values = true)]
+    pub max_error_share: Option<u32>,
     /// Verified checkpoints to keep
     #[arg(long, value_name = "N", value_parser = a_count, allow_negative_numbers = true)]
     pub keep: Option<u32>,
@@ -140,6 +149,9 @@ fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
             backoff_ms: args.backoff.map(ms),
             grace_ms: args.grace.map(ms),
             startup_timeout_ms: args.startup_timeout.map(ms),
+            heartbeat_timeout_ms: args.heartbeat_timeout.map(ms),
+            progress_timeout_ms: args.progress_timeout.map(ms),
+            max_error_share_permille: args.max_error_share,
             keep_checkpoints: args.keep,
         },
         command_id: command_id(),

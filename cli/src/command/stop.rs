@@ -16,6 +16,9 @@ use resus_core::view::RunView;
 
 /// Arguments of `resus stop`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  resus stop nightly
+  resus stop nightly a1b2c3d4 --no-wait")]
 pub(crate) struct StopArgs {
     /// Which runs
     #[arg(required = true, value_name = "RUN")]
@@ -27,6 +30,9 @@ pub(crate) struct StopArgs {
 
 /// Arguments of `resus kill`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  resus kill nightly
+  resus checkpoint nightly && resus kill nightly")]
 pub(crate) struct KillArgs {
     /// Which runs
     #[arg(required = true, value_name = "RUN")]

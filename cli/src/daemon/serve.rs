@@ -158,7 +158,8 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
             eprintln!("the daemon is up (pid {}), its log is {}", record.pid, log.display());
             eprintln!("Ctrl-C ends it; trainings go on");
         }
-        resus_panel::serve(listener, system.door(), end(&system, asked_to_end)).await;
+        resus_panel::serve(listener, resus_panel::Front::new(system.door()), end(&system, asked_to_end))
+            .await;
         // While we hold the lock nobody else listens here.
         if let Err(error) = fs::remove_file(&socket) {
             tracing::warn!(%error, "the socket can't be removed");

@@ -224,7 +224,7 @@ mod tests {
         let failed = |why: &str| Err(ToolError::Failed { tool: "sh".into(), why: why.into() });
         assert_eq!(sh("echo one >&2; echo two >&2; exit 3", TOOL_DEADLINE).await, failed("two"));
         assert_eq!(sh("exit 3", TOOL_DEADLINE).await, failed("exit status: 3"));
-        assert_eq!(sh("sleep 600", short).await, failed("no answer within 0 s"));
+        assert_eq!(sh("exec sleep 600", short).await, failed("no answer within 0 s"));
         let missing = tool("no-such-tool-here", &[], TOOL_DEADLINE).await;
         assert_eq!(missing, Err(ToolError::Missing("no-such-tool-here".into())));
     }

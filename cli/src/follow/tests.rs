@@ -12,8 +12,8 @@ type Updates = mpsc::Receiver<Result<Update, CliError>>;
 /// The phase and events of the next update about the run.
 async fn next_run(updates: &mut Updates) -> (String, Vec<u64>) {
     loop {
-        if let Update::Run { view, events } = updates.recv().await.unwrap().unwrap() {
-            return (view.phase, events.iter().filter_map(seq).collect());
+        if let Update::Run { view, lines } = updates.recv().await.unwrap().unwrap() {
+            return (view.phase, lines.iter().map(StoryLine::seq).collect());
         }
     }
 }
@@ -34,7 +34,7 @@ async fn events_until(updates: &mut Updates, phase: &str) -> Vec<u64> {
 async fn every_event_is_told_once_and_in_order() {
     let daemon = FakeDaemon::start();
     daemon.desk.change(json!({}), 5);
-    let mut updates = follow(&daemon.state, RUN_ID, true);
+    let mut updates = follow(&daemon.state, RUN_ID, Tell::After(0));
     assert_eq!(next_run(&mut updates).await, ("running".to_owned(), vec![1, 2, 3, 4, 5]));
     daemon.desk.change(json!({"phase": "waiting"}), 2);
     daemon.desk.change(json!({"phase": "done"}), 3);
@@ -45,7 +45,7 @@ async fn every_event_is_told_once_and_in_order() {
 async fn a_daemon_that_was_stopped_is_waited_for_and_nothing_is_missed() {
     let mut daemon = FakeDaemon::start();
     daemon.desk.change(json!({}), 2);
-    let mut updates = follow(&daemon.state, RUN_ID, true);
+    let mut updates = follow(&daemon.state, RUN_ID, Tell::After(0));
     assert_eq!(next_run(&mut updates).await.1, [1, 2]);
     daemon.stop().await;
     let lost = loop {
@@ -60,9 +60,30 @@ async fn a_daemon_that_was_stopped_is_waited_for_and_nothing_is_missed() {
 }
 
 #[tokio::test]
+async fn what_was_read_before_the_daemon_died_is_told_all_the_same() {
+    let mut daemon = FakeDaemon::start();
+    daemon.desk.change(json!({}), 3);
+    // The first page is given out, the second is not.
+    daemon.desk.refuse_pages.store(1, std::sync::atomic::Ordering::Relaxed);
+    let mut updates = follow(&daemon.state, RUN_ID, Tell::After(0));
+    let lost = updates.recv().await.unwrap().unwrap();
+    assert!(matches!(lost, Update::Lost { .. }), "{lost:?}");
+    assert_eq!(next_run(&mut updates).await.1, [1, 2, 3]);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn events_are_told_from_where_one_wants_them() {
+    let daemon = FakeDaemon::start();
+    daemon.desk.change(json!({}), 5);
+    let mut updates = follow(&daemon.state, RUN_ID, Tell::After(3));
+    assert_eq!(next_run(&mut updates).await.1, [4, 5]);
+}
+
+#[tokio::test]
 async fn a_run_that_nobody_knows_ends_the_follower() {
     let daemon = FakeDaemon::start();
-    let mut updates = follow(&daemon.state, "nobody", false);
+    let mut updates = follow(&daemon.state, "nobody", Tell::Nothing);
     let error = updates.recv().await.unwrap().unwrap_err();
     assert!(matches!(error, CliError::Client(ClientError::Refused(_))), "{error:?}");
     assert!(updates.recv().await.is_none());

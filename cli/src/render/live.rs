@@ -1,6 +1,8 @@
 //! The one line that shows a run on a terminal, and its plain sister for logs.
 
-use crate::render::parts::{count, percent, rate, retries, said, share};
+use crate::render::health;
+use crate::render::parts::{count, counted, percent, rate, retries, said, share};
+use crate::render::pause;
 use crate::text::bar::bar;
 use crate::text::columns::{cut, width};
 use crate::text::duration::{age_s, countdown_s, eta_s};
@@ -104,6 +106,11 @@ fn parts(view: &RunView, since_s: f64, with_bar: bool) -> Vec<Part> {
             }
             parts.extend(percent(&view.progress).map(|text| part(3, text)));
         }
+        "pausing" | "paused" => {
+            parts.extend(view.pause.as_ref().map(|wish| part(2, pause::brief(wish.step).to_owned())));
+            parts.extend(percent(&view.progress).map(|text| part(3, text)));
+            parts.extend(pause::cause(view).map(|text| part(4, text)));
+        }
         "preparing" => {
             parts.push(part(2, format!("attempt {}", view.attempt.max(1))));
             parts.push(part(4, said(&view.message)));
@@ -116,6 +123,12 @@ fn parts(view: &RunView, since_s: f64, with_bar: bool) -> Vec<Part> {
 }
 
 fn training(view: &RunView, since_s: f64, with_bar: bool, parts: &mut Vec<Part>) {
+    parts.extend(health::word(view).map(|(word, colour)| {
+        let silent =
+            view.progress_age_s.map_or_else(String::new, |age| format!(" for {}", age_s(age + since_s)));
+        Part { text: format!("{word}{silent}"), colour: Some(colour), rank: 1 }
+    }));
+    parts.extend(health::behind(view).map(|text| Part { text, colour: Some(Colour::Yellow), rank: 2 }));
     let progress = &view.progress;
     let (share, count) = (share(progress), count(progress));
     if share.is_none() && count.is_none() {
@@ -131,6 +144,9 @@ fn training(view: &RunView, since_s: f64, with_bar: bool, parts: &mut Vec<Part>)
     parts.extend(progress.loss.map(|loss| part(4, format!("loss {}", number::value(loss)))));
     let eta = progress.eta_s.map(|eta| format!("eta {}", eta_s(eta - since_s)));
     parts.extend(eta.map(|text| part(3, text)));
+    if view.refused_lines > 0 {
+        parts.push(part(7, format!("{} refused", counted(view.refused_lines, "line"))));
+    }
     parts.push(part(8, format!("retries {}", retries(view))));
 }
 
@@ -196,6 +212,18 @@ mod tests {
         let stopping = view(json!({"phase": "stopping", "grace_left_s": 52.0}));
         let shown = Shown { since_s: 0.4, notice: Some("Ctrl-C again kills"), ..Shown::of(&stopping) };
         assert_eq!(line(shown, 80, Paint(false)), "■ stopping  Ctrl-C again kills  next step in 52s  62%");
+    }
+
+    #[test]
+    fn halts_and_silences_are_on_the_line() {
+        let at = |changes| line(Shown::of(&view(changes)), 120, Paint(false));
+        let paused = json!({"phase": "paused", "pause": {"step": "held", "cause": "error_rate"}});
+        assert_eq!(at(paused), "‖ paused  the worker holds  62%  too much of the work failed");
+        let silent = json!({"health": "stale", "progress_age_s": 912.0, "behind_bytes": 3 << 20});
+        let told = at(silent);
+        assert!(told.starts_with("● running  silent for 15m  reader is 3MiB behind  ███"), "{told}");
+        let refused = plain(&view(json!({"refused_lines": 4})));
+        assert!(refused.ends_with("4 lines refused  retries 0/5"), "{refused}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::render::page::Page;
 use crate::render::parts::{amount, said};
 use crate::text::duration::countdown_s;
 use crate::text::paint::Colour;
+use resus_core::api::StoryLine;
 use resus_core::moment::parse_timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -50,10 +51,21 @@ impl Narrator {
         }
     }
 
-    /// Hears `event` and says something if it matters to somebody who watches.
-    pub(crate) fn hear(&mut self, event: &Value) -> Option<Sentence> {
+    /// Hears an event and says something if it matters to somebody who watches.
+    pub(crate) fn hear(&mut self, line: &StoryLine) -> Option<Sentence> {
+        let event = &line.event;
         self.attempt = event.get("attempt").and_then(Value::as_u64).unwrap_or(self.attempt);
         let payload = event.get("payload")?;
+        let as_told = |glyph, colour| sentence(glyph, colour, said(&line.sentence));
+        match line.what.as_str() {
+            "pause_begun" | "pause_escalated" | "paused" => return as_told("‖", Colour::Yellow),
+            "resumed" => return as_told("●", Colour::Green),
+            "checkpoint_requested" => return as_told("→", Colour::Cyan),
+            "checkpoint_undelivered" | "error_rate_exceeded" => return as_told("!", Colour::Yellow),
+            "hung" => return as_told("!", Colour::Red),
+            // What a pause or another attempt made of the status was told by its own event.
+            _ => {}
+        }
         match text(event, "event_type")? {
             "status" => self.status(event, payload),
             "error" => self.error(event, payload),
@@ -171,6 +183,8 @@ fn stopping(payload: &Value) -> String {
     let cause = match text(payload, "cause") {
         Some("startup_timeout") => "the worker did not get ready in time: ",
         Some("cooldown_timeout") => "the worker did not end in time: ",
+        Some("hung") => "the worker hangs: ",
+        Some("release") => "the worker is to leave for the pause: ",
         _ => "stopping: ",
     };
     let act = match text(payload, "signal_sent") {
@@ -195,7 +209,18 @@ mod tests {
         let mut narrator = Narrator::default();
         narrator.counts("game");
         narrator.counts("");
-        events.iter().filter_map(|event| narrator.hear(event)).map(|told| told.line(&page(80))).collect()
+        events
+            .iter()
+            .map(|event| StoryLine {
+                // What the ledger calls the others matters to nobody here.
+                what: text(event, "what").unwrap_or_default().to_owned(),
+                why: "REQUESTED".to_owned(),
+                sentence: "it happened\u{1b}".to_owned(),
+                event: event.clone(),
+            })
+            .filter_map(|line| narrator.hear(&line))
+            .map(|told| told.line(&page(80)))
+            .collect()
     }
 
     fn event(kind: &str, attempt: u32, payload: Value) -> Value {
@@ -278,6 +303,25 @@ mod tests {
             "■ the worker did not get ready in time: killing it at once",
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn pauses_hangs_and_too_many_errors_are_told_as_the_ledger_explains_them() {
+        let called = |what: &str, payload: Value| {
+            let mut event = event("error", 1, payload);
+            event["what"] = json!(what);
+            event
+        };
+        let too_many = json!({"error_code": "ERROR_RATE_EXCEEDED", "message": "12 of 1000"});
+        let told = story(&[
+            called("error_rate_exceeded", too_many),
+            called("pause_begun", json!({"status": "running", "requested_by": "cli"})),
+            called("paused", json!({"status": "paused"})),
+            called("resumed", json!({"status": "running"})),
+            called("hung", json!({"action": "hung"})),
+        ]);
+        let happened = |glyph: &str| format!("{glyph} it happened\\u{{1b}}");
+        assert_eq!(told, ["!", "‖", "‖", "●", "!"].map(happened));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Pieces that several renderings share.
 
+use crate::render::page::Page;
+use crate::text::duration::{age_s, eta_s};
 use crate::text::{number, size};
+use jiff::Timestamp;
 use resus_core::input::CheckpointRef;
 use resus_core::text::one_line;
 use resus_core::view::{ProgressView, RunView};
@@ -56,6 +59,20 @@ pub(crate) fn rate(progress: &ProgressView) -> Option<String> {
     }
 }
 
+/// `eta 19h04m`, and with its range where that is known and says more: `eta 19h04m (18–21h)`.
+pub(crate) fn eta(progress: &ProgressView) -> Option<String> {
+    let text = format!("eta {}", eta_s(progress.eta_s?));
+    let (Some(low), Some(high)) = (progress.eta_low_s, progress.eta_high_s) else { return Some(text) };
+    let (low, high) = (age_s(low), age_s(high));
+    if low == high {
+        return Some(text);
+    }
+    // The unit is the last letter; once is enough where both have the same.
+    let unit = high.get(high.len().saturating_sub(1)..).unwrap_or_default();
+    let low = low.strip_suffix(unit).unwrap_or(&low);
+    Some(format!("{text} ({low}–{high})"))
+}
+
 /// `1/5`: retries made and allowed.
 pub(crate) fn retries(view: &RunView) -> String {
     format!("{}/{}", view.retries, view.retries_max)
@@ -78,6 +95,14 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
 /// `12,400 games`: an amount in the unit of the run's progress.
 pub(crate) fn amount(done: f64, unit: &str) -> String {
     format!("{} {}", number::amount(done), number::unit(&said(unit), done)).trim_end().to_owned()
+}
+
+/// A time of the wire (RFC 3339) on the clock of who reads.
+pub(crate) fn local(time: &str, page: &Page) -> String {
+    match time.parse::<Timestamp>() {
+        Ok(stamp) => stamp.to_zoned(page.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => said(time),
+    }
 }
 
 /// Whether the run is a command rather than a workload that was made for us.
@@ -152,6 +177,20 @@ mod tests {
         assert_eq!(percent(&nearly), Some("99%".into()));
         let odd = progress("", None, Some(0.0));
         assert_eq!((percent(&odd), count(&odd), rate(&odd)), (None, None, None));
+    }
+
+    #[test]
+    fn an_estimate_has_a_range_where_there_is_one() {
+        let at = |eta_s: f64, range: Option<(f64, f64)>| {
+            let (eta_low_s, eta_high_s) = (range.map(|(low, _)| low), range.map(|(_, high)| high));
+            eta(&ProgressView { eta_s: Some(eta_s), eta_low_s, eta_high_s, ..ProgressView::default() })
+        };
+        let hours = |n: f64| n * 3600.0;
+        assert_eq!(at(12.0, None).as_deref(), Some("eta 12s"));
+        assert_eq!(at(hours(19.0), Some((hours(18.2), hours(21.0)))).as_deref(), Some("eta 19h00m (18–21h)"));
+        assert_eq!(at(3720.0, Some((3500.0, 7300.0))).as_deref(), Some("eta 1h02m (58m–2h)"));
+        assert_eq!(at(12.0, Some((12.1, 12.9))).as_deref(), Some("eta 12s"));
+        assert_eq!(eta(&ProgressView::default()), None);
     }
 
     #[test]

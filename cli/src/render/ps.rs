@@ -1,5 +1,6 @@
 //! The table of runs.
 
+use crate::render::health;
 use crate::render::parts::{percent, retries, share, short};
 use crate::text::bar::bar;
 use crate::text::columns::{cut, pad, width};
@@ -45,7 +46,7 @@ pub(crate) fn table(runs: &[RunView], columns: usize, bars: bool, paint: Paint) 
     widths[NAME] = widths[NAME].saturating_sub(total.saturating_sub(columns)).max(NAME_MIN.min(widths[NAME]));
     let mut table = line(&HEAD.map(str::to_owned), &widths, |_, text| paint.on(Colour::Dim, text));
     for (row, run) in rows.iter().zip(runs) {
-        let colour = phase(&run.phase).colour;
+        let colour = health::word(run).map_or(phase(&run.phase).colour, |(_, colour)| colour);
         table.push_str(&line(row, &widths, |column, text| {
             if column == STATUS { paint.on(colour, text) } else { text.to_owned() }
         }));
@@ -63,7 +64,10 @@ fn cells(run: &RunView, bars: bool) -> [String; HEAD.len()] {
     [
         short(&run.run_id).to_owned(),
         run.name.clone(),
-        format!("{} {}", look.glyph, look.word),
+        match health::word(run) {
+            Some((word, _)) => format!("{} {} ({word})", look.glyph, look.word),
+            None => format!("{} {}", look.glyph, look.word),
+        },
         progress.or_else(|| run.progress.done.map(number::amount)).unwrap_or_else(dash),
         run.progress.loss.map_or_else(dash, number::value),
         run.progress.eta_s.map_or_else(dash, eta_s),
@@ -112,6 +116,17 @@ RUN       NAME               STATUS     PROGRESS  LOSS   ETA  RETRIES  AGE
 0000000b  sh                 ✗ failed   —         —      —    5/5      3s
 ";
         assert_eq!(table(&runs(), usize::MAX, false, Paint(false)), expected);
+    }
+
+    #[test]
+    fn a_worker_that_is_silent_stands_out() {
+        let runs = [
+            view(json!({"health": "hung"})),
+            view(json!({"phase": "paused", "health": "ok", "pause": {"step": "held", "cause": "user"}})),
+        ];
+        let told = table(&runs, usize::MAX, false, Paint(true));
+        assert!(told.contains("\x1b[31m● running (hung)\x1b[0m"), "{told}");
+        assert!(told.contains("\x1b[33m‖ paused        \x1b[0m"), "{told}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::render::page::Page;
 use crate::text::paint::Paint;
 use jiff::tz::TimeZone;
+use resus_core::api::StoryLine;
 use resus_core::view::RunView;
 use serde_json::{Value, json};
 
@@ -29,4 +30,18 @@ pub(crate) fn view(changes: Value) -> RunView {
         view.extend(changes);
     }
     serde_json::from_value(view).expect("a view")
+}
+
+/// An event of the sample run, `seq` minutes after its acceptance.
+pub(crate) fn line(seq: u64, what: &str, payload: Value) -> StoryLine {
+    let event = json!({
+        "v": 2, "seq": seq, "training_id": RUN_ID, "attempt": 1, "event_type": "worker",
+        "timestamp": format!("2026-11-22T05:{seq:02}:46.123Z"), "source": "supervisor", "payload": payload,
+    });
+    StoryLine {
+        what: what.to_owned(),
+        why: "REQUESTED".to_owned(),
+        sentence: format!("{what} happened"),
+        event,
+    }
 }

@@ -2,16 +2,15 @@
 
 use crate::render::page::Page;
 use crate::render::parts::{
-    checkpoint, count, counted, is_command, percent, rate, results, retries, said, share, short,
+    checkpoint, count, counted, eta, is_command, local, percent, rate, results, retries, said, share, short,
 };
-use crate::render::{reason, shell};
+use crate::render::{health, pause, reason, shell};
 use crate::text::bar::bar;
 use crate::text::columns::{pad, width};
-use crate::text::duration::{age_s, countdown_s, eta_s, show_s};
+use crate::text::duration::{age_s, countdown_s, show_s};
 use crate::text::number;
 use crate::text::paint::{Colour, phase};
 use crate::text::size;
-use jiff::Timestamp;
 use resus_core::event::Failure;
 use resus_core::failure::signal_name;
 use resus_core::input::Exit;
@@ -40,6 +39,8 @@ fn rows(view: &RunView, page: &Page) -> Vec<(String, String)> {
     row("run", Some(view.run_id.clone()));
     row("workload", Some(format!("{} on {}", view.workload, view.node)));
     row("message", message(view));
+    row("pause", paused(view));
+    row("health", health(view));
     row("progress", progress(view));
     row("stage", view.progress.stage.as_deref().map(said));
     row("loss", view.progress.loss.map(number::value));
@@ -63,6 +64,18 @@ fn message(view: &RunView) -> Option<String> {
     (!matches!(view.phase.as_str(), "failed" | "waiting" | "cancelled")).then(|| said(&view.message))
 }
 
+/// Why the run is to halt, and how far that has come.
+fn paused(view: &RunView) -> Option<String> {
+    let step = pause::step(view.pause.as_ref()?.step);
+    Some(format!("{}; {step}", pause::cause(view)?))
+}
+
+/// What is wrong with the worker's life, or with what we know of it.
+fn health(view: &RunView) -> Option<String> {
+    let parts: Vec<_> = [health::sentence(view), health::behind(view)].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("\n"))
+}
+
 fn progress(view: &RunView) -> Option<String> {
     let progress = &view.progress;
     let parts = [
@@ -70,7 +83,7 @@ fn progress(view: &RunView) -> Option<String> {
         percent(progress),
         count(progress),
         rate(progress),
-        progress.eta_s.map(|eta| format!("eta {}", eta_s(eta))),
+        eta(progress),
     ];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join("  "))
@@ -162,14 +175,6 @@ fn ended(view: &RunView, page: &Page) -> Option<String> {
     let why = reason::ended(view).filter(|_| view.phase == "failed");
     let why = why.map_or_else(String::new, |why| format!(": {why}"));
     Some(format!("{at} ({ago} ago) after {}{why}", show_s(view.duration_s)))
-}
-
-/// A time of the wire (RFC 3339) on the clock of who reads.
-fn local(time: &str, page: &Page) -> String {
-    match time.parse::<Timestamp>() {
-        Ok(stamp) => stamp.to_zoned(page.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
-        Err(_) => said(time),
-    }
 }
 
 #[cfg(test)]

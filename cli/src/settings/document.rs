@@ -70,7 +70,7 @@ impl<'t> Source<'t> {
             contract: Contract::Opaque,
             policy: settings.policy.clone(),
             flow: None,
-            exit_codes: std::collections::BTreeMap::new(),
+            exit_codes: BTreeMap::new(),
         };
         for error in probe.validate().err().unwrap_or_default() {
             let SpecError::Range { key: name, value, min, max } = error else {

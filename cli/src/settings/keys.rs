@@ -19,6 +19,10 @@ pub(super) enum Form {
     TimeOrNever(fn(&mut Settings, u64), u64, u64),
     /// A whole number; one that does not fit into 32 bits is refused.
     Count(fn(&mut Settings, u32)),
+    /// A whole number of up to 64 bits.
+    Number(fn(&mut Settings, u64)),
+    /// A share in percent, kept in thousandths.
+    Share(fn(&mut Settings, u32)),
     /// A factor, kept in hundredths.
     Factor(fn(&mut Settings, u32)),
     /// A size in bytes, with the smallest and the largest that make sense.
@@ -45,6 +49,14 @@ pub(super) const KEYS: &[Key] = &[
     key("stop.kill_wait", Form::Time(|s, ms| s.policy.kill_wait_ms = ms)),
     key("watchdog.startup_timeout", Form::Time(|s, ms| s.policy.startup_timeout_ms = ms)),
     key("watchdog.cooldown_timeout", Form::Time(|s, ms| s.policy.cooldown_timeout_ms = ms)),
+    key("watchdog.heartbeat_timeout", Form::Time(|s, ms| s.policy.heartbeat_timeout_ms = ms)),
+    key("watchdog.progress_timeout", Form::Time(|s, ms| s.policy.progress_timeout_ms = ms)),
+    key("watchdog.hang_grace", Form::Time(|s, ms| s.policy.hang_grace_ms = ms)),
+    key("pause.hold_wait", Form::Time(|s, ms| s.policy.pause_hold_ms = ms)),
+    key("pause.release_wait", Form::Time(|s, ms| s.policy.pause_release_ms = ms)),
+    key("errors.max_share", Form::Share(|s, n| s.policy.errors.max_share_permille = n)),
+    key("errors.window", Form::Number(|s, n| s.policy.errors.window = n)),
+    key("errors.min_sample", Form::Number(|s, n| s.policy.errors.min_sample = n)),
     key("checkpoint.keep", Form::Count(|s, n| s.policy.keep_checkpoints = n)),
     // A daemon that ends sooner would be gone between a command's two questions.
     key("daemon.idle_exit", Form::TimeOrNever(|s, ms| s.idle_exit_ms = ms, 1_000, 400 * 86_400_000)),

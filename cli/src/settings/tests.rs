@@ -13,8 +13,10 @@ fn the_default_file_says_what_the_code_says() {
     let mut base = Settings::built_in().expect("the defaults are valid");
     for key in KEYS {
         match key.form {
-            Form::Time(put) | Form::TimeOrNever(put, ..) | Form::Size(put, ..) => put(&mut base, 1),
-            Form::Count(put) | Form::Factor(put) => put(&mut base, 1),
+            Form::Time(put) | Form::TimeOrNever(put, ..) | Form::Size(put, ..) | Form::Number(put) => {
+                put(&mut base, 1);
+            }
+            Form::Count(put) | Form::Factor(put) | Form::Share(put) => put(&mut base, 1),
             Form::Node => base.node = Some(Slug::new("scrambled").expect("a slug")),
         }
     }
@@ -52,6 +54,34 @@ fn every_fault_is_told_at_once_with_its_place() {
         "c.toml:11:9: stop.grace: a time is text with a unit, e.g. \"30s\", not 60",
     ];
     assert_eq!(faults, expected);
+}
+
+#[test]
+fn watchdog_pause_and_errors_are_set_in_their_own_units() {
+    let read = over_defaults(
+        "[watchdog]\nheartbeat_timeout = '2m'\nprogress_timeout = '0s'\nhang_grace = '5s'\n\
+         [pause]\nhold_wait = '1s'\nrelease_wait = '3m'\n\
+         [errors]\nmax_share = '0.5%'\nwindow = 5000\nmin_sample = 200\n",
+    )
+    .expect("valid");
+    let policy = read.policy;
+    assert_eq!(
+        [policy.heartbeat_timeout_ms, policy.progress_timeout_ms, policy.hang_grace_ms],
+        [120_000, 0, 5_000]
+    );
+    assert_eq!([policy.pause_hold_ms, policy.pause_release_ms], [1_000, 180_000]);
+    let errors = policy.errors;
+    assert_eq!((errors.max_share_permille, errors.window, errors.min_sample), (5, 5_000, 200));
+    let faults =
+        over_defaults("[errors]\nmax_share = 0.01\nwindow = 7\nmin_sample = '9'\n").expect_err("faulty");
+    assert_eq!(
+        faults,
+        [
+            "c.toml:2:13: errors.max_share: a share is text with a percent sign, e.g. \"1%\", not 0.01",
+            "c.toml:3:10: errors.window: 7 is not between 100 and 1000000000000",
+            "c.toml:4:14: errors.min_sample: \"9\" is not a whole number of 0 or more",
+        ]
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::settings::Settings;
 use crate::settings::keys::{self, Form};
-use crate::text::{duration, size};
+use crate::text::{duration, share, size};
 use resus_core::ids::Slug;
 use toml::de::DeValue;
 
@@ -12,6 +12,8 @@ pub(super) fn put(settings: &mut Settings, form: &Form, value: &DeValue<'_>) -> 
         Form::Time(put) => put(settings, time(value)?),
         Form::TimeOrNever(put, min, max) => put(settings, time_or_never(value, *min, *max)?),
         Form::Count(put) => put(settings, count(value)?),
+        Form::Number(put) => put(settings, number(value)?),
+        Form::Share(put) => put(settings, share_of(value)?),
         Form::Factor(put) => put(settings, factor(value)?),
         Form::Size(put, min, max) => put(settings, size_between(value, *min, *max)?),
         Form::Node => settings.node = node(value)?,
@@ -39,6 +41,19 @@ fn count(value: &DeValue<'_>) -> Result<u32, String> {
     let wrong = || format!("{} is not a whole number from 0 to {}", a(value), u32::MAX);
     let integer = value.as_integer().ok_or_else(wrong)?;
     u32::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| wrong())
+}
+
+fn number(value: &DeValue<'_>) -> Result<u64, String> {
+    let wrong = || format!("{} is not a whole number of 0 or more", a(value));
+    let integer = value.as_integer().ok_or_else(wrong)?;
+    u64::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| wrong())
+}
+
+fn share_of(value: &DeValue<'_>) -> Result<u32, String> {
+    let Some(text) = value.as_str() else {
+        return Err(format!("a share is text with a percent sign, e.g. \"1%\", not {}", a(value)));
+    };
+    share::parse_permille(text).map_err(|error| error.to_string())
 }
 
 fn factor(value: &DeValue<'_>) -> Result<u32, String> {
@@ -83,7 +98,8 @@ pub(super) fn show(name: &str, number: u64) -> String {
         Some(Form::Time(_) | Form::TimeOrNever(..)) => format!("{:?}", duration::exact(number)),
         Some(Form::Factor(_)) => format!("{:.2}", number as f64 / 100.0),
         Some(Form::Size(..)) => format!("{:?}", size::show(number)),
-        Some(Form::Count(_) | Form::Node) | None => number.to_string(),
+        Some(Form::Share(_)) => format!("{:?}", share::show_permille(number)),
+        Some(Form::Count(_) | Form::Number(_) | Form::Node) | None => number.to_string(),
     }
 }
 

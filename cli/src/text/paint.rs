@@ -57,6 +57,8 @@ pub(crate) fn phase(phase: &str) -> PhaseLook {
     match phase {
         "preparing" => look("◌", "preparing", Colour::Cyan),
         "running" => look("●", "running", Colour::Green),
+        "pausing" => look("◑", "pausing", Colour::Yellow),
+        "paused" => look("‖", "paused", Colour::Yellow),
         "cooling_down" => look("◐", "finishing", Colour::Green),
         "stopping" => look("■", "stopping", Colour::Yellow),
         "waiting" => look("↻", "waiting", Colour::Yellow),

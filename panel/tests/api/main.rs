@@ -7,4 +7,5 @@ mod refusals;
 mod rig;
 mod runs;
 mod socket;
+mod stream;
 mod waits;

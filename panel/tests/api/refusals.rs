@@ -85,6 +85,8 @@ async fn parameters_that_do_not_fit_are_refused() {
         "/v2/runs/othello?wait_ms=soon",
         "/v2/runs/othello?sinse=1",
         "/v2/runs/othello/events?limit=4294967296",
+        "/v2/runs/othello/story?limit=x",
+        "/v2/stream?runs=othello",
         "/v2/runs/othello/output?offset=18446744073709551616",
         "/v2/runs/othello/output?attempt=0",
     ] {

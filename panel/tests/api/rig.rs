@@ -4,15 +4,17 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Submission};
+use resus_core::api::{
+    CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, StoryLine, Submission,
+};
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
-use resus_panel::{Desk, Panel, router};
+use resus_panel::{Desk, Heard, Listen, Panel, router};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 pub const RUN_ID: &str = "0193a5c2-7c11-7aa0-9f00-3f2b8c1d9e77";
 
@@ -24,6 +26,8 @@ pub struct FakeDesk {
     pub ended: Arc<Mutex<bool>>,
     pub degraded: Arc<Mutex<Option<String>>>,
     pub asked: Arc<Mutex<Vec<String>>>,
+    /// What is published; a few messages are kept for a slow listener.
+    pub bus: broadcast::Sender<Arc<str>>,
 }
 
 impl FakeDesk {
@@ -34,6 +38,7 @@ impl FakeDesk {
             ended: Arc::default(),
             degraded: Arc::default(),
             asked: Arc::default(),
+            bus: broadcast::Sender::new(4),
         }
     }
 
@@ -68,7 +73,21 @@ pub fn view() -> RunView {
     serde_json::from_value(view).expect("a view")
 }
 
+pub struct FakeListener(broadcast::Receiver<Arc<str>>);
+
+impl Listen for FakeListener {
+    async fn next(&mut self) -> Heard {
+        match self.0.recv().await {
+            Ok(event) => Heard::Event(event),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Heard::Missed(missed),
+            Err(broadcast::error::RecvError::Closed) => Heard::Over,
+        }
+    }
+}
+
 impl Desk for FakeDesk {
+    type Listener = FakeListener;
+
     async fn submit(&self, submission: Submission) -> Result<RunView, Problem> {
         self.note(format!("submit {}", submission.workload.unwrap_or_default()));
         Ok(view())
@@ -101,6 +120,20 @@ impl Desk for FakeDesk {
     async fn events(&self, selector: &str, after_seq: u64, limit: u32) -> Result<Vec<Value>, Problem> {
         self.note(format!("events {selector} {after_seq} {limit}"));
         Ok(vec![json!({"v": 2, "seq": after_seq + 1})])
+    }
+
+    async fn story(&self, selector: &str, after_seq: u64, limit: u32) -> Result<Vec<StoryLine>, Problem> {
+        self.note(format!("story {selector} {after_seq} {limit}"));
+        let event = json!({"v": 2, "seq": after_seq + 1});
+        Ok(vec![StoryLine { what: "adopted".into(), why: "TAKEN_OVER".into(), sentence: "s".into(), event }])
+    }
+
+    fn attended(&self) {
+        self.note("attended".into());
+    }
+
+    fn listen(&self) -> FakeListener {
+        FakeListener(self.bus.subscribe())
     }
 
     async fn output(

@@ -47,6 +47,15 @@ async fn events_come_in_pages_of_a_bounded_size() {
 }
 
 #[tokio::test]
+async fn a_story_comes_in_pages_with_its_envelopes() {
+    let desk = FakeDesk::new();
+    let page = get(&desk, "/v2/runs/othello/story?after=3&limit=99999").await;
+    let line = json!({"what": "adopted", "why": "TAKEN_OVER", "sentence": "s", "event": {"v": 2, "seq": 4}});
+    assert_eq!(page.json(), json!({"lines": [line]}));
+    assert_eq!(desk.asked(), ["story othello 3 1000"]);
+}
+
+#[tokio::test]
 async fn output_is_raw_bytes_with_a_description() {
     let desk = FakeDesk::new();
     *desk.output.lock().unwrap() = b"ab\x00\xffcd".to_vec();

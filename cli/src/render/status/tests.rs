@@ -32,6 +32,23 @@ fn a_run_in_training() {
 }
 
 #[test]
+fn a_run_that_is_halted_or_silent_says_so() {
+    let view = view(json!({
+        "phase": "paused", "pause": {"step": "frozen", "cause": "user", "requested_by": "anna"},
+        "health": "stale", "progress_age_s": 912.0, "behind_bytes": 3 << 20, "metrics": {},
+        "progress": {"unit": "game", "eta_s": 68400.0, "eta_low_s": 64800.0, "eta_high_s": 75600.0},
+    }));
+    let told = block(&view, &page(usize::MAX));
+    let expected = "\
+  pause       asked for by anna; the worker is frozen where it was and keeps its memory
+  health      it has been silent for a while; no progress for 15m
+              reader is 3MiB behind
+  progress    eta 19h00m (18–21h)
+";
+    assert!(told.contains(expected), "{told}");
+}
+
+#[test]
 fn a_run_that_failed_says_what_to_look_at() {
     let view = view(json!({
         "phase": "failed", "status": "error", "failures": 6, "retries": 5, "pid": null, "metrics": {},
