@@ -4,6 +4,7 @@ pub use resus_actors::door::Heard;
 use resus_core::api::{
     CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, StoryLine, Submission,
 };
+use resus_core::telemetry::history::Curves;
 use resus_core::view::RunView;
 use serde_json::Value;
 use std::future::Future;
@@ -47,6 +48,8 @@ pub trait Desk: Clone + Send + Sync + 'static {
         after_seq: u64,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<StoryLine>, Problem>> + Send;
+    /// The curves of a run over all its attempts.
+    fn curves(&self, selector: &str) -> impl Future<Output = Result<Curves, Problem>> + Send;
     /// Somebody is there who asks nothing: the daemon is not idle.
     fn attended(&self);
     /// Hears everything that is published from now on, of all runs.

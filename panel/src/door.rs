@@ -10,6 +10,7 @@ use resus_core::api::{
     CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, StoryLine, Submission,
 };
 use resus_core::exit::ExitCode;
+use resus_core::telemetry::history::Curves;
 use resus_core::view::RunView;
 use serde_json::Value;
 use std::sync::Arc;
@@ -76,6 +77,10 @@ impl Desk for Front {
                 problem(StatusCode::INTERNAL_SERVER_ERROR, ExitCode::Bug, format!("run {run_id}: {error}"))
             }
         })
+    }
+
+    async fn curves(&self, selector: &str) -> Result<Curves, Problem> {
+        self.door.curves(selector).await
     }
 
     fn attended(&self) {

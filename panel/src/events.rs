@@ -1,4 +1,4 @@
-//! The ledger events of a run.
+//! The ledger events of a run, and its curves.
 
 use crate::answer::{Refusal, json};
 use crate::desk::Desk;
@@ -34,6 +34,14 @@ impl Page {
 struct Events {
     /// In their order, as PULSE envelopes.
     events: Vec<Value>,
+}
+
+/// `GET /v2/runs/{run}/curves`: points by metric, oldest first, undone ones marked.
+pub(crate) async fn curves<D: Desk>(
+    State(panel): State<Panel<D>>,
+    Selector(run): Selector,
+) -> Result<Response, Refusal> {
+    Ok(json(StatusCode::OK, &panel.desk.curves(&run).await?))
 }
 
 /// `GET /v2/runs/{run}/events?after=SEQ&limit=N`

@@ -72,6 +72,7 @@ pub fn router<D: Desk>(panel: Panel<D>) -> Router {
         .route("/v2/runs/{run}", get(runs::one::<D>))
         .route("/v2/runs/{run}/command", post(runs::command::<D>))
         .route("/v2/runs/{run}/events", get(events::after::<D>))
+        .route("/v2/runs/{run}/curves", get(events::curves::<D>))
         .route("/v2/runs/{run}/story", get(story::after::<D>))
         .route("/v2/stream", get(stream::live::<D>))
         .route("/v2/runs/{run}/output", get(output::piece::<D>))

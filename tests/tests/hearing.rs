@@ -327,3 +327,47 @@ fn a_worker_that_closes_its_output_is_not_taken_for_dead() {
     let run = home.until(&id, "the end", |run| run["ended_at"].is_string());
     assert_eq!((&run["last_exit"]["code"], stages(&home, &id).len()), (&json!(7), 2));
 }
+
+fn curve(home: &Home, id: &str) -> Vec<Value> {
+    let (status, text) = home.http("GET", &format!("/v2/runs/{id}/curves"), None);
+    assert_eq!(status, 200, "{text}");
+    serde_json::from_str::<Value>(&text).unwrap()["loss"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_curve_goes_on_over_attempts_and_daemons_and_marks_what_was_undone() {
+    let home = Home::new();
+    let id = home.submit(&[
+        "--backoff",
+        "0s",
+        "fake",
+        "--set",
+        "steps=60",
+        "--set",
+        "step_ms=20",
+        "--set",
+        "checkpoint_every=10",
+        "--set",
+        "crash_at=26",
+        "--set",
+        "crash_times=1",
+    ]);
+    let _run = home.until(&id, "attempt 2 beyond the crash", |run| {
+        run["attempt"] == 2 && run["progress"]["done"].as_f64().is_some_and(|done| done >= 30.0)
+    });
+    home.resus(&["daemon", "stop"]).expect_code(0);
+    home.resus(&["wait", &id]).expect_code(0);
+    let points = curve(&home, &id);
+    let of = |attempt: u32| points.iter().filter(move |point| point["attempt"] == attempt);
+    let undone: Vec<f64> = of(1)
+        .filter(|point| point["rolled_back"] == true)
+        .map(|point| point["x"].as_f64().unwrap())
+        .collect();
+    assert!(!undone.is_empty() && undone.iter().all(|x| (20.0..26.0).contains(x)), "{undone:?}");
+    assert!(of(2).all(|point| point["rolled_back"].is_null() && point["x"].as_f64().unwrap() > 20.0));
+    assert_eq!(points.last().unwrap()["x"], 60.0);
+    // Ended, and another daemon later, it is the same.
+    home.kill_daemon();
+    home.resus(&["ps"]).expect_code(0);
+    assert_eq!(curve(&home, &id), points);
+}

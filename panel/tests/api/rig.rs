@@ -8,6 +8,7 @@ use resus_core::api::{
     CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, StoryLine, Submission,
 };
 use resus_core::exit::ExitCode;
+use resus_core::telemetry::history::Curves;
 use resus_core::view::RunView;
 use resus_panel::{Desk, Heard, Listen, Panel, router};
 use serde_json::{Value, json};
@@ -126,6 +127,11 @@ impl Desk for FakeDesk {
         self.note(format!("story {selector} {after_seq} {limit}"));
         let event = json!({"v": 2, "seq": after_seq + 1});
         Ok(vec![StoryLine { what: "adopted".into(), why: "TAKEN_OVER".into(), sentence: "s".into(), event }])
+    }
+
+    async fn curves(&self, selector: &str) -> Result<Curves, Problem> {
+        self.note(format!("curves {selector}"));
+        Ok(Curves::from([("loss".into(), Vec::new())]))
     }
 
     fn attended(&self) {

@@ -47,6 +47,13 @@ async fn events_come_in_pages_of_a_bounded_size() {
 }
 
 #[tokio::test]
+async fn curves_are_given_by_name() {
+    let desk = FakeDesk::new();
+    assert_eq!(get(&desk, "/v2/runs/othello/curves").await.json(), json!({"loss": []}));
+    assert_eq!(desk.asked(), ["curves othello"]);
+}
+
+#[tokio::test]
 async fn a_story_comes_in_pages_with_its_envelopes() {
     let desk = FakeDesk::new();
     let page = get(&desk, "/v2/runs/othello/story?after=3&limit=99999").await;
