@@ -7,6 +7,7 @@ use resus_core::api::{
     CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, StoryLine, Submission,
 };
 use resus_core::exit::ExitCode;
+use resus_core::telemetry::history::Curves;
 use resus_core::view::RunView;
 use resus_panel::{Desk, Heard, Listen};
 use resus_store::StateDir;
@@ -127,6 +128,10 @@ impl Desk for FakeDesk {
         let lines = self.lines.lock().unwrap();
         let after = usize::try_from(after_seq).unwrap();
         Ok(lines.iter().skip(after).take(PAGE).map(|line| line.event.clone()).collect())
+    }
+
+    async fn curves(&self, _: &str) -> Result<Curves, Problem> {
+        Ok(Curves::new())
     }
 
     async fn story(&self, _: &str, after_seq: u64, _: u32) -> Result<Vec<StoryLine>, Problem> {

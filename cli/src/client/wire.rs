@@ -113,9 +113,18 @@ impl Client {
     }
 }
 
+/// What a daemon says to an address that it does not know.
+const NO_SUCH_ROUTE: &str = "urn:resus:no-such-route";
+
 /// An answer that is not a good one.
 fn refused<T>(status: StatusCode, body: &[u8]) -> Result<T, ClientError> {
     Err(match serde_json::from_slice::<Problem>(body) {
+        // We ask for nothing that a daemon of our own build does not have.
+        Ok(problem) if problem.kind == NO_SUCH_ROUTE && problem.hint.is_none() => {
+            let hint =
+                Some("the daemon is of another build: resus daemon restart (trainings go on)".to_owned());
+            ClientError::Refused(Box::new(Problem { hint, ..problem }))
+        }
         Ok(problem) => ClientError::Refused(Box::new(problem)),
         Err(_) => ClientError::Foreign { what: format!("an answer with status {status}") },
     })
@@ -150,6 +159,18 @@ pub(super) fn segment(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_the_daemon_does_not_know_means_that_it_is_of_another_build() {
+        let problem = |kind: &str| {
+            let json = serde_json::json!({"type": kind, "title": "t", "status": 404, "detail": "d", "exit_code": 10});
+            let refused = refused::<()>(StatusCode::NOT_FOUND, json.to_string().as_bytes());
+            let Err(ClientError::Refused(problem)) = refused else { panic!("not refused") };
+            problem.hint
+        };
+        assert!(problem(NO_SUCH_ROUTE).is_some_and(|hint| hint.contains("resus daemon restart")));
+        assert_eq!(problem("urn:resus:not-found"), None);
+    }
 
     #[test]
     fn any_text_becomes_one_segment() {

@@ -3,12 +3,15 @@
 //! A line is believed in its known fields and refused as a whole when a required one is
 //! missing; unknown fields are ignored, unknown event types are counted, nothing is fatal.
 
+mod dialect;
+
 use crate::codes::Code;
 use crate::input::CheckpointRef;
 use crate::moment::parse_timestamp;
 use crate::pulse::v2::{ERROR_MESSAGE_BYTES_MAX, EVENT_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::pulse::word::{DETAILS_BYTES_MAX, Numbers, Outcome, Word, WorkerError};
 use crate::text::one_line;
+use dialect::translate;
 use serde_json::{Map, Value};
 
 /// Most metrics kept of one line.
@@ -149,10 +152,8 @@ pub fn parse(bytes: &[u8]) -> Result<Line, LineError> {
     let Value::Object(object) = value else {
         return Err(LineError::Json { reason: "it is another JSON value".to_owned() });
     };
-    let event_type = object.get("event_type").and_then(Value::as_str).unwrap_or_default();
-    let empty = Map::new();
-    let payload = object.get("payload").and_then(Value::as_object).unwrap_or(&empty);
-    let said = said(event_type, payload)?;
+    let (event_type, payload) = translate(&object);
+    let said = said(event_type, &payload)?;
     Ok(Line {
         n: object.get("n").and_then(Value::as_u64),
         unix_ms: object.get("timestamp").and_then(parse_timestamp),

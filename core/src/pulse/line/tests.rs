@@ -111,3 +111,54 @@ fn an_errors_details_are_kept_within_their_size() {
     let (left, _) = told(&Value::Object(many), &1.into());
     assert!(left.unwrap().get("left_out_bytes").and_then(Value::as_u64).unwrap() > 36_000);
 }
+
+#[test]
+fn older_emitters_are_understood() {
+    let ours = |text: &str| said_by(text);
+    let same: [(&str, &str); 9] = [
+        (
+            r#"{"event_type":"stage_change","run_id":"x","timestamp":"2026-01-21T19:32:13.024320+00:00","previous_stage":null,"new_stage":"training"}"#,
+            r#"{"event_type":"stage_change","payload":{"new_stage":"training"}}"#,
+        ),
+        (
+            r#"{"event_type":"progress","run_id":"x","stage":"ranking","progress_pct":40,"current_target":"a","targets_complete":2,"targets_total":5,"message":"m"}"#,
+            r#"{"event_type":"progress","payload":{"unit":"target","done":2,"total":5,"stage":"ranking","current_target":"a","message":"m"}}"#,
+        ),
+        (
+            r#"{"event_type":"progress","stage":"init","progress_pct":40.5,"targets_complete":0,"targets_total":0}"#,
+            r#"{"event_type":"progress","payload":{"unit":"percent","done":40.5,"total":100,"stage":"init"}}"#,
+        ),
+        (
+            r#"{"event_type":"target_complete","target":"a","status":"success","models_trained":3,"best_auc":0.7,"duration_seconds":1.5}"#,
+            r#"{"event_type":"target_complete","payload":{"target":"a","status":"success","models_trained":3,"best_auc":0.7,"duration_seconds":1.5}}"#,
+        ),
+        (
+            r#"{"event_type":"error","error_message":"no memory","error_type":"cuda_oom","recoverable":false,"target":"a"}"#,
+            r#"{"event_type":"error","payload":{"error_code":"CUDA_OOM","message":"no memory","is_retryable":false,"target":"a"}}"#,
+        ),
+        (
+            r#"{"event_type":"error","error_message":"odd","error_type":"odd thing","recoverable":true}"#,
+            r#"{"event_type":"error","payload":{"error_code":"APP_ODD_THING","message":"odd","is_retryable":true}}"#,
+        ),
+        (
+            r#"{"event_type":"status_changed","training_id":"t","payload":{"status":"preparing","message":"m"}}"#,
+            r#"{"event_type":"status","payload":{"status":"preparing","message":"m"}}"#,
+        ),
+        (
+            r#"{"event_type":"completed","payload":{"epochs_completed":3,"final_loss":0.5,"duration_seconds":9}}"#,
+            r#"{"event_type":"run_complete","payload":{"status":"success","epochs_completed":3,"final_loss":0.5,"duration_seconds":9}}"#,
+        ),
+        (
+            r#"{"event_type":"cancelled","payload":{"reason":"user_request"}}"#,
+            r#"{"event_type":"run_complete","payload":{"status":"cancelled","message":"user_request"}}"#,
+        ),
+    ];
+    for (theirs, expected) in same {
+        assert_eq!(ours(theirs), ours(expected), "{theirs}");
+    }
+    let draft = said_by(
+        r#"{"event_type":"metric","payload":{"step":7,"loss":0.5,"tokens_per_second":12,"note":"x"}}"#,
+    );
+    let metrics = Numbers::from([("loss".into(), Some(0.5)), ("tokens_per_second".into(), Some(12.0))]);
+    assert_eq!(draft, Said::Telemetry(Telemetry::Metric { step: Some(7.0), metrics }));
+}
