@@ -14,7 +14,7 @@ use crate::identity::ProcessId;
 use crate::machine::{ClientId, Millis};
 use crate::tree::Tree;
 
-/// How long a tree may take to stop. A process in uninterruptible sleep does not before that.
+/// How long a tree may take to stop.
 const FREEZE_MS: Millis = 2_000;
 /// Time between two looks at it.
 const LOOK_MS: Millis = 2;
@@ -30,6 +30,8 @@ pub(crate) struct Freezing {
     pub(crate) askers: Vec<ClientId>,
     /// Who was sent SIGSTOP.
     told: BTreeSet<ProcessId>,
+    /// Who slept uninterruptibly at the last look, although told.
+    asleep: BTreeSet<ProcessId>,
     due: Millis,
     deadline: Millis,
 }
@@ -47,7 +49,8 @@ pub(crate) enum Frozen {
 
 impl Freezing {
     pub(crate) fn new(attempt: u32, asker: ClientId, now: Millis) -> Self {
-        Self { attempt, askers: vec![asker], told: BTreeSet::new(), due: now, deadline: now + FREEZE_MS }
+        let (told, asleep) = (BTreeSet::new(), BTreeSet::new());
+        Self { attempt, askers: vec![asker], told, asleep, due: now, deadline: now + FREEZE_MS }
     }
 
     /// When to look next.
@@ -77,11 +80,21 @@ impl Freezing {
     fn stop_all(&mut self, tree: &Tree) -> Result<usize, String> {
         let family = tree.members().map_err(|error| format!("look at the process tree: {error}"))?;
         let mut running = usize::from(family.moved);
+        let asleep_before = std::mem::take(&mut self.asleep);
         for Member { id, stat } in family.members.into_iter().filter(|member| member.stat.is_alive()) {
             // A process whose main thread has ended never shows as stopped; being told has to do.
             let main_thread_ended = stat.state == b'Z' && self.told.contains(&id);
             if stat.is_halted() || main_thread_ended {
                 continue;
+            }
+            // It runs nothing of its own any more: it stops before it would. A parent that waits
+            // for a child's exec (vfork) sleeps like this for as long as the child is stopped.
+            // Seen twice, because a fork in progress looks the same for an instant.
+            if stat.state == b'D' && self.told.contains(&id) {
+                self.asleep.insert(id);
+                if asleep_before.contains(&id) {
+                    continue;
+                }
             }
             running += 1;
             family::signal(id, Signal::STOP).map_err(|error| format!("stop process {}: {error}", id.pid))?;
