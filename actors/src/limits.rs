@@ -43,6 +43,12 @@ pub const EVENTS_KEPT_BYTES: u64 = 1 << 20;
 /// than the line.
 pub const EVENTS_FREE_STEP: u64 = 1 << 20;
 
+/// A worker that has to go on and does not listen is told again after this, so many times: the
+/// SDKs connect again within a second or so.
+pub const GO_ON_RETRY: Duration = Duration::from_millis(500);
+/// See [`GO_ON_RETRY`]; then it is told to the Supervisor.
+pub const GO_ON_TRIES: u32 = 60;
+
 /// A hung worker is looked at for at most this long before it is killed.
 pub const EVIDENCE_DEADLINE: Duration = Duration::from_secs(1);
 

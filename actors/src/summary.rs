@@ -95,6 +95,7 @@ impl Summary for WorkerMsg {
         match self {
             Self::Order(order) => order.summary(),
             Self::AttachAgain { attempt } => format!("attach again to attempt {attempt}"),
+            Self::GoOnAgain { attempt, .. } => format!("tell attempt {attempt} again to go on"),
             Self::Shim { .. } => "a reply of the shim".to_owned(),
             Self::LinkLost { .. } => "the shim is gone".to_owned(),
             Self::AdoptedGone { attempt } => format!("the adopted worker of attempt {attempt} is gone"),

@@ -39,6 +39,8 @@ struct Lanes {
     lanes: BTreeMap<RunId, Lane>,
     interval_ms: u64,
     counted_mono_ms: Option<u64>,
+    /// Newest tick of any lane that has been given up: a run that is reopened goes on behind it.
+    newest_tick: u64,
 }
 
 impl Lanes {
@@ -83,6 +85,29 @@ impl Telemetry {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The lane of a run, begun by `attempt` if there is none.
+    fn lane<'a>(
+        &self,
+        lanes: &'a mut Lanes,
+        run_id: &RunId,
+        attempt: Attempt,
+        now_unix_ms: u64,
+    ) -> &'a mut Lane {
+        let first_tick = lanes.newest_tick.max(u64::from(self.generation) << 32);
+        lanes.lanes.entry(run_id.clone()).or_insert_with(|| Lane {
+            attempt,
+            coalescer: Coalescer::after(first_tick),
+            heard_unix_ms: now_unix_ms,
+        })
+    }
+
+    fn give_up(&self, run_id: &RunId) {
+        let mut lanes = self.lock();
+        if let Some(lane) = lanes.lanes.remove(run_id) {
+            lanes.newest_tick = lanes.newest_tick.max(lane.coalescer.tick());
+        }
+    }
+
     /// Takes in what an attempt said; that of an older attempt is ignored.
     pub(crate) async fn hear(&self, run_id: &RunId, attempt: Attempt, heard: Vec<Heard>) {
         if heard.is_empty() || !self.board.fold(run_id, attempt, heard.clone()) {
@@ -96,11 +121,7 @@ impl Telemetry {
         let waits = {
             let mut lanes = self.lock();
             let interval_ms = lanes.interval_ms(now.mono_ms);
-            let lane = lanes.lanes.entry(run_id.clone()).or_insert_with(|| Lane {
-                attempt,
-                coalescer: Coalescer::new(self.generation),
-                heard_unix_ms: now.unix_ms,
-            });
+            let lane = self.lane(&mut lanes, run_id, attempt, now.unix_ms);
             if lane.attempt != attempt {
                 out.extend(
                     lane.coalescer.flush(now.mono_ms).into_iter().map(|emission| (lane.attempt, emission)),
@@ -136,7 +157,7 @@ impl Telemetry {
         }
         // Should a late word come after its end, it begins a lane that nobody waits for.
         if self.board.run(run_id).is_none_or(|run| run.phase.is_terminal()) {
-            self.lock().lanes.remove(run_id);
+            self.give_up(run_id);
             self.curves.settle(run_id).await;
         }
     }
@@ -151,15 +172,13 @@ impl Telemetry {
                 let emissions = {
                     let mut lanes = self.lock();
                     let interval_ms = lanes.interval_ms(now.mono_ms);
-                    let lane = lanes.lanes.entry(run_id.clone()).or_insert_with(|| Lane {
-                        attempt,
-                        coalescer: Coalescer::new(self.generation),
-                        heard_unix_ms: now.unix_ms,
-                    });
-                    lane.coalescer.put(Said::Heartbeat, None, now.mono_ms, interval_ms)
+                    let lane = self.lane(&mut lanes, &run_id, attempt, now.unix_ms);
+                    let due = lane.coalescer.put(Said::Heartbeat, None, now.mono_ms, interval_ms);
+                    (lane.attempt, lane.heard_unix_ms, due)
                 };
+                let (attempt, heard_unix_ms, emissions) = emissions;
                 for emission in emissions {
-                    self.publish(&run_id, attempt, &emission, now.unix_ms).await;
+                    self.publish(&run_id, attempt, &emission, heard_unix_ms).await;
                 }
             }
         }

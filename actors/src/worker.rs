@@ -68,6 +68,11 @@ pub(crate) enum WorkerMsg {
         link: u64,
         reply: Box<Reply>,
     },
+    /// The worker did not listen when it was told to go on.
+    GoOnAgain {
+        attempt: Attempt,
+        tries: u32,
+    },
     /// The connection is gone.
     LinkLost {
         link: u64,
@@ -96,6 +101,9 @@ pub(crate) struct WorkerState {
     reader: Option<tokio::task::JoinHandle<()>>,
     /// Asked over the control channel and not answered yet, in that order.
     asked: VecDeque<Ask>,
+    /// The newest of them, and how often a worker that was told to go on has been told again.
+    newest_ask: Option<Ask>,
+    tries: u32,
     /// The attempt being watched.
     attempt: Attempt,
     /// Its worker, once it has been started.
@@ -145,6 +153,8 @@ impl Actor for Worker {
             link_number: 0,
             reader: None,
             asked: VecDeque::new(),
+            newest_ask: None,
+            tries: 0,
             attempt: Attempt(0),
             pid: None,
             tail: None,
@@ -172,6 +182,10 @@ impl Actor for Worker {
                 watching::attach(&myself, state, attempt, state.upto).await;
             }
             WorkerMsg::AttachAgain { .. } => {}
+            WorkerMsg::GoOnAgain { attempt, tries } if attempt == state.attempt => {
+                orders::go_on_again(state, attempt, tries).await;
+            }
+            WorkerMsg::GoOnAgain { .. } => {}
             WorkerMsg::Shim { link, reply } if link == state.link_number => {
                 watching::hear(&myself, state, *reply);
             }

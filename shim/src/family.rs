@@ -66,7 +66,8 @@ fn child(pid: u32, parents: &[ProcessId]) -> io::Result<Option<Member>> {
 pub(crate) fn session(leader: ProcessId, proven_ticks: u64) -> io::Result<Vec<Member>> {
     let mut members = Vec::new();
     for pid in proc::everybody()? {
-        let Some(stat) = look(pid)?.filter(|stat| stat.session == leader.pid) else { continue };
+        // Strangers may be closed to us (hidepid=1); whoever we may signal is readable.
+        let Some(stat) = look(pid).ok().flatten().filter(|stat| stat.session == leader.pid) else { continue };
         let id = ProcessId { pid, start_ticks: stat.start_ticks };
         if id != leader {
             members.push(Member { id, stat });

@@ -104,8 +104,10 @@ impl Freezing {
     }
 }
 
-/// Continues every stopped process of the tree.
+/// Continues every stopped process of the tree, also if one of them can't be: half a worker is
+/// worse off than none of it. Tells the first that could not.
 pub(crate) fn thaw(tree: &Tree) -> Result<(), String> {
+    let mut failed = None;
     for round in 0..THAW_ROUNDS_MAX {
         let family = tree.members().map_err(|error| format!("look at the process tree: {error}"))?;
         let is_first = round == 0;
@@ -116,9 +118,10 @@ pub(crate) fn thaw(tree: &Tree) -> Result<(), String> {
             break;
         }
         for member in stopped {
-            family::signal(member.id, Signal::CONT)
-                .map_err(|error| format!("continue process {}: {error}", member.id.pid))?;
+            if let Err(error) = family::signal(member.id, Signal::CONT) {
+                failed.get_or_insert_with(|| format!("continue process {}: {error}", member.id.pid));
+            }
         }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }

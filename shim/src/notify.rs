@@ -4,11 +4,11 @@
 //! Every datagram becomes one line, `{"notify":"<its text>"}`, added by one write. Only
 //! processes of the attempt's tree are heard: the kernel says who sent a datagram.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
@@ -157,7 +157,7 @@ impl Notify {
 
     fn write(&mut self, text: &[u8], events: Option<&Path>) -> io::Result<()> {
         let path = events.ok_or_else(|| io::Error::other("the attempt has no file for them"))?;
-        if self.file.as_ref().is_none_or(|(open, _)| open != path) {
+        if self.file.as_ref().is_none_or(|(open, file)| open != path || !is_still(file, path)) {
             self.file = Some((path.to_owned(), open(path)?));
         }
         let Some((_, file)) = &mut self.file else { return Ok(()) };
@@ -178,6 +178,13 @@ impl AsFd for Notify {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Whether the file still has that name: a worker may rename or replace its event file, and who
+/// reads goes over to the new one.
+fn is_still(file: &File, path: &Path) -> bool {
+    let same = |open: Metadata, there: Metadata| (open.dev(), open.ino()) == (there.dev(), there.ino());
+    file.metadata().is_ok_and(|open| fs::metadata(path).is_ok_and(|there| same(open, there)))
 }
 
 /// Opens a regular file for adding to it; anything else could make us wait.

@@ -21,11 +21,16 @@ pub(crate) struct Inbox {
     /// The worker has written the file at least once.
     used: bool,
     said: Option<StatusV1>,
+    /// Lines that could not be added yet.
+    unsaid: Vec<Value>,
 }
+
+/// Lines kept while the event file can't be written; a status changes a few times in a training.
+const UNSAID_MAX: usize = 64;
 
 impl Inbox {
     pub(crate) fn new(file: PathBuf, events: PathBuf) -> Self {
-        Self { file, events, reader: V1Reader::default(), used: false, said: None }
+        Self { file, events, reader: V1Reader::default(), used: false, said: None, unsaid: Vec::new() }
     }
 
     /// Time until it is to be looked at again; `None` while the worker has not written it.
@@ -53,7 +58,7 @@ impl Inbox {
             return Ok(());
         }
         let now = clock::now();
-        let mut lines = Vec::new();
+        let mut lines = std::mem::take(&mut self.unsaid);
         for saying in self.reader.poll(now.mono_ms, now.unix_ms / 1000, content.as_deref()) {
             match saying {
                 Saying::Warn(warning) => {
@@ -68,7 +73,13 @@ impl Inbox {
                 }
             }
         }
-        self.append(&lines)
+        let appended = self.append(&lines);
+        if appended.is_err() {
+            // Said at the next look: an end must not be lost because the disk was full.
+            self.unsaid = lines;
+            self.unsaid.truncate(UNSAID_MAX);
+        }
+        appended
     }
 
     fn lines(&mut self, snapshot: &SnapshotV1) -> Vec<Value> {
@@ -77,8 +88,8 @@ impl Inbox {
         let total = (*total_epochs > 0.0).then_some(total_epochs);
         let progress =
             json!({"unit": "epoch", "epoch": epoch, "total_epochs": total, "loss": loss, "message": message});
-        // It beats by writing.
-        let mut lines = vec![line("heartbeat", json!({})), line("progress", progress)];
+        // No heartbeat: who writes once an epoch has promised no sign of life a minute.
+        let mut lines = vec![line("progress", progress)];
         if self.said.replace(*status) != Some(*status) {
             match status {
                 StatusV1::Idle => {}
@@ -102,7 +113,8 @@ impl Inbox {
         if lines.is_empty() {
             return Ok(());
         }
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        // A newline first: a write that failed before may have left half a line.
+        let text: String = lines.iter().map(|line| format!("\n{line}\n")).collect();
         OpenOptions::new().append(true).open(&self.events)?.write_all(text.as_bytes())
     }
 }
@@ -126,7 +138,10 @@ mod tests {
     fn events(folder: &tempfile::TempDir) -> Vec<String> {
         let text = fs::read_to_string(folder.path().join("events.jsonl")).unwrap();
         let line = |line: &str| serde_json::from_str::<Value>(line).unwrap();
-        text.lines().map(|text| line(text)["event_type"].as_str().unwrap().to_owned()).collect()
+        text.lines()
+            .filter(|text| !text.is_empty())
+            .map(|text| line(text)["event_type"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     #[test]
@@ -137,14 +152,14 @@ mod tests {
         assert_eq!((inbox.next_look(), events(&folder).len()), (None, 0));
         write(&folder, "running", 1.0);
         inbox.look(false).unwrap();
-        assert_eq!(events(&folder), ["heartbeat", "progress", "status"]);
+        assert_eq!(events(&folder), ["progress", "status"]);
         assert!(inbox.next_look().is_some());
         // Not its time yet; but nothing will be written after the worker's end.
         write(&folder, "done", 3.0);
         inbox.look(true).unwrap();
-        assert_eq!(events(&folder)[3..], ["heartbeat", "progress", "run_complete"]);
+        assert_eq!(events(&folder)[2..], ["progress", "run_complete"]);
         inbox.look(true).unwrap();
-        assert_eq!(events(&folder).len(), 6, "nothing is said twice");
+        assert_eq!(events(&folder).len(), 4, "nothing is said twice");
     }
 
     #[test]
@@ -158,6 +173,19 @@ mod tests {
         assert_eq!(events(&folder).len(), 0);
         write(&folder, "error", 1.0);
         inbox.look(true).unwrap();
-        assert_eq!(events(&folder), ["heartbeat", "progress", "error"]);
+        assert_eq!(events(&folder), ["progress", "error"]);
+    }
+
+    #[test]
+    fn what_can_not_be_passed_on_is_passed_on_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut inbox = inbox(&folder);
+        let (file, away) = (folder.path().join("events.jsonl"), folder.path().join("away"));
+        fs::rename(&file, &away).unwrap();
+        write(&folder, "done", 3.0);
+        assert!(inbox.look(true).is_err());
+        fs::rename(&away, &file).unwrap();
+        inbox.look(true).unwrap();
+        assert_eq!(events(&folder), ["progress", "run_complete"]);
     }
 }

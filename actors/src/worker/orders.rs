@@ -38,7 +38,10 @@ pub(super) async fn carry_out(myself: &ActorRef<WorkerMsg>, state: &mut WorkerSt
             spawn(myself, state, attempt, &spec, resume_from.as_ref()).await;
         }
         Order::Attach { attempt, upto } => attach(myself, state, attempt, upto).await,
-        Order::Ask { attempt, ask: what } => ask(state, attempt, what).await,
+        Order::Ask { attempt, ask: what } => {
+            state.tries = 0;
+            ask(state, attempt, what).await;
+        }
         Order::Freeze { attempt } => freeze(myself, state, attempt).await,
         Order::Thaw { attempt } => {
             reach(myself, state, attempt).await;
@@ -172,7 +175,17 @@ fn is_ours(name: &str) -> bool {
     name.starts_with("PULSE_") || name == "NOTIFY_SOCKET" || name == "WATCHDOG_USEC"
 }
 
+/// A worker that was told to go on and did not hear it holds for ever: it is told again, unless
+/// something else has been asked of it since.
+pub(super) async fn go_on_again(state: &mut WorkerState, attempt: Attempt, tries: u32) {
+    if state.newest_ask == Some(Ask::Resume) {
+        state.tries = tries;
+        ask(state, attempt, Ask::Resume).await;
+    }
+}
+
 async fn ask(state: &mut WorkerState, attempt: Attempt, ask: Ask) {
+    state.newest_ask = Some(ask);
     if state.link.is_some() {
         // Before it is sent: the answer can't come sooner.
         state.asked.push_back(ask);

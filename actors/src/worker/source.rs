@@ -46,6 +46,13 @@ impl FileId {
         let born_ns = born.and_then(|since| u64::try_from(since.as_nanos()).ok());
         Self { dev: meta.dev(), ino: meta.ino(), born_ns }
     }
+
+    /// The number of the device is another after a reboot on many file systems; a birth to the
+    /// nanosecond tells more, where there is one.
+    fn is_same(self, other: Self) -> bool {
+        let same_device = self.dev == other.dev || self.born_ns.is_some();
+        self.ino == other.ino && self.born_ns == other.born_ns && same_device
+    }
 }
 
 /// Where the stream is: the record beside the event file.
@@ -104,6 +111,10 @@ impl Source {
         let mut piece = Piece { at: offset, ..Piece::default() };
         if self.open.is_none() {
             let open = self.first(offset)?;
+            if piece.at < open.place.base {
+                // What lies between was in a file that is gone, or has been heard from it.
+                (piece.at, piece.anew) = (open.place.base, true);
+            }
             self.skip_hole(&open, &mut piece)?;
             self.open = Some(open);
         }
@@ -126,6 +137,14 @@ impl Source {
                     return Ok(piece);
                 }
                 Successor::Other(file, id) => {
+                    // Something may have been added to the old one between the last read and its
+                    // renaming.
+                    if let Some(open) = &mut self.open
+                        && read_on(open, &mut piece)?
+                        && !piece.bytes.is_empty()
+                    {
+                        return Ok(piece);
+                    }
                     let place = Place { file: id, base: piece.at };
                     self.go_on(file, place, &mut piece)?;
                 }
@@ -145,6 +164,8 @@ impl Source {
         }
         match punch(&self.path, open.place.file, upto) {
             Ok(()) => open.freed = upto,
+            // Renamed just now.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
                 // Told once: it then stays true for this file system.
                 tracing::warn!(path = %self.path.display(), %error, "an event file grows; its head can't be freed");
@@ -155,15 +176,23 @@ impl Source {
 
     /// The file in which the stream offset lies, as far as it is still there.
     fn first(&self, offset: u64) -> io::Result<Open> {
-        let file = File::open(&self.path)?;
+        let file = match File::open(&self.path) {
+            // Renamed, and nothing has taken its place yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let place = self.recorded().ok_or_else(|| io::Error::from(error.kind()))?;
+                let file = self.by_identity(place.file).ok_or(error)?;
+                return Ok(Open { file, place, remembered: Vec::new(), freed: 0 });
+            }
+            file => file?,
+        };
         let id = FileId::of(&file.metadata()?);
         let (file, place) = match self.recorded() {
-            None => (file, self.record(Place { file: id, base: 0 })?),
-            Some(place) if place.file == id => (file, place),
+            None => (file, self.record(Place { file: id, base: 0 }, false)?),
+            Some(place) if place.file.is_same(id) => (file, place),
             // Replaced while nobody looked. Its predecessor may be there under another name.
             Some(place) => match self.by_identity(place.file) {
                 Some(old) => (old, place),
-                None => (file, self.record(Place { file: id, base: offset })?),
+                None => (file, self.record(Place { file: id, base: offset }, true)?),
             },
         };
         Ok(Open { file, place, remembered: Vec::new(), freed: 0 })
@@ -191,7 +220,7 @@ impl Source {
     }
 
     fn go_on(&mut self, file: File, place: Place, piece: &mut Piece) -> io::Result<()> {
-        self.record(place)?;
+        self.record(place, true)?;
         tracing::info!(path = %self.path.display(), offset = place.base, "the event file begins anew");
         self.open = Some(Open { file, place, remembered: Vec::new(), freed: 0 });
         (piece.anew, piece.within_line) = (true, false);
@@ -205,7 +234,7 @@ impl Source {
             Err(error) => return Err(error),
         };
         let id = FileId::of(&file.metadata()?);
-        let same = self.open.as_ref().is_some_and(|open| open.place.file == id);
+        let same = self.open.as_ref().is_some_and(|open| open.place.file.is_same(id));
         Ok(if same { Successor::Same } else { Successor::Other(file, id) })
     }
 
@@ -218,17 +247,19 @@ impl Source {
         serde_json::from_slice(&text).ok()
     }
 
-    /// A power cut may lose it, and with it at most what the same cut took from the event file.
-    fn record(&self, place: Place) -> io::Result<Place> {
-        replace(&self.record_path(), &serde_json::to_vec(&place)?, false)?;
+    /// Synced where the stream leaves a file: words behind that are about to be, and a record that
+    /// a power cut took back would have them heard again. The first one may be lost, it can be
+    /// made anew.
+    fn record(&self, place: Place, sync: bool) -> io::Result<Place> {
+        replace(&self.record_path(), &serde_json::to_vec(&place)?, sync)?;
         Ok(place)
     }
 
     fn by_identity(&self, wanted: FileId) -> Option<File> {
         let entries = fs::read_dir(self.path.parent()?).ok()?;
-        let mut files = entries
-            .filter_map(Result::ok)
-            .filter(|entry| entry.metadata().is_ok_and(|meta| meta.is_file() && FileId::of(&meta) == wanted));
+        let mut files = entries.filter_map(Result::ok).filter(|entry| {
+            entry.metadata().is_ok_and(|meta| meta.is_file() && FileId::of(&meta).is_same(wanted))
+        });
         files.next().and_then(|entry| File::open(entry.path()).ok())
     }
 }
@@ -263,7 +294,7 @@ fn read_on(open: &mut Open, piece: &mut Piece) -> io::Result<bool> {
 fn punch(path: &Path, wanted: FileId, upto: u64) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
     // Another one has taken its name: that is not ours to free.
-    if FileId::of(&file.metadata()?) == wanted {
+    if FileId::of(&file.metadata()?).is_same(wanted) {
         fallocate(&file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, 0, upto)?;
     }
     Ok(())

@@ -92,6 +92,11 @@ impl Tail {
             let look = Look { offset: splitter.offset(), committed: safe, last: last_round };
             (inlet, result) = look_beside(inlet, look).await;
             let inbox_due = inlet.inbox.next_look();
+            if let Ok(piece) = &result
+                && piece.anew
+            {
+                self.begin_anew(&mut splitter, piece);
+            }
             let taken = match result {
                 Ok(piece) if piece.bytes.is_empty() && last_round => {
                     // Held errors are let go: nothing will come that could be counted with them.
@@ -103,15 +108,15 @@ impl Tail {
                     self.ears.pause_for_breath().await.map(|()| false)
                 }
                 Ok(piece) => {
-                    if piece.anew {
-                        self.begin_anew(&mut splitter, &piece);
-                    }
-                    self.ears.behind(piece.behind);
+                    // Until a read finds nothing more we may not have heard it all: the words of
+                    // this piece wait for the disk, and behind them may be a sign of life.
+                    self.ears.behind(piece.behind.max(1));
                     let found = splitter.feed(&piece.bytes);
                     drop(piece);
                     self.ears.take(found).await.map(|()| false)
                 }
                 Err(error) => {
+                    self.ears.behind(1);
                     tracing::warn!(run_id = %self.run_id, path = %self.path.display(), %error, "events can't be read");
                     let since = *failing_since.get_or_insert_with(Instant::now);
                     let hopeless = since.elapsed() > EVENTS_READ_DEADLINE;

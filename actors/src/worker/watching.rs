@@ -4,11 +4,11 @@
 use super::tail::{Tail, TailOf};
 use super::{WorkerMsg, WorkerState};
 use crate::adopted::Adopted;
-use crate::limits::ATTACH_RETRY;
+use crate::limits::{ATTACH_RETRY, GO_ON_RETRY, GO_ON_TRIES};
 use ractor::ActorRef;
 use resus_core::codes::Code;
 use resus_core::ids::{Attempt, RunId};
-use resus_core::input::{Fact, WorkerIdentity};
+use resus_core::input::{Ask, Fact, WorkerIdentity};
 use resus_shim::protocol::{Exit as ShimExit, Hello, Lost, RefusalCode, Refused, Reply, Started, State};
 use std::os::unix::process::ExitStatusExt;
 
@@ -38,6 +38,10 @@ pub(super) async fn attach(
     // for a commit that nobody will report any more, so reading starts again behind what is
     // on disk.
     state.link = None;
+    // What was asked on the old link gets no answer on the new one.
+    for ask in std::mem::take(&mut state.asked) {
+        undelivered(myself, state, attempt, ask);
+    }
     begin_watching(state, attempt, upto);
     // The attempt's folder is made before its shim is asked for anything.
     if !state.has_attempt_folder() {
@@ -178,6 +182,8 @@ fn unseen_exit() -> ShimExit {
 pub(super) fn begin_watching(state: &mut WorkerState, attempt: Attempt, upto: u64) {
     state.attempt = attempt;
     state.upto = upto;
+    // Nobody reads what it says until there is a reader again.
+    state.around.silences.behind(&state.run_id, attempt, 1);
     state.pid = None;
     state.tail = None;
     state.adopted = None;
@@ -227,7 +233,7 @@ pub(super) fn hear(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, reply:
         Reply::ControlResult { attempt, delivered } => {
             let asked = state.asked.pop_front();
             if let Some(ask) = asked.filter(|_| !delivered) {
-                state.observe(Attempt(attempt), Fact::AskUndelivered { ask });
+                undelivered(myself, state, Attempt(attempt), ask);
             }
         }
         Reply::Done { op, attempt: Some(attempt), .. } if op == "freeze" => {
@@ -235,6 +241,19 @@ pub(super) fn hear(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, reply:
         }
         Reply::Hello(_) | Reply::Started(_) | Reply::Exited(_) | Reply::Done { .. } => {}
     }
+}
+
+/// Nobody of the worker listened. One that has to go on is told again a little later: its
+/// connection may just be in the making.
+fn undelivered(myself: &ActorRef<WorkerMsg>, state: &WorkerState, attempt: Attempt, ask: Ask) {
+    if ask != Ask::Resume || state.tries >= GO_ON_TRIES {
+        return state.observe(attempt, Fact::AskUndelivered { ask });
+    }
+    let (actor, tries) = (myself.clone(), state.tries + 1);
+    tokio::spawn(async move {
+        tokio::time::sleep(GO_ON_RETRY).await;
+        let _gone = actor.cast(WorkerMsg::GoOnAgain { attempt, tries });
+    });
 }
 
 fn refused_by_shim(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, refused: Refused) {
@@ -273,7 +292,10 @@ fn refused_by_shim(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, refuse
 /// starts again where the ledger was when we began: what is heard twice counts once.
 pub(super) async fn link_lost(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState) {
     state.link = None;
-    state.asked.clear();
+    let attempt = state.attempt;
+    for ask in std::mem::take(&mut state.asked) {
+        undelivered(myself, state, attempt, ask);
+    }
     if state.attempt == Attempt(0) || state.adopted.is_some() || state.ended.is_some() {
         return;
     }

@@ -128,6 +128,18 @@ impl Coalescer {
         }
     }
 
+    /// For a run whose telemetry went out before, up to `tick`.
+    #[must_use]
+    pub fn after(tick: u64) -> Self {
+        Self { tick, ..Self::new(0) }
+    }
+
+    /// The newest tick that went out, or that of the beginning.
+    #[must_use]
+    pub fn tick(&self) -> u64 {
+        self.tick
+    }
+
     /// Takes in telemetry and returns what is to be emitted now: this, if its kind has been
     /// silent for `interval_ms`, and whatever else has come due.
     pub fn put(

@@ -72,6 +72,22 @@ fn it_comes_after_what_the_file_holds_and_the_file_may_be_missing() {
 }
 
 #[test]
+fn after_a_rename_it_goes_to_the_file_that_has_the_name() {
+    let rig = Rig::new();
+    let (file, old) = (events(&rig), rig.path("old"));
+    let script = format!(
+        "say('one'); select(undef, undef, undef, 0.01) until -s '{0}'; rename('{0}', '{1}'); say('two')",
+        file.display(),
+        old.display()
+    );
+    let mut client = rig.client();
+    client.started(&order(&rig, &script));
+    client.exited();
+    assert_eq!(said(&rig), ["two"]);
+    assert!(fs::read_to_string(old).unwrap().contains("one"));
+}
+
+#[test]
 fn descendants_in_sessions_of_their_own_are_heard() {
     let rig = Rig::new();
     let script = "if (!fork) { if (!fork) { use POSIX; POSIX::setsid(); say('child'); open(F, '>said'); } exit } \

@@ -177,3 +177,53 @@ fn a_record_that_makes_no_sense_is_not_believed() {
         assert_eq!(bench.text().0, "one\n", "{nonsense}");
     }
 }
+
+#[test]
+fn an_offset_from_before_the_present_file_begins_at_its_start_under_its_own_number() {
+    let mut bench = Bench::new();
+    bench.append("one, two, three\n");
+    bench.next();
+    fs::write(bench.path(), "four\n").unwrap();
+    assert_eq!(bench.text(), anew("four\n"));
+    // The ledger knows only what was said at the very beginning.
+    bench.forget();
+    bench.offset = 4;
+    let piece = bench.next();
+    assert_eq!((piece.at, piece.bytes.as_slice(), piece.anew), (16, b"four\n".as_slice(), true));
+    bench.append("five\n");
+    assert_eq!(bench.text(), continued("five\n"), "and nothing looks like another cut");
+}
+
+#[test]
+fn a_renamed_file_without_a_successor_is_found_by_a_new_reader() {
+    let mut bench = Bench::new();
+    bench.append("one\n");
+    bench.next();
+    bench.append("two\n");
+    fs::rename(bench.path(), bench.folder.path().join("old")).unwrap();
+    bench.forget();
+    assert_eq!(bench.text(), continued("two\n"));
+    assert!(bench.next().absent);
+    bench.append("three\n");
+    assert_eq!(bench.text(), anew("three\n"));
+}
+
+#[test]
+fn an_empty_successor_is_told_as_a_new_beginning() {
+    let mut bench = Bench::new();
+    bench.append("half a li");
+    bench.next();
+    fs::rename(bench.path(), bench.folder.path().join("old")).unwrap();
+    fs::write(bench.path(), "").unwrap();
+    let piece = bench.next();
+    assert!(piece.anew && piece.bytes.is_empty());
+}
+
+#[test]
+fn another_device_number_is_the_same_file_if_its_birth_is_known() {
+    let one = FileId { dev: 1, ino: 7, born_ns: Some(5) };
+    assert!(one.is_same(FileId { dev: 2, ..one }));
+    assert!(!one.is_same(FileId { born_ns: Some(6), ..one }));
+    let unknown = FileId { born_ns: None, ..one };
+    assert!(unknown.is_same(unknown) && !unknown.is_same(FileId { dev: 2, ..unknown }));
+}
