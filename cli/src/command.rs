@@ -111,11 +111,11 @@ pub(crate) struct Given {
 /// [`CliError`]: there is no such run, or it is not possible now.
 pub(crate) async fn give(around: &Around, run: &str, verb: Verb) -> Result<Given, CliError> {
     let body = &command_body(verb);
-    ask(&around.state, |client| async move {
-        let seq_before = client.run(run).await?.0.seq;
-        Ok(Given { reply: client.command(run, body).await?, seq_before })
-    })
-    .await
+    // A question of its own: the command may be carried out and its answer be lost. When it is
+    // given again, the run has moved on, and what came of the command lies behind it.
+    let (before, _) = ask(&around.state, |client| async move { client.run(run).await }).await?;
+    let reply = ask(&around.state, |client| async move { client.command(run, body).await }).await?;
+    Ok(Given { reply, seq_before: before.seq })
 }
 
 /// Whether `command` is about to speak with the daemon as one build with itself.
@@ -138,5 +138,28 @@ fn minds_the_build(command: &Command) -> bool {
         | Command::Stop(_)
         | Command::Kill(_)
         | Command::Retry(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::ColourChoice;
+    use crate::fake_daemon::FakeDaemon;
+    use crate::render::sample::RUN_ID;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn what_came_of_a_command_is_found_even_if_its_answer_was_lost() {
+        let daemon = FakeDaemon::start();
+        daemon.desk.change(json!({}), 2);
+        *daemon.desk.dies_behind.lock().unwrap() = vec![("checkpoint_requested", json!({}))];
+        let console = Console::of_process(true, ColourChoice::Never);
+        let around = Around { state: daemon.state.clone(), console };
+        let given = give(&around, RUN_ID, Verb::Checkpoint).await.unwrap();
+        assert_eq!((given.seq_before, given.reply.run.seq), (2, 3), "the request lies between");
+        let commands = daemon.desk.commands.lock().unwrap();
+        assert_eq!(commands.len(), 2, "given twice");
+        assert_eq!(commands[0], commands[1], "under one id");
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct FakeDesk {
     pub bus: broadcast::Sender<Arc<str>>,
     pub output: Arc<Mutex<Vec<u8>>>,
     pub commands: Arc<Mutex<Vec<CommandBody>>>,
+    /// What the next command adds to the ledger before its answer is lost, if it is to be lost.
+    pub dies_behind: Arc<Mutex<Vec<(&'static str, Value)>>>,
 }
 
 impl FakeDesk {
@@ -47,6 +49,7 @@ impl FakeDesk {
             bus: broadcast::Sender::new(4),
             output: Arc::default(),
             commands: Arc::default(),
+            dies_behind: Arc::default(),
         }
     }
 
@@ -92,6 +95,12 @@ impl Desk for FakeDesk {
 
     async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {
         self.commands.lock().unwrap().push(body);
+        let last_words = std::mem::take(&mut *self.dies_behind.lock().unwrap());
+        if !last_words.is_empty() {
+            self.tell(json!({}), &last_words);
+            // It ends the connection, as the death of a daemon does.
+            panic!("dies before it has answered, as this test wants");
+        }
         let run = self.run(selector)?;
         Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
     }

@@ -80,6 +80,8 @@ impl Wish {
         let id = line.text("checkpoint_id").unwrap_or_default();
         match line.what.as_str() {
             "checkpoint_requested" => self.asked = true,
+            // Whether or not the wish was seen: nothing follows an end.
+            "ended" => return Some(Err("ended before a checkpoint was verified".to_owned())),
             _ if !self.asked => {}
             "checkpoint_undelivered" => {
                 return Some(Err(
@@ -102,7 +104,6 @@ impl Wish {
             "worker_exited" if self.saved.is_empty() => {
                 return Some(Err("lost its worker before a checkpoint was saved".to_owned()));
             }
-            "ended" => return Some(Err("ended before a checkpoint was verified".to_owned())),
             _ => {}
         }
         None
@@ -168,6 +169,12 @@ mod tests {
         assert_eq!(came(&[asked(), saved("b"), verified("a"), verified("b")]), Some(Ok(())));
         let late = [asked(), saved("b"), ("worker_exited", json!({})), verified("b")];
         assert_eq!(came(&late), Some(Ok(())), "what was saved is verified even if the worker is gone");
+    }
+
+    #[test]
+    fn an_end_is_told_even_if_the_wish_was_not_seen() {
+        let told = came(&[("worker_exited", json!({})), ("ended", json!({}))]).and_then(Result::err);
+        assert_eq!(told.as_deref(), Some("ended before a checkpoint was verified"));
     }
 
     #[test]

@@ -127,11 +127,15 @@ impl Watcher<'_> {
         }
     }
 
-    /// Tells what happened to the watched runs since they were last told of.
+    /// Tells what happened to the watched runs since they were last told of. What an event has
+    /// changed is published before the list of runs shows it, so the list decides only which runs
+    /// are left out: those whose end it shows and that has been told. Of any other run the ledger
+    /// is asked, or an event between the two would be missed, and nothing follows an end.
     async fn catch_up(&mut self, client: &Client) -> Result<(), CliError> {
         for view in client.runs().await?.runs {
             let is_wanted = self.wanted.as_ref().is_none_or(|wanted| wanted.contains(&view.run_id));
-            if is_wanted && self.told.get(&view.run_id).is_none_or(|told| *told < view.seq) {
+            let is_behind = self.told.get(&view.run_id).is_none_or(|told| *told < view.seq);
+            if is_wanted && (is_behind || outcome(&view).is_none()) {
                 self.tell_facts(client, &view.run_id).await?;
             }
         }
@@ -220,6 +224,24 @@ mod tests {
         let mut watcher = watcher(&around, 2);
         watcher.listen(&crate::daemon::start::locate(&daemon.state)).await.unwrap();
         assert_eq!(watcher.told[RUN_ID], 6);
+    }
+
+    #[tokio::test]
+    async fn an_end_that_only_the_ledger_knows_yet_is_told() {
+        let daemon = FakeDaemon::start();
+        daemon.desk.change(json!({}), 5);
+        let before = daemon.desk.view.lock().unwrap().clone();
+        daemon.desk.tell(json!({"phase": "done"}), &[("ended", json!({}))]);
+        // Published and gone by; the list of runs does not show it yet.
+        *daemon.desk.view.lock().unwrap() = before;
+        let around = around(&daemon);
+        let client = crate::daemon::start::locate(&daemon.state);
+        let mut of_one = watcher(&around, 5);
+        of_one.catch_up(&client).await.unwrap();
+        assert!(of_one.is_over(), "nothing would follow");
+        let mut of_all = Watcher { wanted: None, ..watcher(&around, 5) };
+        of_all.catch_up(&client).await.unwrap();
+        assert_eq!(of_all.told[RUN_ID], 6);
     }
 
     #[tokio::test]
