@@ -24,6 +24,9 @@ const STATUS_FILE: &str = "training_status.json";
 /// a busy node changes its view thousands of times in that time.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
+/// When one file is written, those that are due within this are written with it, in milliseconds.
+const TOGETHER_MS: u64 = 2_000;
+
 /// Longest wait for a change. (A run that is there is looked at when its own time has come.)
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -66,6 +69,16 @@ pub(crate) async fn keep(board: Arc<Board>, state: Arc<StateDir>) {
 impl Files {
     /// What is to be written now, and when there is something next if nothing changes.
     fn plan(&mut self, now: Moment) -> (Vec<Job>, Option<u64>) {
+        let (jobs, next) = self.plan_for(now, now.mono_ms);
+        if jobs.is_empty() {
+            return (jobs, next);
+        }
+        // A look at all runs for each of them would cost more than the writing: whatever is due
+        // soon goes along.
+        self.plan_for(now, now.mono_ms.saturating_add(TOGETHER_MS))
+    }
+
+    fn plan_for(&mut self, now: Moment, until_mono_ms: u64) -> (Vec<Job>, Option<u64>) {
         let (mut jobs, mut next) = (Vec::new(), None::<u64>);
         for (run_id, snapshot, life) in self.board.snapshots_v1(now) {
             if self.settled.contains(&run_id) {
@@ -76,7 +89,7 @@ impl Files {
                 self.settled.remove(&run_id);
             }
             let writer = self.writers.entry(run_id.clone()).or_default();
-            match writer.plan(&snapshot, life, now.mono_ms, now.unix_ms / 1000) {
+            match writer.plan(&snapshot, life, until_mono_ms, now.unix_ms / 1000) {
                 Plan::Wait { until_mono_ms } => {
                     next = next.into_iter().chain(until_mono_ms).min();
                 }

@@ -120,14 +120,21 @@ class Stop(SystemExit):
 # Texts and numbers ---------------------------------------------------------------------------------
 
 
+def _text_of(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception:  # Code of others, called in the middle of a failure: a tensor of a lost GPU has none.
+        return "(no text)"
+
+
 def _clean(text: Any) -> str:
     """Text that is valid UTF-8: a lone surrogate would make the whole line unreadable."""
-    return str(text).encode("utf-8", "replace").decode("utf-8")
+    return _text_of(text).encode("utf-8", "replace").decode("utf-8")
 
 
 def _clip(text: Any, bytes_max: int, head: bool = True) -> str:
     """`text` in at most `bytes_max` bytes: a longer one keeps its head and its tail, or its tail only."""
-    gap, text = " … ", str(text)
+    gap, text = " … ", _text_of(text)
     if len(text) > 2 * bytes_max:  # Most of it is not looked at, however long it is.
         text = text[:bytes_max] + text[-bytes_max:]
     whole = _clean(text)
@@ -140,9 +147,26 @@ def _clip(text: Any, bytes_max: int, head: bool = True) -> str:
     return data[:first].decode("utf-8", "ignore") + gap + last.decode("utf-8", "ignore")
 
 
+def _lose(why: str) -> None:
+    """Counts one thing that is not said, and tells the log."""
+    if _here is not None and _here.emitter is not None:
+        _here.emitter.lose(1, why)
+
+
+def _leave_out(value: Any, wanted: str) -> None:
+    """One field that cannot be said must not cost the others, of which the last word of a run may be made."""
+    _lose("left out: {} is no {}".format(type(value).__name__, wanted))
+
+
 def _real(value: Any) -> Optional[float]:
-    """Anything with a float in it (numpy and torch scalars, `Decimal`), finite or not."""
-    return None if value is None else float(value)
+    """Anything with a float in it (numpy and torch scalars, `Decimal`), finite or not; else left out."""
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except Exception:  # `__float__` is code of others: a tensor of two elements raises a RuntimeError.
+        _leave_out(value, "number")
+        return None
 
 
 def _finite(value: Any) -> Optional[float]:
@@ -152,13 +176,11 @@ def _finite(value: Any) -> Optional[float]:
 
 def _whole(value: Any) -> Optional[int]:
     """A count: an integer of any type, or a float without a fraction; `None` for what is no count."""
-    if value is None:
-        return None
     try:
         number = operator.index(value)
-    except TypeError:
-        real = float(value)
-        number = int(real) if real.is_integer() else -1
+    except Exception:  # As in `_real`, which says whether there is a number in it at all.
+        real = _real(value)
+        number = int(real) if real is not None and real.is_integer() else -1
     return number if 0 <= number < 1 << 64 else None
 
 
@@ -177,11 +199,24 @@ def _metric_name(name: Any) -> str:
     return _clean(name)[:METRIC_NAME_CHARS_MAX]
 
 
-def _metrics(values: Optional[Mapping[str, Any]]) -> _Payload:
-    if not values:
+def _numbers(values: Any) -> Dict[str, float]:
+    """What of `values` is a number, finite or not; `None` is one that is not known."""
+    try:
+        given = {} if values is None else dict(values)
+    except Exception:  # Not a mapping, or one whose code fails.
+        _leave_out(values, "mapping of metrics")
         return {}
-    first = list(values.items())[:METRICS_MAX]
-    return _split_metrics({_metric_name(name): float(value) for name, value in first})
+    numbers: Dict[str, float] = {}
+    for name, value in given.items():
+        number = _real(value)
+        if number is not None:
+            numbers[_metric_name(name)] = number
+    return numbers
+
+
+def _metrics(values: Optional[Mapping[str, Any]]) -> _Payload:
+    first = dict(itertools.islice(_numbers(values).items(), METRICS_MAX))
+    return _split_metrics(first) if first else {}
 
 
 def _details(value: Any, depth: int = 0) -> Any:
@@ -263,13 +298,6 @@ def _own_code(problem: BaseException) -> Optional[str]:
     return next((code for kind, code in kinds if isinstance(problem, kind)), None)
 
 
-def _text_of(problem: BaseException) -> str:
-    try:
-        return str(problem)
-    except Exception:  # Code of others, called in the middle of its failure.
-        return "(no text)"
-
-
 def _is_checkpoint(path: Any) -> bool:
     folder = checkpoint_dir()
     if folder is None or not isinstance(path, str):
@@ -294,8 +322,8 @@ def code_of(problem: BaseException) -> str:
     return _code("APP_" + words)
 
 
-def _code(text: str) -> str:
-    kept = (c if c.isascii() and c.isalnum() else "_" for c in text.upper())
+def _code(text: Any) -> str:
+    kept = (c if c.isascii() and c.isalnum() else "_" for c in _text_of(text).upper())
     return "".join(kept)[:CODE_BYTES_MAX] or "UNKNOWN"
 
 
@@ -734,6 +762,35 @@ class _Control:
 # The voice of this process -------------------------------------------------------------------------
 
 
+class _Passes:
+    """What is known of the passes of `track`. Pure."""
+
+    def __init__(self) -> None:
+        self.any = False
+        self.epochs = 0
+        self._epochs_wanted = 0
+        self._open = 0
+        self._last_whole = False
+
+    def begin(self, total_epochs: Optional[int]) -> None:
+        self.any, self._last_whole = True, False
+        self._open += 1
+        if total_epochs is not None:
+            self._epochs_wanted = total_epochs
+
+    def end(self, whole: bool, is_epoch: bool) -> None:
+        """A pass is over; `whole`: it went to the end of its items."""
+        self._open -= 1
+        self.epochs += whole and is_epoch
+        # A pass within another says nothing of the one around it.
+        self._last_whole = whole and self._open == 0
+
+    @property
+    def through(self) -> bool:
+        """Whether `track` has nothing left to do."""
+        return self._last_whole and self.epochs >= self._epochs_wanted
+
+
 class _Voice:
     """Everything that belongs to this process; silent outside Resus."""
 
@@ -749,9 +806,7 @@ class _Voice:
         self.stage: Optional[str] = None
         self.loss: Optional[float] = None
         self.epoch: Optional[float] = None
-        # `track` has nothing left to do.
-        self.tracked: Optional[bool] = None
-        self.epochs_tracked = 0
+        self.passes = _Passes()
         self._handler_before: Any = None
         self._catches = False
         events, control = environ.get("PULSE_EVENTS"), environ.get("PULSE_CONTROL")
@@ -867,8 +922,7 @@ def _quiet(function: _F) -> _F:
         try:
             return function(*args, **kwargs)
         except Exception as problem:
-            if _here is not None and _here.emitter is not None:
-                _here.emitter.lose(1, "{}: {!r}".format(function.__name__, problem))
+            _lose("{}: {!r}".format(function.__name__, problem))
             return None
 
     quiet.__name__, quiet.__doc__ = function.__name__, function.__doc__
@@ -949,7 +1003,7 @@ def metric(
         return
     given = {values: value} if isinstance(values, str) else dict(values or {})
     given.update(named)
-    numbers = {_metric_name(name): float(number) for name, number in given.items()}
+    numbers = _numbers(given)
     at_step = _whole(step)
     if numbers:
         emitter.report(lambda telemetry, at: telemetry.metrics(numbers, at_step, at))
@@ -993,22 +1047,28 @@ def error(
     """Says that something went wrong: an exception, whose class is guessed, or a text with its `code`.
 
     `fatal`: this attempt cannot go on. `retryable` overrides what the class says about another attempt.
+    `details` are said beside what is found in the exception, and in its place where the names are the same.
     """
 
     def build() -> _Payload:
-        found = dict(details or {})
-        _voice().ended = _voice().ended or bool(fatal)
+        found: Dict[Any, Any] = {}
+        text, guess = problem, "UNKNOWN"
         if isinstance(problem, BaseException):
-            text = "{}: {}".format(type(problem).__name__, _text_of(problem))
-            found = dict(exception=type(problem).__name__, traceback_tail=_traceback_tail(problem), **found)
-        else:
-            text = problem
-        guess = code_of(problem) if isinstance(problem, BaseException) else "UNKNOWN"
-        return _given(
+            kind = type(problem).__name__
+            text, guess = "{}: {}".format(kind, _text_of(problem)), code_of(problem)
+            found = {"exception": kind, "traceback_tail": _traceback_tail(problem)}
+        if isinstance(details, Mapping):
+            found = {**found, **details}
+        elif details is not None:
+            _leave_out(details, "mapping of details")
+        payload = _given(
             error_code=_code(code or guess), message=_clip(text, ERROR_MESSAGE_BYTES_MAX),
             is_retryable=None if retryable is None else bool(retryable),
             fatal=bool(fatal), target=_name(target), details=_details(found) if found else None,
         )  # fmt: skip
+        # Not before: an error that could not be said is left to whoever says the end.
+        _voice().ended = _voice().ended or bool(fatal)
+        return payload
 
     _say("error", build)
 
@@ -1074,19 +1134,33 @@ def complete(
     metrics: Optional[Mapping[str, Any]] = None,
     message: Optional[str] = None,
 ) -> None:
-    """The worker's last word: `success`, `failed` or `cancelled`. Without it an exit code 0 is a failure."""
+    """The worker's last word: `success`, `failed` or `cancelled`. Without it an exit code 0 is a failure.
+
+    Any other word is said as `failed` and counted (`lost`), since a success must not be guessed; the
+    message, if there is none, names the word.
+    """
 
     def build() -> _Payload:
+        outcome, text = status, message
+        if not isinstance(status, str) or status not in OUTCOMES:
+            unknown = _unknown_outcome(status)
+            outcome, text = "failed", unknown if message is None else message
         payload = _given(
-            status=_word(status, OUTCOMES), final_loss=_finite(final_loss),
+            status=outcome, final_loss=_finite(final_loss),
             epochs_completed=_finite(epochs_completed),
             duration_seconds=_finite(duration_seconds), **_metrics(metrics),
-            message=None if message is None else _clip(message, STATUS_MESSAGE_BYTES_MAX),
+            message=None if text is None else _clip(text, STATUS_MESSAGE_BYTES_MAX),
         )  # fmt: skip
         _voice().ended = True
         return payload
 
     _say("run_complete", build)
+
+
+def _unknown_outcome(word: Any) -> str:
+    why = "unknown outcome {}, said as failed".format(_clip(word, CODE_BYTES_MAX))
+    _lose(why)
+    return why
 
 
 @_quiet
@@ -1134,7 +1208,7 @@ def hold_while_paused(save: Optional[Save] = None, *, step: Any = None) -> bool:
     voice = _voice()
     voice.catch_signals()
     if voice.control.paused and not voice.control.stop:
-        _hold(voice.control, save, step, saved=False)
+        _hold(voice, save, step, saved=False)
     return not should_stop()
 
 
@@ -1151,7 +1225,7 @@ def point(save: Optional[Save] = None, *, step: Any = None) -> None:
     if save is not None and control.take_checkpoint():
         saved = _save(save, step)
     if control.paused and not control.stop:
-        saved = _hold(control, save, step, saved)
+        saved = _hold(voice, save, step, saved)
     if control.stop:
         if not saved:
             _save(save, step)
@@ -1178,13 +1252,16 @@ def _save(save: Optional[Save], step: Any) -> bool:
     return path is not False
 
 
-def _hold(control: _Control, save: Optional[Save], step: Any, saved: bool) -> bool:
+def _hold(voice: _Voice, save: Optional[Save], step: Any, saved: bool) -> bool:
+    control = voice.control
     saved = saved or _save(save, step)
     said = False
     while control.paused and not control.stop:
         if control.release and saved:
             status("paused", "released at a checkpoint")
             flush(_EXIT_PATIENCE_S)
+            # The code says it all: passes tracked so far must not be announced as the end.
+            voice.ended = True
             raise Stop(EXIT_PAUSED)
         if not said:
             status("paused", "holding" if saved else "holding without a checkpoint")
@@ -1216,6 +1293,8 @@ class Run:
             # Any other code speaks for itself, and a `Stop` has said what it is.
             if problem.code in (None, 0) and not isinstance(problem, Stop):
                 self._leave()
+            else:
+                _voice().ended = True
         elif isinstance(problem, Exception) and not _voice().ended:
             error(problem, fatal=True)
 
@@ -1268,21 +1347,26 @@ def track(
     """`iterable`, with progress said and a safe point before each item.
 
     One call is one pass; with `total_epochs` it is one epoch of so many, and the outer loop stays yours.
-    When all passes are through and the program ends without an exception, it is said to be complete. A
-    program that leaves the loop earlier on purpose says so itself: `resus.complete()`.
+    When the last pass and all epochs are through and the program ends without an exception, it is said to
+    be complete. A program that leaves a pass earlier on purpose says so itself: `resus.complete()`. Which
+    code `sys.exit` was given after the passes cannot be seen here; within `resus.run()` it can, and another
+    than 0 is left to speak.
     """
     voice = _voice()
     if voice.emitter is None:
         yield from iterable
         return
-    epoch, length = voice.epochs_tracked, _length(iterable)
-    voice.tracked = False if total_epochs is not None else voice.tracked or False
-    for index, item in enumerate(iterable, 1):
-        point(save)
-        yield item
-        _track_progress(epoch, index, length, total_epochs)
-    voice.epochs_tracked = epoch + 1
-    voice.tracked = total_epochs is None or voice.epochs_tracked >= total_epochs
+    passes, length, whole = voice.passes, _length(iterable), False
+    epoch = passes.epochs
+    passes.begin(total_epochs)
+    try:
+        for index, item in enumerate(iterable, 1):
+            point(save)
+            yield item
+            _track_progress(epoch, index, length, total_epochs)
+        whole = True
+    finally:
+        passes.end(whole, total_epochs is not None)
 
 
 def _track_progress(epoch: int, index: int, length: Optional[int], total_epochs: Optional[int]) -> None:
@@ -1334,7 +1418,7 @@ def resume_from() -> Optional[str]:
 
 
 def lost() -> int:
-    """How many events and metric values could not be said since the start."""
+    """How many events, fields and metric values could not be said since the start."""
     emitter = _voice().emitter
     return 0 if emitter is None else emitter.lost
 
@@ -1371,14 +1455,14 @@ def configure(
 
 def _end_of_track(voice: _Voice) -> None:
     """Says how a program ended that said no more than `track` did."""
-    if voice.tracked is None or voice.ended:
+    if not voice.passes.any or voice.ended:
         return
     uncaught = getattr(sys, "last_value", None)
     if isinstance(uncaught, KeyboardInterrupt):
         _complete_once("cancelled", "interrupted")
     elif isinstance(uncaught, Exception):
         error(uncaught, fatal=True)
-    elif voice.tracked:
+    elif uncaught is None and voice.passes.through:
         _complete_once("success")
 
 

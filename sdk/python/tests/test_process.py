@@ -92,6 +92,96 @@ class Endings(WorkerCase):
         code, words = self.ends("for x in resus.track([1]): raise KeyboardInterrupt")
         self.assertEqual(words, ["cancelled"])
 
+    # Two passes, of which the second is left early in the way that is put in.
+    SECOND = """
+        import sys
+        def train():
+            for epoch in range(2):
+                for x in resus.track([1, 2]{total}):
+                    if epoch == 1:
+                        {leave}
+        train()
+    """
+
+    def test_a_later_pass_that_is_left_early_is_no_success(self):
+        for leave in ("break", "return", "sys.exit(0)", "raise SystemExit"):
+            for total in ("", ", total_epochs=2", ", total_epochs=1"):
+                self.reset()
+                text = self.SECOND.format(leave=leave, total=total)
+                self.assertEqual(self.ends(text), (0, []), (leave, total))
+        self.reset()
+        self.assertEqual(self.ends(self.SECOND.format(leave="pass", total="")), (0, ["success"]))
+
+    def test_a_pass_within_one_that_is_left_early_does_not_make_it_whole(self):
+        text = """
+            import sys
+            for x in resus.track([1, 2]{total}):
+                for y in resus.track([1, 2]):
+                    pass
+                {leave}
+        """
+        for total in ("", ", total_epochs=1"):
+            for leave, words in (("break", []), ("sys.exit(0)", []), ("pass", ["success"])):
+                self.reset()
+                self.assertEqual(self.ends(text.format(total=total, leave=leave)), (0, words), (total, leave))
+
+    def test_a_pass_within_may_be_left_early(self):
+        text = """
+            for x in resus.track([1, 2]):
+                for y in resus.track([1, 2]):
+                    break
+        """
+        self.assertEqual(self.ends(text), (0, ["success"]))
+
+    def test_a_validation_pass_is_no_epoch(self):
+        text = """
+            import sys
+            for epoch in range(int(sys.argv[1])):
+                for x in resus.track([1, 2], total_epochs=2): pass
+                for y in resus.track([1]): pass
+        """
+        self.assertEqual(self.ends(text, "1"), (0, []))
+        self.reset()
+        self.assertEqual(self.ends(text, "2"), (0, ["success"]))
+
+    def test_a_pause_that_releases_in_a_later_pass_is_no_success(self):
+        text = """
+            for epoch in range(2):
+                for x in resus.track([1, 2], save=lambda: None):
+                    if epoch == 1:
+                        resus._voice().control.hear(b'{"cmd": "pause", "release": true}')
+        """
+        self.assertEqual(self.ends(text), (3, []))
+
+    def test_a_pause_that_releases_between_passes_is_no_success(self):
+        text = """
+            for x in resus.track([1, 2]): pass
+            resus._voice().control.hear(b'{"cmd": "pause", "release": true}')
+            resus.hold_while_paused(lambda: None)
+        """
+        self.assertEqual(self.ends(text), (3, []))
+
+    def test_an_exit_code_of_a_run_speaks_for_its_tracked_passes_too(self):
+        text = "import sys\nwith resus.run():\n    for x in resus.track([1]): pass\n    sys.exit(1)"
+        self.assertEqual(self.ends(text), (1, []))
+
+    def test_an_end_of_another_kind_after_the_passes_is_no_success(self):
+        text = "for x in resus.track([1]): pass\nraise BaseException('cancelled')"
+        self.assertEqual(self.ends(text), (1, []))
+
+    def test_an_error_that_could_not_be_said_is_said_on_leaving_the_run(self):
+        text = """
+            class NoTruth:
+                def __bool__(self): raise RuntimeError("no truth")
+            with resus.run():
+                try:
+                    raise MemoryError
+                except MemoryError as problem:
+                    resus.error(problem, fatal=True, retryable=NoTruth())
+                    raise
+        """
+        self.assertEqual(self.ends(text), (1, ["HOST_OOM!"]))
+
     def test_the_last_telemetry_is_said_before_the_process_ends(self):
         self.run_script("for n in range(1000): resus.metric(x=n)")
         self.assertEqual(self.lines()[-1]["payload"]["metrics"], {"x": 999.0})

@@ -262,6 +262,73 @@ class Words(WorkerCase):
         self.assertIn("dancing", told[0])
         self.assertEqual(resus.lost(), 2)
 
+    def test_an_end_is_said_without_the_fields_that_are_no_numbers(self):
+        told = []
+        resus.configure(log=told.append)
+        resus.complete(
+            final_loss="n/a",
+            epochs_completed=10**400,
+            duration_seconds=2,
+            metrics={"auc": None, "f1": "?", "two": [1, 2], "acc": 0.5, "odd": Hostile(), "worst": math.nan},
+            message=Hostile(),
+        )
+        payload = self.said("run_complete")[0]
+        self.assertEqual((payload["status"], payload["duration_seconds"]), ("success", 2.0))
+        self.assertEqual(payload["metrics"], {"acc": 0.5, "worst": None})
+        self.assertFalse({"final_loss", "epochs_completed"} & set(payload))
+        # `None` was never there; the other five were, and are counted and told.
+        self.assertEqual((resus.lost(), len(told)), (5, 5))
+        self.assertEqual([violations(line) for line in self.lines()], [[]])
+
+    def test_metrics_that_are_none_at_all_do_not_cost_the_end(self):
+        for metrics in (7, "auc", [1], Hostile()):
+            resus.complete(metrics=metrics)
+        self.assertEqual(self.said("run_complete"), [{"status": "success"}] * 4)
+        self.assertEqual(resus.lost(), 4)
+
+    def test_a_count_that_is_none_does_not_cost_the_word(self):
+        resus.target_start("a", index="first", total=[2])
+        resus.target_complete("a", best_auc=object(), models_trained=Hostile())
+        resus.checkpoint("ck/7.pt", "seven", size_bytes=9)
+        self.assertEqual(self.said("target_start"), [{"target": "a"}])
+        self.assertEqual(self.said("target_complete"), [{"target": "a", "status": "success"}])
+        self.assertEqual(self.said("checkpoint")[0]["size_bytes"], 9)
+        self.assertEqual(resus.lost(), 5)
+
+    def test_a_number_among_others_that_are_none_is_said(self):
+        resus.metric(loss=0.5, auc="n/a")
+        resus.progress(step=3, loss="n/a")
+        self.assertEqual(self.said("metric"), [{"metrics": {"loss": 0.5}}])
+        self.assertEqual(self.said("progress"), [{"unit": "step", "step": 3}])
+        self.assertEqual(resus.lost(), 2)
+
+    def test_an_end_in_an_unknown_word_is_failed_and_tells_the_word(self):
+        told = []
+        resus.configure(log=told.append)
+        for word in ("sucess", None, 0, Hostile()):
+            resus.complete(word)
+        self.assertEqual([payload["status"] for payload in self.said("run_complete")], ["failed"] * 4)
+        self.assertIn("sucess", self.said("run_complete")[0]["message"])
+        self.assertIn("sucess", told[0])
+        self.assertEqual((resus.lost(), len(told)), (4, 4))
+        resus.complete("sucess", message="all well")
+        self.assertEqual(self.said("run_complete")[-1]["message"], "all well")
+
+    def test_a_fatal_error_is_said_whatever_its_details_are(self):
+        problem = ValueError("bad")
+        for details in ({"exception": "mine"}, {0: "first"}, {"batch": Hostile(), Hostile(): 1}):
+            resus.error(problem, fatal=True, details=details)
+        for details in ("text", [1], 7, Hostile()):
+            resus.error(problem, 404, fatal=True, details=details)
+        said = [payload["details"] for payload in self.said("error")]
+        self.assertEqual(said[0]["exception"], "mine")
+        self.assertEqual((said[1]["0"], said[1]["exception"]), ("first", "ValueError"))
+        self.assertEqual(said[2]["batch"], "(no text)")
+        self.assertEqual([sorted(details) for details in said[3:]], [["exception", "traceback_tail"]] * 4)
+        self.assertEqual(self.said("error")[-1]["error_code"], "404")
+        self.assertEqual([violations(line) for line in self.lines()], [[]] * 7)
+        self.assertEqual(resus.lost(), 4)
+
     def test_threads_speak_without_tearing_lines(self):
         def speak(name):
             for n in range(200):
