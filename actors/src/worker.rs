@@ -103,6 +103,8 @@ pub(crate) struct WorkerState {
     asked: VecDeque<Ask>,
     /// The newest of them, and how often a worker that was told to go on has been told again.
     newest_ask: Option<Ask>,
+    /// Orders to freeze since the last one that succeeded or the last thaw.
+    freezes: u32,
     tries: u32,
     /// The attempt being watched.
     attempt: Attempt,
@@ -154,6 +156,7 @@ impl Actor for Worker {
             reader: None,
             asked: VecDeque::new(),
             newest_ask: None,
+            freezes: 0,
             tries: 0,
             attempt: Attempt(0),
             pid: None,

@@ -2,12 +2,13 @@
 //! to the worker's event file, line by line, so that there is one way in.
 
 use crate::clock;
+use crate::file::replace;
 use resus_core::pulse::v1::reader::{Reason, Saying, V1Reader};
 use resus_core::pulse::v1::{SnapshotV1, StatusV1};
 use serde_json::{Value, json};
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A v1 file is a few hundred bytes; of anything larger so much is looked at as it takes to refuse it.
@@ -23,6 +24,11 @@ pub(crate) struct Inbox {
     said: Option<StatusV1>,
     /// Lines that could not be added yet.
     unsaid: Vec<Value>,
+}
+
+/// Beside the worker's file: the status that was passed on last.
+fn said_file(file: &Path) -> PathBuf {
+    file.with_extension("said")
 }
 
 /// Lines kept while the event file can't be written; a status changes a few times in a training.
@@ -53,7 +59,11 @@ impl Inbox {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        self.used |= content.is_some();
+        if content.is_some() && !std::mem::replace(&mut self.used, true) {
+            // Another reader may have passed it on already, before the daemon or the shim died.
+            let record = fs::read_to_string(said_file(&self.file)).unwrap_or_default();
+            self.said = StatusV1::ALL.into_iter().find(|status| status.as_str() == record);
+        }
         if !self.used {
             return Ok(());
         }
@@ -78,8 +88,12 @@ impl Inbox {
             // Said at the next look: an end must not be lost because the disk was full.
             self.unsaid = lines;
             self.unsaid.truncate(UNSAID_MAX);
+            return appended;
         }
-        appended
+        match self.said.filter(|_| !lines.is_empty()) {
+            Some(status) => replace(&said_file(&self.file), status.as_str().as_bytes(), false),
+            None => Ok(()),
+        }
     }
 
     fn lines(&mut self, snapshot: &SnapshotV1) -> Vec<Value> {
@@ -122,7 +136,6 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     fn inbox(folder: &tempfile::TempDir) -> Inbox {
         fs::write(folder.path().join("events.jsonl"), "").unwrap();
@@ -160,6 +173,9 @@ mod tests {
         assert_eq!(events(&folder)[2..], ["progress", "run_complete"]);
         inbox.look(true).unwrap();
         assert_eq!(events(&folder).len(), 4, "nothing is said twice");
+        let mut another = Inbox::new(inbox.file.clone(), inbox.events.clone());
+        another.look(true).unwrap();
+        assert_eq!(events(&folder)[4..], ["progress"], "nor is a word by another reader");
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub(super) async fn carry_out(myself: &ActorRef<WorkerMsg>, state: &mut WorkerSt
         }
         Order::Freeze { attempt } => freeze(myself, state, attempt).await,
         Order::Thaw { attempt } => {
+            state.freezes = 0;
             reach(myself, state, attempt).await;
             match &state.adopted {
                 Some(adopted) => log_failure(state, "thaw", adopted.thaw()),
@@ -200,6 +201,12 @@ async fn ask(state: &mut WorkerState, attempt: Attempt, ask: Ask) {
 }
 
 async fn freeze(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, attempt: Attempt) {
+    state.freezes = state.freezes.saturating_add(1);
+    if state.freezes > FREEZES_AT_ONCE && !state.freezes.is_multiple_of(FREEZES_SELDOM) {
+        // Each try holds up the training for a moment; one that can't be frozen shall not be
+        // stopped and started for ever.
+        return;
+    }
     reach(myself, state, attempt).await;
     match &state.adopted {
         Some(adopted) => match adopted.freeze() {
@@ -209,6 +216,11 @@ async fn freeze(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, attempt: 
         None => send(state, &Request::Freeze { attempt: attempt.0 }).await,
     }
 }
+
+/// So many orders to freeze are tried as they come, thereafter one in [`FREEZES_SELDOM`].
+const FREEZES_AT_ONCE: u32 = 3;
+/// With an order every few seconds, one about every minute.
+const FREEZES_SELDOM: u32 = 16;
 
 /// Writes down how the worker stands there, before it is killed for standing there.
 async fn keep_evidence(state: &WorkerState, attempt: Attempt) {

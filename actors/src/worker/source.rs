@@ -8,6 +8,7 @@
 
 use crate::file::replace;
 use crate::limits::{EVENTS_FREE_STEP, EVENTS_KEPT_BYTES, EVENTS_READ_BYTES};
+use resus_core::pulse::v2::EVENT_BYTES_MAX;
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -115,6 +116,9 @@ impl Source {
                 // What lies between was in a file that is gone, or has been heard from it.
                 (piece.at, piece.anew) = (open.place.base, true);
             }
+            let asked = piece.at;
+            begin_of_line(&open, &mut piece)?;
+            piece.anew |= piece.at != asked;
             self.skip_hole(&open, &mut piece)?;
             self.open = Some(open);
         }
@@ -268,6 +272,24 @@ enum Successor {
     Same,
     Nobody,
     Other(File, FileId),
+}
+
+/// A line may hold several words (a datagram of sd_notify), and the ledger only the first of them:
+/// then it is read again from its start, and what is known is known.
+fn begin_of_line(open: &Open, piece: &mut Piece) -> io::Result<()> {
+    let local = piece.at.saturating_sub(open.place.base);
+    let from = local.saturating_sub(EVENT_BYTES_MAX as u64 + 1);
+    let mut before = vec![0; usize::try_from(local - from).unwrap_or(0)];
+    let read = open.file.read_at(&mut before, from)?;
+    let whole = before.get(..read).filter(|before| before.len() as u64 == local - from);
+    let begin = whole.and_then(|before| before.iter().rposition(|byte| *byte == b'\n'));
+    match (begin, whole) {
+        (Some(newline), _) => piece.at = open.place.base + from + newline as u64 + 1,
+        (None, Some(_)) if from == 0 => piece.at = open.place.base,
+        // Nothing of that length is one of our lines.
+        (None, _) => {}
+    }
+    Ok(())
 }
 
 /// Reads what follows; `false` if the file is not the one whose bytes were read before.

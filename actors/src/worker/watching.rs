@@ -237,6 +237,7 @@ pub(super) fn hear(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, reply:
             }
         }
         Reply::Done { op, attempt: Some(attempt), .. } if op == "freeze" => {
+            state.freezes = 0;
             state.observe(Attempt(attempt), Fact::Frozen);
         }
         Reply::Hello(_) | Reply::Started(_) | Reply::Exited(_) | Reply::Done { .. } => {}

@@ -227,3 +227,14 @@ fn another_device_number_is_the_same_file_if_its_birth_is_known() {
     let unknown = FileId { born_ns: None, ..one };
     assert!(unknown.is_same(unknown) && !unknown.is_same(FileId { dev: 2, ..unknown }));
 }
+
+#[test]
+fn a_reader_that_begins_within_a_line_reads_it_from_its_start() {
+    for (text, offset, begins) in [("one\ntwo three\n", 8, 4), ("one two\n", 3, 0), ("one\ntwo\n", 4, 4)] {
+        let mut bench = Bench::new();
+        bench.append(text);
+        bench.offset = offset;
+        let piece = bench.next();
+        assert_eq!((piece.at, piece.anew), (begins, begins != offset), "{text:?} from {offset}");
+    }
+}
