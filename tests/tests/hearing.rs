@@ -33,6 +33,11 @@ fn state_of(pid: u32) -> char {
     stat.rsplit(')').next().unwrap().trim().chars().next().unwrap()
 }
 
+/// Stopped, or a parent that waits for the exec of a child which is stopped (vfork).
+fn can_not_run(pid: u32) -> bool {
+    matches!(state_of(pid), 'T' | 'D')
+}
+
 #[test]
 fn a_worker_that_speaks_pulse_saves_holds_and_goes_on_where_it_was() {
     let home = Home::new();
@@ -69,14 +74,14 @@ fn any_program_is_frozen_and_thawed_with_all_it_started() {
     let away: u32 = home.wait_for("the descendant", || fs::read_to_string(&away).ok()?.trim().parse().ok());
     asked(&home, &id, "pause");
     let frozen = home.until_phase(&id, "paused");
-    assert_eq!((state_of(pid_of(&frozen)), state_of(away)), ('T', 'T'));
+    assert!(can_not_run(pid_of(&frozen)) && can_not_run(away));
     // A frozen worker stays frozen whatever becomes of the daemon.
     home.kill_daemon();
     let again = home.until(&id, "the worker again", |run| run["pid"] == frozen["pid"]);
-    assert_eq!((&again["phase"], state_of(away)), (&json!("paused"), 'T'));
+    assert!(again["phase"] == "paused" && can_not_run(away));
     asked(&home, &id, "resume");
     let _run = home.until_phase(&id, "running");
-    home.wait_for("the thaw", || (state_of(away) != 'T').then_some(()));
+    home.wait_for("the thaw", || (!can_not_run(away)).then_some(()));
     // Nor does it keep anybody from being stopped.
     asked(&home, &id, "pause");
     let _run = home.until_phase(&id, "paused");
