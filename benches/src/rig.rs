@@ -23,7 +23,8 @@ pub use home::Home;
 pub use http::Connection;
 pub use marks::{BEGUN, DONE, LEFT, Mark, Marks, SILENT};
 pub use process::{
-    Process, alive, cpu_ns, cpu_ns_of_this_thread, kill, load, pss_bytes, rss_bytes, rss_peak_bytes,
+    Process, alive, cpu_ms_in_all, cpu_ns, cpu_ns_of_this_thread, kill, load, pss_bytes, rss_bytes,
+    rss_peak_bytes,
 };
 pub use stream::{Heard, Subscriber};
 pub use voice::{EVENTS_FILE, Voice};
