@@ -1,13 +1,13 @@
 //! The curves of every run: kept in memory while it lives, on disk from time to time and at its
 //! end, so that neither a retry nor a new daemon begins them anew.
 
-use crate::file::replace;
 use crate::telemetry::Heard;
 use resus_core::ids::{Attempt, RunId};
 use resus_core::pulse::line::Telemetry;
 use resus_core::run::Run;
 use resus_core::telemetry::history::{Curves as Points, History};
 use resus_store::StateDir;
+use resus_store::file::replace;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader};

@@ -19,7 +19,6 @@ mod directory;
 mod doing;
 pub mod door;
 mod evidence;
-mod file;
 mod gateway;
 mod idle;
 mod ingest;

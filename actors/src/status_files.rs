@@ -3,13 +3,13 @@
 
 use crate::board::Board;
 use crate::clock;
-use crate::file::replace;
 use resus_core::ids::RunId;
 use resus_core::moment::Moment;
 use resus_core::pulse::v1::SnapshotV1;
 use resus_core::pulse::v1::parse::parse;
 use resus_core::pulse::v1::writer::{Life, Plan, V1Writer};
 use resus_store::StateDir;
+use resus_store::file::replace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;

@@ -1,5 +1,5 @@
 //! The lane that never blocks: what workers say often and may be lost. The newest of it is kept
-//! on the board, curves are kept in `history`, and what goes out is coalesced by core.
+//! on the board, curves are kept in [`crate::curves`], and what goes out is coalesced by core.
 
 use crate::board::Board;
 use crate::clock;
@@ -169,18 +169,19 @@ impl Telemetry {
             tokio::time::sleep(BEAT).await;
             let now = clock::now();
             for (run_id, attempt) in self.board.with_worker() {
-                let emissions = {
+                let (attempt, heard_unix_ms, emissions) = {
                     let mut lanes = self.lock();
                     let interval_ms = lanes.interval_ms(now.mono_ms);
                     let lane = self.lane(&mut lanes, &run_id, attempt, now.unix_ms);
                     let due = lane.coalescer.put(Said::Heartbeat, None, now.mono_ms, interval_ms);
                     (lane.attempt, lane.heard_unix_ms, due)
                 };
-                let (attempt, heard_unix_ms, emissions) = emissions;
                 for emission in emissions {
                     self.publish(&run_id, attempt, &emission, heard_unix_ms).await;
                 }
             }
+            // One that came just after the worker's own waits for its turn.
+            self.waiting.notify_one();
         }
     }
 
@@ -231,6 +232,8 @@ impl Telemetry {
 
     fn envelope(&self, run: &Run, attempt: Attempt, emission: &Emission, heard_unix_ms: u64) -> Envelope {
         let (event_type, mut payload) = emission.payload(heard_unix_ms);
+        // That a worker is well is what we say of it.
+        let source = if event_type == EventType::Heartbeat { Source::Supervisor } else { Source::Worker };
         if event_type == EventType::Heartbeat
             && let Some(life) = self.board.life(run, clock::now())
         {
@@ -247,7 +250,7 @@ impl Telemetry {
             unix_ms: emission.said_unix_ms.unwrap_or(heard_unix_ms),
             workload: run.spec.workload.clone(),
             node: self.node.clone(),
-            source: Source::Worker,
+            source,
             flow: run.spec.flow.clone(),
             payload: payload.into(),
         }

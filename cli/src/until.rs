@@ -33,6 +33,9 @@ pub(crate) async fn until<T>(
     let mut screen = Screen::new(around.console);
     let mut updates = follow(&around.state, &view.run_id, events);
     let mut known = view;
+    // What was found, and the event it was found with. The ledger, which tells the events, is ahead
+    // of the view by the time of a message: the run is handed back as it is after that event.
+    let mut found = None;
     loop {
         let update = tokio::select! {
             update = updates.recv() => update,
@@ -47,9 +50,13 @@ pub(crate) async fn until<T>(
         match update.inspect_err(|_| screen.clear())? {
             Update::Run { view, lines } => {
                 known = *view;
-                if let Some(found) = reached(&known, lines) {
+                let newest = lines.iter().map(StoryLine::seq).max().unwrap_or(0);
+                if found.is_none() {
+                    found = reached(&known, lines).map(|what| (what, newest));
+                }
+                if let Some((what, _)) = found.take_if(|(_, seq)| *seq <= known.seq) {
                     screen.clear();
-                    return Ok((known, found));
+                    return Ok((known, what));
                 }
             }
             Update::Lost { stopped: false, .. } => notice = Some("reconnecting…"),
@@ -79,5 +86,40 @@ pub(crate) async fn in_time<T>(
     match timeout(limit, waiting).await {
         Ok(done) => done,
         Err(_) => Err(CliError::TimedOut { run: run.to_owned(), missing, waited: limit }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Client;
+    use crate::console::{ColourChoice, Console};
+    use crate::daemon::start::locate;
+    use crate::fake_daemon::FakeDaemon;
+    use crate::render::sample::{self, RUN_ID};
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn the_run_is_handed_back_as_it_is_after_the_event_that_was_waited_for() {
+        let daemon = FakeDaemon::start();
+        daemon.desk.change(json!({"message": "before"}), 2);
+        // On disk already, and not yet in the view.
+        daemon.desk.lines.lock().unwrap().push(sample::line(3, "checkpoint_verified", json!({})));
+        let client: Client = locate(&daemon.state);
+        let (view, _) = client.run(RUN_ID).await.unwrap();
+        let around =
+            Around { state: daemon.state.clone(), console: Console::of_process(true, ColourChoice::Never) };
+        let (heard, is_heard) = tokio::sync::oneshot::channel();
+        let (mut heard, desk) = (Some(heard), daemon.desk.clone());
+        let catching_up = async {
+            is_heard.await.unwrap();
+            desk.change(json!({"message": "after"}), 0);
+        };
+        let waiting = until(&around, view, Tell::After(1), |_, lines| {
+            let verified = lines.iter().any(|line| line.what == "checkpoint_verified");
+            verified.then(|| heard.take().map(|heard| heard.send(()).unwrap())).map(drop)
+        });
+        let (reached, ()) = tokio::join!(waiting, catching_up);
+        assert_eq!(reached.unwrap().0.message, "after");
     }
 }

@@ -7,6 +7,7 @@
 //! which everything has been recorded, and nothing that is held may lie below it.
 
 use crate::codes::Code;
+use crate::hash::fnv1a;
 use crate::moment::Moment;
 use std::collections::BTreeMap;
 
@@ -27,12 +28,9 @@ impl Key {
     /// Of an error's code, target and message.
     #[must_use]
     pub fn new(code: &Code, target: Option<&str>, message: &str) -> Self {
-        // FNV-1a: 64 keys at a time never meet by accident.
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for byte in message.bytes() {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-        Self { code: code.clone(), target: target.map(str::to_owned), message_hash: hash }
+        // 64 keys at a time never meet by accident.
+        let message_hash = fnv1a(message.bytes());
+        Self { code: code.clone(), target: target.map(str::to_owned), message_hash }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod explain;
 pub mod failure;
 pub mod fleet;
 pub mod fold;
+mod hash;
 pub mod ids;
 pub mod input;
 pub mod moment;

@@ -1,6 +1,7 @@
 //! Backoff, budget and the slate that healthy progress wipes.
 
 use crate::codes::{Code, Rule};
+use crate::hash::fnv1a;
 use crate::ids::{Attempt, RunId};
 use crate::policy::RetryPolicy;
 use std::collections::BTreeMap;
@@ -125,15 +126,12 @@ pub fn backoff_ms(policy: &RetryPolicy, run: &RunId, attempt: Attempt, failures:
     }
     let wait = u64::try_from(wait).unwrap_or(policy.backoff_max_ms);
     let span = wait / 5;
-    if span == 0 { wait } else { wait - fnv1a(run.as_str(), attempt.0) % (span + 1) }
+    if span == 0 { wait } else { wait - spread(run, attempt) % (span + 1) }
 }
 
-/// FNV-1a, 64 bit (constants from the algorithm's reference, draft-eastlake-fnv).
-fn fnv1a(text: &str, number: u32) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in text.bytes().chain(number.to_le_bytes()) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    }
+/// Of run and attempt; the upper half goes into the lower one, which decides the remainder.
+fn spread(run: &RunId, attempt: Attempt) -> u64 {
+    let hash = fnv1a(run.as_str().bytes().chain(attempt.0.to_le_bytes()));
     hash ^ (hash >> 32)
 }
 

@@ -2,9 +2,9 @@
 //! to the worker's event file, line by line, so that there is one way in.
 
 use crate::clock;
-use crate::file::replace;
 use resus_core::pulse::v1::reader::{Reason, Saying, V1Reader};
 use resus_core::pulse::v1::{SnapshotV1, StatusV1};
+use resus_store::file::replace;
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -31,7 +31,8 @@ fn said_file(file: &Path) -> PathBuf {
     file.with_extension("said")
 }
 
-/// Lines kept while the event file can't be written; a status changes a few times in a training.
+/// Words kept while the event file can't be written, the newest; a status changes a few times in a
+/// training.
 const UNSAID_MAX: usize = 64;
 
 impl Inbox {
@@ -85,9 +86,11 @@ impl Inbox {
         }
         let appended = self.append(&lines);
         if appended.is_err() {
-            // Said at the next look: an end must not be lost because the disk was full.
+            // Said at the next look: an end must not be lost because the disk was full. What is only
+            // telemetry has newer ones behind it.
+            lines.retain(|line| line["event_type"] != "progress");
+            lines.drain(..lines.len().saturating_sub(UNSAID_MAX));
             self.unsaid = lines;
-            self.unsaid.truncate(UNSAID_MAX);
             return appended;
         }
         match self.said.filter(|_| !lines.is_empty()) {
@@ -198,10 +201,14 @@ mod tests {
         let mut inbox = inbox(&folder);
         let (file, away) = (folder.path().join("events.jsonl"), folder.path().join("away"));
         fs::rename(&file, &away).unwrap();
+        for epoch in 0..100 {
+            write(&folder, "running", f64::from(epoch) / 100.0);
+            assert!(inbox.look(true).is_err());
+        }
         write(&folder, "done", 3.0);
         assert!(inbox.look(true).is_err());
         fs::rename(&away, &file).unwrap();
         inbox.look(true).unwrap();
-        assert_eq!(events(&folder), ["progress", "run_complete"]);
+        assert_eq!(events(&folder), ["status", "run_complete"], "however much was not said");
     }
 }

@@ -3,7 +3,6 @@
 use super::tail::STATUS_INBOX;
 use super::watching::{attach, begin_watching, connect};
 use super::{Order, WorkerMsg, WorkerState};
-use crate::file::replace;
 use crate::limits::EVIDENCE_DEADLINE;
 use crate::workers::WorkersMsg;
 use ractor::ActorRef;
@@ -12,6 +11,7 @@ use resus_core::ids::Attempt;
 use resus_core::input::{Ask, CheckpointRef, Fact};
 use resus_core::spec::Spec;
 use resus_shim::protocol::{Request, SignalName, SpawnOrder};
+use resus_store::file::replace;
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io;

@@ -6,9 +6,9 @@
 //! is written to a record beside it before anything of it is handed on, so that a new daemon
 //! continues there.
 
-use crate::file::replace;
 use crate::limits::{EVENTS_FREE_STEP, EVENTS_KEPT_BYTES, EVENTS_READ_BYTES};
 use resus_core::pulse::v2::EVENT_BYTES_MAX;
+use resus_store::file::replace;
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -102,7 +102,7 @@ impl Source {
         Self { path, open: None, can_free: true }
     }
 
-    /// The file that is read now is no longer the one of that name.
+    /// The name under which the worker writes.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

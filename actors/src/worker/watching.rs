@@ -106,21 +106,24 @@ fn observe_started(state: &mut WorkerState, attempt: Attempt, started: &Started)
 /// Another shim started the attempt, but this one holds on to its worker and tells its end.
 fn watched_by_shim(state: &mut WorkerState, attempt: Attempt, lost: &Lost) {
     begin_watching(state, attempt, state.upto);
-    if let (Some(worker), Some(boot_id)) = (lost.worker, lost.boot_id.clone()) {
-        let started =
-            Started { attempt: attempt.0, pid: worker.pid, start_ticks: worker.start_ticks, boot_id };
+    if let Some(started) = started_before(lost) {
         observe_started(state, attempt, &started);
-        tracing::info!(run_id = %state.run_id, pid = worker.pid, "worker adopted by another shim");
+        tracing::info!(run_id = %state.run_id, pid = started.pid, "worker adopted by another shim");
     }
+}
+
+/// What an earlier shim had started, as far as it is on record.
+fn started_before(lost: &Lost) -> Option<Started> {
+    let (worker, boot_id) = (lost.worker?, lost.boot_id.clone()?);
+    Some(Started { attempt: lost.attempt, pid: worker.pid, start_ticks: worker.start_ticks, boot_id })
 }
 
 /// The shim that started the attempt is gone. Its worker may live.
 fn adopt(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, attempt: Attempt, lost: &Lost) {
     begin_watching(state, attempt, state.upto);
-    let (Some(worker), Some(boot_id)) = (lost.worker, lost.boot_id.clone()) else {
+    let (Some(worker), Some(started)) = (lost.worker, started_before(lost)) else {
         return end(state, unseen_exit());
     };
-    let started = Started { attempt: attempt.0, pid: worker.pid, start_ticks: worker.start_ticks, boot_id };
     observe_started(state, attempt, &started);
     match Adopted::take(worker, &started.boot_id) {
         Ok(Some(adopted)) => {

@@ -1,10 +1,11 @@
 //! `daemon.json`: how clients find the running daemon, and what it was built from.
 
 use resus_store::StateDir;
+use resus_store::file::replace;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Most bytes read from a record.
@@ -32,11 +33,9 @@ impl Record {
     /// The I/O error.
     pub(crate) fn write(&self, state: &StateDir) -> io::Result<()> {
         let path = state.daemon_record();
-        let temp = path.with_extension("json.tmp");
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&temp)?;
-        file.write_all(&serde_json::to_vec_pretty(self)?)?;
-        file.write_all(b"\n")?;
-        fs::rename(&temp, &path)
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.push(b'\n');
+        replace(&path, &text, false)
     }
 
     /// The last daemon's record. A daemon that was killed leaves its own behind, so this says

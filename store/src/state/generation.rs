@@ -2,9 +2,8 @@
 
 use super::private::failed;
 use super::{StateDir, StateError};
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use crate::file::replace;
+use std::fs;
 
 /// Seconds from 1970 to 2026: the clock is counted from there, so that it fits for 136 years.
 const UNIX_S_2026: u64 = 1_767_225_600;
@@ -22,16 +21,7 @@ impl StateDir {
         let last: u32 = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
         let clock = u32::try_from(unix_s.saturating_sub(UNIX_S_2026)).unwrap_or(0);
         let next = last.saturating_add(1).max(clock);
-        let beside = path.with_extension("new");
-        let write = || -> std::io::Result<()> {
-            let mut file =
-                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-            writeln!(file, "{next}")?;
-            file.sync_all()?;
-            fs::rename(&beside, &path)?;
-            File::open(self.path())?.sync_all()
-        };
-        write().map_err(failed("write", &path))?;
+        replace(&path, format!("{next}\n").as_bytes(), true).map_err(failed("write", &path))?;
         Ok(next)
     }
 }

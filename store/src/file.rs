@@ -7,7 +7,10 @@ use std::path::Path;
 
 /// Puts `bytes` in the place of `path`: a reader sees the old content or the new. With `sync` it
 /// is on disk when this returns; without, a power cut may bring the old one back.
-pub(crate) fn replace(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
+///
+/// # Errors
+/// The I/O error; then the old content is in its place.
+pub fn replace(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
     let beside = path.with_extension("new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     file.write_all(bytes)?;
