@@ -371,7 +371,11 @@ fn a_curve_goes_on_over_attempts_and_daemons_and_marks_what_was_undone() {
     assert!(!undone.is_empty() && undone.iter().all(|x| (20.0..26.0).contains(x)), "{undone:?}");
     assert!(of(2).all(|point| point["rolled_back"].is_null() && point["x"].as_f64().unwrap() > 20.0));
     assert_eq!(points.last().unwrap()["x"], 60.0);
-    // Ended, and another daemon later, it is the same.
+    // Ended and written down, another daemon later it is the same. (A daemon that is killed before
+    // that takes the newest points along.)
+    let on_disk =
+        || serde_json::from_slice::<Value>(&fs::read(home.run_dir(&id).join("curves.json")).ok()?).ok();
+    home.wait_for("the curves on disk", || (on_disk()?["loss"].as_array()? == &points).then_some(()));
     home.kill_daemon();
     home.resus(&["ps"]).expect_code(0);
     assert_eq!(curve(&home, &id), points);
