@@ -1,8 +1,20 @@
 //! Every address on the bus. Fixed tokens come before free ones, so that streams over them
-//! never overlap; free tokens are slugs or ids and can't contain `.`, `*` or `>`.
+//! never overlap; free tokens are slugs or ids and can't contain `.`, `*` or `>`, and the longest
+//! address stays far below the 4 KiB at which a server hangs up.
 
 use resus_core::ids::{RunId, Slug};
 use resus_core::pulse::v2::EventType;
+
+/// The stream that keeps events of the ledger.
+pub const LEDGER_STREAM: &str = "PULSE_LEDGER";
+/// The stream that keeps the newest telemetry.
+pub const TELEMETRY_STREAM: &str = "PULSE_TELEMETRY";
+/// The key-value bucket with the present state of every run.
+pub const STATE_BUCKET: &str = "pulse_state";
+/// Every event of the ledger, for the stream over them.
+pub const ALL_LEDGER: &str = "pulse.v2.ledger.>";
+/// All telemetry, for the stream over it.
+pub const ALL_TELEMETRY: &str = "pulse.v2.telemetry.>";
 
 /// `pulse.v2.ledger.<ns>.<workload>.<training_id>.<event_type>` for class A,
 /// `pulse.v2.telemetry.…` for class B.
@@ -12,10 +24,52 @@ pub fn event(namespace: &Slug, workload: &Slug, run_id: &RunId, event_type: Even
     format!("pulse.v2.{lane}.{namespace}.{workload}.{run_id}.{}", event_type.as_str())
 }
 
+/// Every event of one run, of both lanes.
+#[must_use]
+pub fn all_of_run(namespace: &Slug, run_id: &RunId) -> String {
+    format!("pulse.v2.*.{namespace}.*.{run_id}.>")
+}
+
+/// Every event of every run of a namespace, of both lanes.
+#[must_use]
+pub fn all_of_namespace(namespace: &Slug) -> [String; 2] {
+    [format!("pulse.v2.ledger.{namespace}.>"), format!("pulse.v2.telemetry.{namespace}.>")]
+}
+
 /// `pulse.v1.<ns>.<workload>.<training_id>`: the six-key snapshot.
 #[must_use]
 pub fn snapshot_v1(namespace: &Slug, workload: &Slug, run_id: &RunId) -> String {
     format!("pulse.v1.{namespace}.{workload}.{run_id}")
+}
+
+/// `<ns>.<workload>.<training_id>`: a run's key in the bucket [`STATE_BUCKET`].
+#[must_use]
+pub fn state_key(namespace: &Slug, workload: &Slug, run_id: &RunId) -> String {
+    format!("{namespace}.{workload}.{run_id}")
+}
+
+/// The address under which the server keeps a key of the bucket [`STATE_BUCKET`].
+#[must_use]
+pub fn state(namespace: &Slug, workload: &Slug, run_id: &RunId) -> String {
+    format!("$KV.{STATE_BUCKET}.{}", state_key(namespace, workload, run_id))
+}
+
+/// `pulse.v2.node.<ns>.<node>.<what>`: what happens to a machine.
+#[must_use]
+pub fn node(namespace: &Slug, node: &Slug, what: &str) -> String {
+    format!("pulse.v2.node.{namespace}.{node}.{what}")
+}
+
+/// `pulse.v2.node.*.*.<what>`: the same of every machine.
+#[must_use]
+pub fn every_node(what: &str) -> String {
+    format!("pulse.v2.node.*.*.{what}")
+}
+
+/// `pulse.v2.ctl.<ns>.<node|any>`: below it lie the endpoints of a daemon; `None` = whichever.
+#[must_use]
+pub fn control(namespace: &Slug, node: Option<&Slug>) -> String {
+    format!("pulse.v2.ctl.{namespace}.{}", node.map_or("any", Slug::as_str))
 }
 
 #[cfg(test)]
@@ -30,5 +84,7 @@ mod tests {
         assert_eq!(of(EventType::Status), "pulse.v2.ledger.default.othello.r1.status");
         assert_eq!(of(EventType::Progress), "pulse.v2.telemetry.default.othello.r1.progress");
         assert_eq!(snapshot_v1(&slug("default"), &slug("othello"), &run), "pulse.v1.default.othello.r1");
+        assert_eq!(state(&slug("a"), &slug("b"), &run), "$KV.pulse_state.a.b.r1");
+        assert_eq!(control(&slug("a"), None), "pulse.v2.ctl.a.any");
     }
 }

@@ -50,8 +50,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Packages with an async runtime. Everything else must be usable without one.
 const MAY_USE_TOKIO: &[&str] = &["resus-bus", "resus-actors", "resus-panel", "resus"];
 
-/// The NATS client: when it comes, one module of the bus will name it, and this list with it.
-const MAY_USE_NATS: &[&str] = &[];
+/// The NATS client: one module of the bus names it.
+const MAY_USE_NATS: &[&str] = &["resus-bus"];
 
 /// Dependencies against the allowed direction.
 pub fn check(tree: &Tree) -> Vec<Violation> {
