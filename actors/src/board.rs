@@ -6,8 +6,9 @@ use crate::clock;
 use crate::silences::{Life, Silences};
 use crate::telemetry::Heard;
 use resus_core::api::RunList;
-use resus_core::ids::{Attempt, RunId};
+use resus_core::ids::{Attempt, RunId, Slug};
 use resus_core::moment::Moment;
+use resus_core::pulse::state::{StateSnapshot, TelemetryPlace};
 use resus_core::pulse::v1::SnapshotV1;
 use resus_core::pulse::v1::project::{V2State, project};
 use resus_core::pulse::v1::writer::Life as Believed;
@@ -33,7 +34,7 @@ struct Published {
 
 /// The published view of one node.
 pub(crate) struct Board {
-    node: String,
+    node: Slug,
     silences: Arc<Silences>,
     published: Mutex<Published>,
     ledger_pos: AtomicU64,
@@ -44,7 +45,7 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    pub(crate) fn new(node: String, silences: Arc<Silences>) -> Self {
+    pub(crate) fn new(node: Slug, silences: Arc<Silences>) -> Self {
         Self {
             node,
             silences,
@@ -112,11 +113,37 @@ impl Board {
                 Some(Health::Hung | Health::Lost) => Believed::Doubted,
                 Some(Health::Ok | Health::Stale | Health::Unknown) | None => Believed::Believed,
             };
-            let alive_unix_s = run.ended_at.unwrap_or(now).unix_ms / 1000;
-            let state = V2State::of(run, slot, alive_unix_s, now.mono_ms);
-            (run.id.clone(), project(&state), life)
+            (run.id.clone(), snapshot_v1_of(run, slot, now), life)
         };
         published.runs.values().map(snapshot).collect()
+    }
+
+    /// One run as readers of v1 see it, and its kind of training.
+    pub(crate) fn snapshot_v1(&self, run_id: &RunId) -> Option<(Slug, SnapshotV1)> {
+        let published = self.lock();
+        let run = published.runs.get(run_id)?;
+        let empty = Slot::default();
+        let slot = published.slots.get(run_id).unwrap_or(&empty);
+        Some((run.spec.workload.clone(), snapshot_v1_of(run, slot, clock::now())))
+    }
+
+    /// The state of a run for those who come late. `place` is that of the newest telemetry which
+    /// went out, read before this.
+    pub(crate) fn state(&self, run_id: &RunId, place: Option<TelemetryPlace>) -> Option<StateSnapshot> {
+        let now = clock::now();
+        let published = self.lock();
+        let run = published.runs.get(run_id)?;
+        let empty = Slot::default();
+        let slot = published.slots.get(run_id).unwrap_or(&empty);
+        let none_yet = TelemetryPlace { attempt: run.attempt, ..TelemetryPlace::default() };
+        let health = self.life(run, now).map(|life| life.health);
+        let v1 = snapshot_v1_of(run, slot, now);
+        Some(StateSnapshot::of(run, slot, health, v1, place.unwrap_or(none_yet), &self.node))
+    }
+
+    /// Every run.
+    pub(crate) fn run_ids(&self) -> Vec<RunId> {
+        self.lock().runs.keys().cloned().collect()
     }
 
     /// Every run that has a worker, with its attempt.
@@ -221,7 +248,7 @@ impl Board {
     }
 
     fn view_of(&self, run: &Run, slot: &Slot, now: Moment) -> RunView {
-        let mut view = RunView::of(run, slot, &self.node, now);
+        let mut view = RunView::of(run, slot, self.node.as_str(), now);
         if let Some(life) = self.life(run, now) {
             view.health = Some(life.health);
             view.progress_age_s = life.progress_age_ms.map(|ms| ms as f64 / 1000.0);
@@ -255,4 +282,9 @@ impl Board {
             Ok(Err(_)) | Err(_) => self.version(),
         }
     }
+}
+
+fn snapshot_v1_of(run: &Run, slot: &Slot, now: Moment) -> SnapshotV1 {
+    let alive_unix_s = run.ended_at.unwrap_or(now).unix_ms / 1000;
+    project(&V2State::of(run, slot, alive_unix_s, now.mono_ms))
 }

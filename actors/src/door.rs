@@ -9,22 +9,29 @@ use crate::directory::Directory;
 use crate::gateway::{GatewayMsg, Outcome};
 use crate::idle::LastAsked;
 use crate::limits::{COMMAND_DEADLINE, EVENTS_PAGE_MAX, OUTPUT_BYTES_MAX};
+use crate::outbox::{self, Status};
 use crate::output::{self, OutputError};
 use crate::problem::{internal, of_selector, problem, unwritable};
 use crate::silences::Silences;
+use crate::slots::Slots;
 use crate::telemetry::Telemetry;
 use crate::workload::Registry;
+use resus_bus::control::Endpoints;
+use resus_bus::link::Link;
 use resus_bus::local::Local;
+use resus_bus::setup::BusSetup;
 use resus_bus::transport::Message;
 use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Submission};
 use resus_core::event::Record;
 use resus_core::exit::ExitCode;
+use resus_core::ids::Slug;
 use resus_core::moment::{Moment, rfc3339};
 use resus_core::telemetry::history::Curves as Points;
 use resus_core::view::RunView;
 use resus_store::record::{to_pulse, to_record};
 use resus_store::{Reader, StateDir};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::{broadcast, oneshot, watch};
 
@@ -41,7 +48,14 @@ pub(crate) struct Inner {
     pub(crate) registry: Arc<Registry>,
     pub(crate) state: Arc<StateDir>,
     pub(crate) bus: Local,
-    pub(crate) node: String,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) bus_setup: BusSetup,
+    pub(crate) bus_status: Status,
+    /// Place in the ledger up to which events have been published within the process.
+    pub(crate) published: Arc<AtomicU64>,
+    pub(crate) node: Slug,
+    /// Durable number of this daemon's life.
+    pub(crate) generation: u32,
     pub(crate) version: String,
     pub(crate) started_at: Moment,
     pub(crate) stop: watch::Sender<bool>,
@@ -186,7 +200,7 @@ impl Door {
             pid: std::process::id(),
             version: inner.version.clone(),
             state_dir: inner.state.path().display().to_string(),
-            node: inner.node.clone(),
+            node: inner.node.to_string(),
             started_at: rfc3339(inner.started_at.unix_ms),
             uptime_s: clock::now().ms_since(inner.started_at) as f64 / 1000.0,
             runs_live,
@@ -196,6 +210,7 @@ impl Door {
             ledger_pos: inner.board.ledger_pos(),
             rss_bytes: inner.board.rss_bytes(),
             actor_restarts: inner.board.actor_restarts(),
+            bus: inner.bus_status.now(inner.board.ledger_pos(), inner.slots.lost()),
         }
     }
 
@@ -221,6 +236,17 @@ impl Door {
             entries.into_iter().map(|entry| entry.content.map_err(internal).and_then(both)).collect()
         };
         tokio::task::spawn_blocking(read).await.map_err(internal)?
+    }
+
+    /// Publishes on the NATS server that `links` names, and lets `endpoints` answer what is asked
+    /// there, until `ending` becomes true.
+    pub async fn speak_on<E: Endpoints>(
+        self,
+        links: watch::Receiver<Option<Arc<Link>>>,
+        endpoints: E,
+        ending: watch::Receiver<bool>,
+    ) {
+        outbox::run(self.0, links, endpoints, ending).await;
     }
 
     /// Somebody is there: the daemon is not idle.

@@ -3,15 +3,14 @@
 use crate::directory::Directory;
 use crate::doing::Summary;
 use crate::limits::{PUBLISH_BATCH, PUBLISH_RETRY};
+use crate::outgoing::outgoing;
+use crate::slots::Slots;
 use crate::telemetry::Telemetry;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use resus_bus::local::Local;
-use resus_bus::subject;
-use resus_bus::transport::{Message, PublishError, Transport};
-use resus_core::ids::{RunId, Slug};
-use resus_core::pulse::v2::EventType;
-use resus_store::record::to_pulse;
-use resus_store::{Reader, Row, StateDir};
+use resus_bus::transport::{PublishError, Transport};
+use resus_core::ids::Slug;
+use resus_store::{Reader, StateDir};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,6 +30,19 @@ pub(crate) struct PublisherState {
     /// restarted leaves nothing out; the in-process bus remembers nothing, so a new daemon
     /// begins at the present.
     published: Arc<AtomicU64>,
+    /// Who waits for what has been published here.
+    slots: Arc<Slots>,
+}
+
+/// What the Publisher is started with.
+pub(crate) struct PublisherArgs {
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) dirs: Arc<StateDir>,
+    pub(crate) bus: Local,
+    pub(crate) published: Arc<AtomicU64>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) namespace: Slug,
 }
 
 pub(crate) struct Publisher;
@@ -38,23 +50,25 @@ pub(crate) struct Publisher;
 impl Actor for Publisher {
     type Msg = PublisherMsg;
     type State = PublisherState;
-    type Arguments = (Arc<Directory>, Arc<StateDir>, Local, Arc<AtomicU64>, Arc<Telemetry>);
+    type Arguments = PublisherArgs;
 
     async fn pre_start(
         &self,
         _myself: ActorRef<PublisherMsg>,
-        (directory, dirs, bus, published, telemetry): Self::Arguments,
+        args: Self::Arguments,
     ) -> Result<PublisherState, ActorProcessingErr> {
-        let reader = Reader::open(&dirs.ledger())?;
+        let reader = Reader::open(&args.dirs.ledger())?;
         let present = reader.last_pos()?;
-        let _begun_already = published.compare_exchange(0, present, Relaxed, Relaxed);
+        let _begun_already = args.published.compare_exchange(0, present, Relaxed, Relaxed);
+        args.slots.advanced();
         Ok(PublisherState {
-            directory,
+            directory: args.directory,
             reader,
-            bus,
-            telemetry,
-            namespace: Slug::nearest("default", "default"),
-            published,
+            bus: args.bus,
+            telemetry: args.telemetry,
+            namespace: args.namespace,
+            published: args.published,
+            slots: args.slots,
         })
     }
 
@@ -78,9 +92,9 @@ impl Actor for Publisher {
         for entry in entries {
             // A row that does not verify is not a fact and is never published.
             let outgoing = entry.content.ok().and_then(|row| outgoing(&state.namespace, &row));
-            if let Some((run_id, message)) = outgoing {
-                state.telemetry.flush(&run_id).await;
-                if let Err(PublishError::Away(reason)) = state.bus.publish(message).await {
+            if let Some(outgoing) = outgoing {
+                state.telemetry.flush(&outgoing.run_id).await;
+                if let Err(PublishError::Away(reason)) = state.bus.publish(outgoing.message).await {
                     tracing::warn!(%reason, "the bus is away; events wait in the ledger");
                     try_later(&myself);
                     return Ok(());
@@ -88,6 +102,7 @@ impl Actor for Publisher {
             }
             state.published.store(entry.pos, Relaxed);
         }
+        state.slots.advanced();
         if more {
             myself.cast(PublisherMsg::Advanced)?;
         }
@@ -101,19 +116,4 @@ fn try_later(myself: &ActorRef<PublisherMsg>) {
         tokio::time::sleep(PUBLISH_RETRY).await;
         let _gone = actor.cast(PublisherMsg::Advanced);
     });
-}
-
-fn outgoing(namespace: &Slug, row: &Row) -> Option<(RunId, Message)> {
-    let pulse =
-        to_pulse(row).inspect_err(|error| tracing::error!(%error, "an event can't be published")).ok()?;
-    let text = |field: &str| pulse.get(field).and_then(|value| value.as_str()).map(str::to_owned);
-    let workload = Slug::new(text("workload")?).ok()?;
-    let run_id = RunId::new(row.run_id.clone()).ok()?;
-    let event_type: EventType = serde_json::from_value(pulse.get("event_type")?.clone()).ok()?;
-    let message = Message {
-        subject: subject::event(namespace, &workload, &run_id, event_type).into(),
-        id: text("event_id").map(Into::into),
-        body: pulse.to_string().into(),
-    };
-    Some((run_id, message))
 }

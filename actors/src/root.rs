@@ -8,7 +8,8 @@ use crate::gateway::Gateway;
 use crate::intensity::Window;
 use crate::limits::ACTOR_STOP_DEADLINE;
 use crate::monitor::Monitor;
-use crate::publisher::Publisher;
+use crate::publisher::{Publisher, PublisherArgs};
+use crate::slots::Slots;
 use crate::store::Store;
 use crate::supervisor::{Forgotten, Supervisor, SupervisorArgs, SupervisorMsg};
 use crate::tree::{Peer, Row, Strategy, TREE};
@@ -36,6 +37,9 @@ pub(crate) struct Plan {
     pub(crate) bus: Local,
     /// Place in the ledger up to which events have been published; 0 = not begun.
     pub(crate) published: Arc<AtomicU64>,
+    pub(crate) slots: Arc<Slots>,
+    /// The first free part of every address on the bus.
+    pub(crate) namespace: Slug,
     pub(crate) node: Slug,
     pub(crate) boot_id: String,
     /// Only ever accepted at the first start, by an operator.
@@ -181,8 +185,16 @@ async fn start(myself: &ActorRef<RootMsg>, state: &mut RootState, peer: Peer) ->
     let cell = match peer {
         Peer::Store => spawn!(store, Store, (directory(), board(), dirs(), plan.lost)),
         Peer::Publisher => {
-            let (bus, telemetry) = (plan.bus.clone(), Arc::clone(&plan.around.telemetry));
-            spawn!(publisher, Publisher, (directory(), dirs(), bus, Arc::clone(&plan.published), telemetry))
+            let arguments = PublisherArgs {
+                directory: directory(),
+                dirs: dirs(),
+                bus: plan.bus.clone(),
+                published: Arc::clone(&plan.published),
+                telemetry: Arc::clone(&plan.around.telemetry),
+                slots: Arc::clone(&plan.slots),
+                namespace: plan.namespace.clone(),
+            };
+            spawn!(publisher, Publisher, arguments)
         }
         Peer::Checkpoint => spawn!(checkpoint, Checkpoint, (directory(), dirs())),
         Peer::Watchdog => {

@@ -8,8 +8,10 @@ use crate::door::{Door, Inner};
 use crate::idle::{self, LastAsked};
 use crate::limits::{REPLAY_DEADLINE, STORE_CLOSE_DEADLINE};
 use crate::notify::Notifier;
+use crate::outbox::Status;
 use crate::root::{Plan, Root, RootMsg};
 use crate::silences::Silences;
+use crate::slots::Slots;
 use crate::status_files;
 use crate::telemetry::Telemetry;
 use crate::vigil::Vigil;
@@ -19,6 +21,7 @@ use crate::worker::Surroundings;
 use crate::workload::{Registry, RegistryError};
 use ractor::{Actor, ActorRef, SpawnErr};
 use resus_bus::local::Local;
+use resus_bus::setup::BusSetup;
 use resus_core::ids::Slug;
 use resus_core::policy::Policy;
 use resus_store::{LostHistory, StateDir, StateError, StateLock};
@@ -40,6 +43,8 @@ pub struct Setup {
     pub runtime_dir: PathBuf,
     /// Policy of runs that say nothing else.
     pub policy: Policy,
+    /// The bus.
+    pub bus: BusSetup,
     /// Name of this machine.
     pub node: Slug,
     /// Version of the program.
@@ -112,21 +117,20 @@ impl System {
             program: setup.program.clone(),
             shim: setup.shim,
             boot_id,
-            node_slug: setup.node.clone(),
             watcher: Arc::clone(&watcher),
         };
         let (stop_sender, stop) = watch::channel(false);
         let silences = Arc::<Silences>::default();
-        let board = Arc::new(Board::new(setup.node.to_string(), Arc::clone(&silences)));
-        let bus = Local::default();
+        let board = Arc::new(Board::new(setup.node.clone(), Arc::clone(&silences)));
+        let (bus, slots) = (Local::default(), Arc::<Slots>::default());
         let generation = setup.state.next_generation(clock::now().unix_ms / 1000)?;
         let state = Arc::new(setup.state);
         let curves = Arc::new(Curves::new(Arc::clone(&state)));
         let telemetry = Telemetry::new(
             Arc::clone(&board),
             Arc::clone(&curves),
-            bus.clone(),
-            setup.node.clone(),
+            (bus.clone(), Arc::clone(&slots)),
+            (setup.node.clone(), setup.bus.namespace.clone()),
             generation,
         );
         let door = Arc::new(Inner {
@@ -139,7 +143,12 @@ impl System {
             state,
             curves,
             bus,
-            node: setup.node.to_string(),
+            slots,
+            bus_status: Status::new(&setup.bus),
+            bus_setup: setup.bus,
+            published: Arc::default(),
+            node: setup.node,
+            generation,
             version: setup.version,
             started_at: clock::now(),
             stop: stop_sender,
@@ -207,7 +216,6 @@ struct Around {
     program: PathBuf,
     shim: Option<PathBuf>,
     boot_id: String,
-    node_slug: Slug,
     watcher: Arc<Watcher>,
 }
 
@@ -262,8 +270,10 @@ fn plan(door: &Inner, around: Around) -> Plan {
         }),
         registry: Arc::clone(&door.registry),
         bus: door.bus.clone(),
-        published: Arc::default(),
-        node: around.node_slug,
+        published: Arc::clone(&door.published),
+        slots: Arc::clone(&door.slots),
+        namespace: door.bus_setup.namespace.clone(),
+        node: door.node.clone(),
         boot_id: around.boot_id,
         lost: around.lost,
         stop: door.stop.clone(),

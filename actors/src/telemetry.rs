@@ -4,11 +4,13 @@
 use crate::board::Board;
 use crate::clock;
 use crate::curves::Curves;
+use crate::slots::Slots;
 use resus_bus::local::Local;
 use resus_bus::subject;
 use resus_bus::transport::{Message, Transport};
 use resus_core::ids::{Attempt, RunId, Slug};
 use resus_core::pulse::line::Telemetry as Said;
+use resus_core::pulse::state::TelemetryPlace;
 use resus_core::pulse::v2::{Envelope, EventType, Place, Source};
 use resus_core::run::Run;
 use resus_core::telemetry::budget::Budget;
@@ -32,6 +34,8 @@ struct Lane {
     attempt: Attempt,
     coalescer: Coalescer,
     heard_unix_ms: u64,
+    /// Where the newest stands that went out.
+    place: TelemetryPlace,
 }
 
 #[derive(Default)]
@@ -59,6 +63,7 @@ pub(crate) struct Telemetry {
     board: Arc<Board>,
     curves: Arc<Curves>,
     bus: Local,
+    slots: Arc<Slots>,
     node: Slug,
     namespace: Slug,
     /// Durable number of this daemon's life: what it says comes after what earlier ones said.
@@ -72,13 +77,13 @@ impl Telemetry {
     pub(crate) fn new(
         board: Arc<Board>,
         curves: Arc<Curves>,
-        bus: Local,
-        node: Slug,
+        voices: (Local, Arc<Slots>),
+        (node, namespace): (Slug, Slug),
         generation: u32,
     ) -> Arc<Self> {
-        let namespace = Slug::nearest("default", "default");
         let (lanes, waiting) = (Mutex::default(), Notify::new());
-        Arc::new(Self { board, curves, bus, node, namespace, generation, lanes, waiting })
+        let (bus, slots) = voices;
+        Arc::new(Self { board, curves, bus, slots, node, namespace, generation, lanes, waiting })
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
@@ -98,7 +103,13 @@ impl Telemetry {
             attempt,
             coalescer: Coalescer::after(first_tick),
             heard_unix_ms: now_unix_ms,
+            place: TelemetryPlace { attempt, ..TelemetryPlace::default() },
         })
+    }
+
+    /// Where the newest telemetry of a run stands that went out, while it has any.
+    pub(crate) fn place(&self, run_id: &RunId) -> Option<TelemetryPlace> {
+        self.lock().lanes.get(run_id).map(|lane| lane.place)
     }
 
     fn give_up(&self, run_id: &RunId) {
@@ -221,11 +232,18 @@ impl Telemetry {
 
     async fn publish(&self, run_id: &RunId, attempt: Attempt, emission: &Emission, heard_unix_ms: u64) {
         let Some(run) = self.board.run(run_id) else { return };
+        if let Some(lane) = self.lock().lanes.get_mut(run_id) {
+            lane.place = TelemetryPlace { attempt, after_seq: run.seq, tick: emission.tick };
+        }
         let envelope = self.envelope(&run, attempt, emission, heard_unix_ms);
         let subject = subject::event(&self.namespace, &run.spec.workload, run_id, envelope.event_type).into();
         match serde_json::to_string(&envelope) {
-            // Whoever is away misses it: the next one says it anew.
-            Ok(body) => drop(self.bus.publish(Message { subject, id: None, body: body.into() }).await),
+            Ok(body) => {
+                let message = Message { subject, id: None, body: body.into() };
+                self.slots.put(run_id, message.clone());
+                // Whoever is away misses it: the next one says it anew.
+                drop(self.bus.publish(message).await);
+            }
             Err(error) => tracing::error!(%run_id, %error, "telemetry can't be written as JSON"),
         }
     }

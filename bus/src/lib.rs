@@ -4,6 +4,7 @@
 //! here; which events go out and when is decided by the Publisher, which reads them from the
 //! ledger. Every subject is made by a function of [`subject`]; no other code spells one.
 
+pub mod control;
 pub mod link;
 pub mod local;
 pub mod nats;

@@ -13,6 +13,8 @@ pub const TELEMETRY_STREAM: &str = "PULSE_TELEMETRY";
 pub const STATE_BUCKET: &str = "pulse_state";
 /// Every event of the ledger, for the stream over them.
 pub const ALL_LEDGER: &str = "pulse.v2.ledger.>";
+/// What happens to machines and is kept with the events of the ledger.
+pub const NODE_LEDGER_EVENTS: [&str; 3] = ["joined", "left", "alarm"];
 /// All telemetry, for the stream over it.
 pub const ALL_TELEMETRY: &str = "pulse.v2.telemetry.>";
 

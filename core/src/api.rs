@@ -1,5 +1,8 @@
 //! Documents that clients and the daemon exchange, the same on every door (HTTP today).
 
+pub mod bus;
+pub mod control;
+
 use crate::exit::ExitCode;
 use crate::ids::CommandId;
 use crate::input::Verb;
@@ -218,6 +221,9 @@ pub struct DaemonView {
     pub rss_bytes: u64,
     /// Restarts of actors since the start, by name.
     pub actor_restarts: BTreeMap<String, u32>,
+    /// Its bus.
+    #[serde(default)]
+    pub bus: bus::BusView,
 }
 
 /// An error on the wire: RFC 9457 (`application/problem+json`) and what the command line needs.

@@ -14,6 +14,8 @@ use crate::ids::Attempt;
 use crate::moment::Moment;
 use crate::pause::Pause;
 use crate::phase::{Phase, Wanted};
+use crate::pulse::payload;
+use crate::pulse::told::{Stamp, Told};
 use crate::pulse::v2::Status;
 use crate::retry::RetryState;
 use crate::run::{Heard, Hung, Run};
@@ -74,7 +76,7 @@ pub fn begin(record: &Record) -> Result<Run, ApplyError> {
     if record.seq != 1 || record.attempt != Attempt(0) {
         return Err(ApplyError::Acceptance { seq: record.seq });
     }
-    Ok(Run {
+    let mut run = Run {
         id: record.run_id.clone(),
         spec: Arc::new((**spec).clone()),
         command_id: command_id.clone(),
@@ -108,7 +110,17 @@ pub fn begin(record: &Record) -> Result<Run, ApplyError> {
         checkpoint_asked: false,
         hung: None,
         errors: ErrorWindow::default(),
-    })
+        told: Told::default(),
+    };
+    tell(&mut run, record, Status::Idle);
+    Ok(run)
+}
+
+/// Keeps what the world hears of the record that was just folded in.
+fn tell(run: &mut Run, record: &Record, before: Status) {
+    let (event_type, _, payload) = payload::of(record, before, run);
+    let stamp = Stamp { attempt: record.attempt, seq: record.seq, unix_ms: record.unix_ms() };
+    run.told.hear(stamp, Some(event_type), &payload);
 }
 
 /// Folds one record into the run.
@@ -127,13 +139,14 @@ pub fn apply(run: &mut Run, record: &Record) -> Result<(), ApplyError> {
     if !legal::is_legal(run, &record.event) {
         return Err(ApplyError::Illegal { seq: record.seq, event: record.event.name(), phase: run.phase });
     }
-    let phase_before = run.phase;
+    let (phase_before, status_before) = (run.phase, run.status);
     fold(run, &record.event, record.at);
     run.seq = record.seq;
     if run.phase != phase_before {
         run.phase_since = record.at;
     }
     run.status = run.phase.status(run.status);
+    tell(run, record, status_before);
     Ok(())
 }
 

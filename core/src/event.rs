@@ -289,3 +289,11 @@ pub struct Record {
     /// The fact.
     pub event: Event,
 }
+
+impl Record {
+    /// Time at the source: by the worker's clock if it told, else when it was decided. Unix ms.
+    #[must_use]
+    pub fn unix_ms(&self) -> u64 {
+        self.event.said_unix_ms().unwrap_or(self.at.unix_ms)
+    }
+}

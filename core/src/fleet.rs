@@ -228,7 +228,7 @@ impl Fleet {
             place: Place::Ledger { seq: record.seq },
             training_id: record.run_id.clone(),
             attempt: record.attempt,
-            unix_ms: record.event.said_unix_ms().unwrap_or(record.at.unix_ms),
+            unix_ms: record.unix_ms(),
             workload: run.spec.workload.clone(),
             node: self.node.clone(),
             source,

@@ -22,6 +22,7 @@ mod hash;
 pub mod ids;
 pub mod input;
 pub mod moment;
+pub mod outbox;
 pub mod pause;
 pub mod phase;
 pub mod policy;

@@ -3,6 +3,8 @@
 
 pub mod line;
 pub mod payload;
+pub mod state;
+pub mod told;
 pub mod v1;
 pub mod v2;
 pub mod word;

@@ -7,6 +7,7 @@ use crate::input::{CheckpointRef, Exit, Reached, WorkerIdentity};
 use crate::moment::Moment;
 use crate::pause::{Pause, PauseStep};
 use crate::phase::{Phase, Wanted};
+use crate::pulse::told::Told;
 use crate::pulse::v2::Status;
 use crate::pulse::word::{Numbers, Outcome, WorkerError};
 use crate::retry::RetryState;
@@ -84,6 +85,8 @@ pub struct Run {
     pub hung: Option<Hung>,
     /// Share of failed work.
     pub errors: ErrorWindow,
+    /// What the world has been told: the fold of the events as they are on the wire.
+    pub told: Told,
 }
 
 /// A silence that was too long.

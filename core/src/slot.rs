@@ -4,10 +4,11 @@ use crate::ids::Attempt;
 use crate::moment::Moment;
 use crate::pulse::line::{Progress, Telemetry};
 use crate::pulse::word::Numbers;
+use crate::telemetry::coalescer::superseded;
 use crate::telemetry::pace::{Eta, Pace, Report};
 
 /// Most metrics kept per run.
-const METRICS_MAX: usize = 64;
+pub(crate) const METRICS_MAX: usize = 64;
 
 /// Newest telemetry of a run. Belongs to one attempt; another attempt starts it afresh, but
 /// keeps what was last known of loss and progress for people to see meanwhile.
@@ -17,6 +18,9 @@ pub struct Slot {
     pub attempt: Attempt,
     /// Newest progress.
     pub progress: Option<Progress>,
+    /// The same of this attempt only, as a reader of the wire adds it up: what a report leaves
+    /// out of loss, stage, target and message stays as it was said before.
+    pub said: Option<Progress>,
     /// Newest metrics, merged by name.
     pub metrics: Numbers,
     /// Last finite loss.
@@ -51,6 +55,10 @@ impl Slot {
                     let session_start = progress.session_start;
                     self.pace.report(Report { said_unix_ms, amount, session_start }, now.mono_ms);
                 }
+                self.said = Some(match self.said.take() {
+                    Some(older) => superseded(older, progress.clone()),
+                    None => progress.clone(),
+                });
                 self.progress = Some(merged(self.progress.take(), progress));
             }
             Telemetry::Metric { metrics, .. } => {

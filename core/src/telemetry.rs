@@ -5,4 +5,5 @@ pub mod budget;
 pub mod coalescer;
 pub mod history;
 pub mod pace;
+pub mod refresh;
 pub mod series;

@@ -8,6 +8,7 @@ use resus_core::event::Record;
 use resus_core::fleet::Recorded;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Why a row could not be written or read as a record.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,12 @@ struct RecordIn {
 #[derive(Deserialize)]
 struct PulseIn {
     pulse: Value,
+}
+
+#[derive(Deserialize)]
+struct PulseTextIn<'a> {
+    #[serde(borrow)]
+    pulse: &'a RawValue,
 }
 
 /// The row of a record.
@@ -69,6 +76,14 @@ pub fn to_record(row: &Row) -> Result<Record, RecordError> {
 /// [`RecordError`] if the body is not one that this version knows.
 pub fn to_pulse(row: &Row) -> Result<Value, RecordError> {
     read::<PulseIn>(row).map(|body| body.pulse)
+}
+
+/// The PULSE event of a row, as the JSON text that was written.
+///
+/// # Errors
+/// [`RecordError`] if the body is not one that this version knows.
+pub fn to_pulse_text(row: &Row) -> Result<&str, RecordError> {
+    read::<PulseTextIn<'_>>(row).map(|body| body.pulse.get())
 }
 
 fn read<'a, T: Deserialize<'a>>(row: &'a Row) -> Result<T, RecordError> {

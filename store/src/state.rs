@@ -160,6 +160,12 @@ impl StateDir {
         self.path.join("bin")
     }
 
+    /// How far the events of the ledger have come on the bus.
+    #[must_use]
+    pub fn bus_mark(&self) -> PathBuf {
+        self.path.join("bus.json")
+    }
+
     /// Present while the daemon is stopped on purpose, so that nothing starts it again.
     #[must_use]
     pub fn stopped(&self) -> PathBuf {

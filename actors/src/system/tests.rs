@@ -11,6 +11,7 @@ async fn started(folder: &Path) -> System {
     let runtime_dir = folder.join("run");
     std::fs::create_dir_all(&runtime_dir).unwrap();
     System::start(Setup {
+        bus: BusSetup::default(),
         shim: None,
         state,
         lock,

@@ -12,6 +12,7 @@ use crate::pulse::v2::{ERROR_MESSAGE_BYTES_MAX, EVENT_BYTES_MAX, MESSAGE_BYTES_M
 use crate::pulse::word::{DETAILS_BYTES_MAX, Numbers, Outcome, Word, WorkerError};
 use crate::text::one_line;
 use dialect::translate;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Most metrics kept of one line.
@@ -58,31 +59,43 @@ pub enum Telemetry {
 }
 
 /// How far the work is. All numbers are finite.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Progress {
     /// What is counted: `epoch`, `step`, `game`, `target`, `percent`.
     pub unit: String,
     /// Epochs done, with fraction.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch: Option<f64>,
     /// Epochs in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub total_epochs: Option<f64>,
     /// Steps done.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<f64>,
     /// Steps in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub total_steps: Option<f64>,
     /// Done in `unit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub done: Option<f64>,
     /// In all in `unit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<f64>,
     /// Amount done when this attempt began.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub session_start: Option<f64>,
     /// Newest loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
     /// Stage of the work.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
     /// Part of the work that is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub current_target: Option<String>,
     /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
@@ -217,7 +230,8 @@ fn said(event_type: &str, payload: &Map<String, Value>) -> Result<Said, LineErro
     Ok(Said::Word(word))
 }
 
-fn progress(payload: &Map<String, Value>) -> Progress {
+/// The progress that a payload tells; what does not fit is left out.
+pub(crate) fn progress(payload: &Map<String, Value>) -> Progress {
     Progress {
         unit: name(payload, "unit").unwrap_or_else(|| "step".to_owned()),
         epoch: number(payload, "epoch"),
@@ -317,7 +331,8 @@ fn number(payload: &Map<String, Value>, field: &str) -> Option<f64> {
     payload.get(field).and_then(Value::as_f64).filter(|n| n.is_finite())
 }
 
-fn numbers(value: Option<&Value>) -> Numbers {
+/// The named numbers of a payload.
+pub(crate) fn numbers(value: Option<&Value>) -> Numbers {
     let Some(Value::Object(map)) = value else { return Numbers::new() };
     map.iter()
         .filter(|(_, v)| v.is_null() || v.is_number())

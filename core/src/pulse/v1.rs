@@ -7,6 +7,7 @@ pub mod writer;
 
 use crate::pulse::v2::{MESSAGE_BYTES_MAX, Status};
 use crate::text::one_line;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Interval at which a reader looks at a v1 file, in milliseconds.
 pub const POLL_MS: u64 = 2_000;
@@ -16,7 +17,8 @@ pub const HEARTBEAT_MS: u64 = 10_000;
 pub const STALE_MS: u64 = 60_000;
 
 /// The four status words of v1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StatusV1 {
     /// Nothing runs.
     Idle,
@@ -65,21 +67,29 @@ impl From<Status> for StatusV1 {
     }
 }
 
-/// The snapshot.
-#[derive(Debug, Clone, PartialEq)]
+/// The snapshot. Within another document, too, its numbers are finite.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotV1 {
     /// Where the training is.
     pub status: StatusV1,
     /// Epochs done, 0 if unknown.
+    #[serde(serialize_with = "finite")]
     pub epoch: f64,
     /// Epochs in all, 0 if unknown.
+    #[serde(serialize_with = "finite")]
     pub total_epochs: f64,
     /// Last finite loss, 0 if none.
+    #[serde(serialize_with = "finite")]
     pub loss: f64,
     /// One line for people, at most 256 bytes.
     pub message: String,
     /// Unix seconds of the last sign of life.
     pub timestamp: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn finite<S: Serializer>(n: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(if n.is_finite() { *n } else { 0.0 })
 }
 
 impl SnapshotV1 {

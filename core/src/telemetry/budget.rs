@@ -5,8 +5,9 @@ pub const INTERVAL_MS_MIN: u64 = 250;
 /// Longest interval that the budget stretches to, in milliseconds. Beyond it people would see
 /// a standstill, so a node with more lanes than fit goes over its budget instead.
 pub const INTERVAL_MS_MAX: u64 = 2_000;
-/// Telemetry messages that a node sends per second.
-pub const MESSAGES_PER_S: u32 = 200;
+/// Telemetry messages that a node sends per second. The states that go along
+/// ([`super::refresh::REFRESHES_PER_S`]) make it 200 messages in all.
+pub const MESSAGES_PER_S: u32 = 140;
 
 /// How many telemetry messages a node may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +43,13 @@ mod tests {
     #[test]
     fn few_speak_at_four_hertz_and_many_share() {
         let budget = Budget::default();
-        let intervals = [0, 1, 50, 51, 100, 400, 401, usize::MAX].map(|n| budget.interval_ms(n));
-        assert_eq!(intervals, [250, 250, 250, 255, 500, 2_000, 2_000, 2_000]);
+        let intervals = [0, 1, 35, 36, 70, 280, 281, usize::MAX].map(|n| budget.interval_ms(n));
+        assert_eq!(intervals, [250, 250, 250, 258, 500, 2_000, 2_000, 2_000]);
     }
 
     #[test]
     fn the_budget_holds_until_the_longest_interval() {
-        for emitters in 1..=400_usize {
+        for emitters in 1..=280_usize {
             let per_s = emitters as f64 * 1_000.0 / Budget::default().interval_ms(emitters) as f64;
             assert!(per_s <= f64::from(MESSAGES_PER_S), "{emitters} lanes send {per_s}");
         }

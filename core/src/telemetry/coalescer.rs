@@ -231,7 +231,7 @@ fn merged(older: Option<Telemetry>, newer: Telemetry, left_out: &mut u64) -> Tel
 
 /// The newer progress; what it leaves out of loss, stage and message is not yet superseded.
 /// Amounts are never mixed: the two may count different things.
-fn superseded(older: Progress, newer: Progress) -> Progress {
+pub(crate) fn superseded(older: Progress, newer: Progress) -> Progress {
     let (loss, stage) = (newer.loss.or(older.loss), newer.stage.clone().or(older.stage.clone()));
     let message = newer.message.clone().or(older.message.clone());
     let current_target = newer.current_target.clone().or(older.current_target.clone());

@@ -14,5 +14,7 @@ mod ledger;
 mod properties;
 mod reach;
 mod scenarios;
+mod state;
+mod state_events;
 mod support;
 mod table;
