@@ -8,6 +8,7 @@ pub mod control;
 pub mod link;
 pub mod local;
 pub mod nats;
+pub mod roles;
 pub mod setup;
 pub mod subject;
 pub mod transport;

@@ -2,10 +2,14 @@
 
 mod connect;
 mod ledger;
+pub mod probe;
+mod remote;
 mod service;
 mod session;
 mod streams;
 
 pub use connect::{NatsError, retry_delay};
 pub use ledger::{Batch, LedgerError, Stored};
+pub use remote::{Answer, Heard, NodeInfo, Remote, RequestError, Subscription};
+pub use service::serve;
 pub use session::{Server, Session};

@@ -74,6 +74,43 @@ pub fn control(namespace: &Slug, node: Option<&Slug>) -> String {
     format!("pulse.v2.ctl.{namespace}.{}", node.map_or("any", Slug::as_str))
 }
 
+/// Everything of ours but what lies under the server's own names.
+pub const ALL: &str = "pulse.>";
+/// All commands and questions, of every namespace.
+pub const ALL_CONTROL: &str = "pulse.v2.ctl.>";
+
+/// `pulse.v1.<ns>.>`: every six-key snapshot of a namespace.
+#[must_use]
+pub fn all_snapshots_v1(namespace: &Slug) -> String {
+    format!("pulse.v1.{namespace}.>")
+}
+
+/// `pulse.v2.node.<ns>.<node>.>`: all that happens to a machine; `None` = to each.
+#[must_use]
+pub fn all_of_node(namespace: &Slug, node: Option<&Slug>) -> String {
+    format!("pulse.v2.node.{namespace}.{}.>", node.map_or("*", Slug::as_str))
+}
+
+/// `pulse.v2.ctl.<ns>.*.<verb>`: one verb of whichever machine; `>` = all verbs.
+#[must_use]
+pub fn control_of_every_node(namespace: &Slug, verb: &str) -> String {
+    format!("pulse.v2.ctl.{namespace}.*.{verb}")
+}
+
+/// `$KV.pulse_state.<ns>.>`: where the server keeps the states of a namespace.
+#[must_use]
+pub fn all_states(namespace: &Slug) -> String {
+    format!("$KV.{STATE_BUCKET}.{namespace}.>")
+}
+
+/// Whether an answer may be sent there. Servers do not check where somebody wants an answer to
+/// go: whoever may ask, but not publish, could have us publish for them. So no answer goes to
+/// an address of ours, or to one that a server has a meaning for.
+#[must_use]
+pub fn may_be_answered(reply: &str) -> bool {
+    !reply.is_empty() && !reply.starts_with('$') && !reply.starts_with("pulse.")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,5 +125,16 @@ mod tests {
         assert_eq!(snapshot_v1(&slug("default"), &slug("othello"), &run), "pulse.v1.default.othello.r1");
         assert_eq!(state(&slug("a"), &slug("b"), &run), "$KV.pulse_state.a.b.r1");
         assert_eq!(control(&slug("a"), None), "pulse.v2.ctl.a.any");
+    }
+
+    #[test]
+    fn answers_go_to_inboxes_only() {
+        let run = RunId::new("r1").unwrap();
+        let slug = Slug::new("a").unwrap();
+        assert!(may_be_answered("_INBOX.x.y") && may_be_answered("my.own.inbox"));
+        let event = event(&slug, &slug, &run, EventType::Status);
+        for bad in ["", event.as_str(), &control(&slug, None), &state(&slug, &slug, &run), "$JS.ACK.x"] {
+            assert!(!may_be_answered(bad), "{bad}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The daemon's life: how it is found, started, run, logged, ended, and kept over reboots.
 
+pub(crate) mod bus;
 pub(crate) mod halt;
 pub(crate) mod handshake;
 pub(crate) mod journal;
@@ -9,3 +10,4 @@ pub(crate) mod serve;
 pub(crate) mod service;
 pub(crate) mod start;
 pub(crate) mod unit;
+pub(crate) mod voice;

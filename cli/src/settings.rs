@@ -1,11 +1,13 @@
 //! The configuration: `config/default.toml`, compiled in, and over it the user's file.
 
+pub(crate) mod bus;
 mod document;
 mod fault;
 mod keys;
 mod nearest;
 mod value;
 
+use crate::settings::bus::BusSettings;
 use crate::settings::document::Source;
 pub(crate) use crate::settings::fault::SettingsError;
 use resus_core::ids::Slug;
@@ -35,6 +37,8 @@ pub(crate) struct Settings {
     pub log_keep: u32,
     /// What this machine is called; `None` = after its host name.
     pub node: Option<Slug>,
+    /// The bus.
+    pub bus: BusSettings,
 }
 
 impl Settings {
@@ -66,6 +70,7 @@ impl Settings {
             log_bytes_max: 10 << 20,
             log_keep: 3,
             node: None,
+            bus: BusSettings::default(),
         };
         base.with_file(DEFAULT, "default.toml".into())
     }

@@ -1,4 +1,4 @@
-//! Documents that clients and the daemon exchange, the same on every door (HTTP today).
+//! Documents that clients and the daemon exchange, the same on every door.
 
 pub mod bus;
 pub mod control;

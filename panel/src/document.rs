@@ -44,7 +44,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
 
 /// Text that is no JSON is one fault (400), JSON that is another document than asked for is
 /// another (422). Lists are refused although serde would read one as a struct, by position.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, (StatusCode, String)> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, (StatusCode, String)> {
     let value: Value =
         serde_json::from_slice(bytes).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
     if !value.is_object() {

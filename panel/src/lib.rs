@@ -8,6 +8,7 @@
 //! Architecture invariant: nothing here decides anything about a run, or touches a file.
 
 mod answer;
+mod control;
 mod daemon;
 mod desk;
 mod document;
@@ -21,7 +22,9 @@ mod runs;
 mod serve;
 mod story;
 mod stream;
+mod wait;
 
+pub use control::{Control, Grounds};
 pub use desk::{Desk, Heard, Listen};
 pub use door::Front;
 pub use router::{Panel, router};

@@ -35,6 +35,10 @@ pub const OUTPUT_BYTES_MAX: u32 = 256 * 1024;
 /// Most events in one answer, and how many come unless the request says otherwise.
 pub const EVENTS_MAX: u32 = 1000;
 
+/// Most events in one answer through the bus: with a kibibyte each they fit into a message, so
+/// that a page is rarely cut and its story is not folded twice.
+pub const BUS_EVENTS_MAX: u32 = 500;
+
 /// Runs of which it is remembered how they were after the last event told. A run takes some KiB;
 /// more than these are hardly followed at once, and forgetting one costs a read of its history.
 pub const STORIES_KEPT: usize = 16;

@@ -1,9 +1,8 @@
 //! A worker's output: raw bytes, described in a header.
 
 use crate::OUTPUT_HEADER;
-use crate::answer::{Refusal, bad_request, problem};
+use crate::answer::{Refusal, problem};
 use crate::desk::Desk;
-use crate::limits::{OUTPUT_BYTES_MAX, OUTPUT_LOOK_INTERVAL, WAIT_MAX};
 use crate::query::{Asked, Selector};
 use crate::router::Panel;
 use axum::body::Body;
@@ -13,8 +12,6 @@ use axum::response::Response;
 use resus_core::api::OutputChunk;
 use resus_core::exit::ExitCode;
 use serde::Deserialize;
-use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
 
 /// Which piece, and whether to wait for it.
 #[derive(Debug, Default, Deserialize)]
@@ -38,40 +35,9 @@ pub(crate) async fn piece<D: Desk>(
     Selector(run): Selector,
     Asked(asked): Asked<Piece>,
 ) -> Result<Response, Refusal> {
-    if asked.attempt == Some(0) {
-        return Err(bad_request("attempts are counted from 1".to_owned()));
-    }
-    let max = asked.max.unwrap_or(OUTPUT_BYTES_MAX).min(OUTPUT_BYTES_MAX);
-    let within = Duration::from_millis(asked.wait_ms).min(WAIT_MAX);
-    let look = || panel.desk.output(&run, asked.attempt, asked.offset, max);
-    let (chunk, bytes) = if within.is_zero() {
-        look().await?
-    } else {
-        let _permit = panel.may_wait()?;
-        wait(&panel, within, look).await?
-    };
+    let (chunk, bytes) =
+        panel.output_after(&run, asked.attempt, asked.offset, asked.max, asked.wait_ms).await?;
     described(&chunk, bytes)
-}
-
-/// Looks until there is something to tell, or the time is over.
-async fn wait<D, F, L>(panel: &Panel<D>, within: Duration, look: L) -> Result<(OutputChunk, Vec<u8>), Refusal>
-where
-    D: Desk,
-    F: Future<Output = Result<(OutputChunk, Vec<u8>), resus_core::api::Problem>>,
-    L: Fn() -> F,
-{
-    let until = Instant::now() + within;
-    loop {
-        let (chunk, bytes) = look().await?;
-        let over = chunk.complete && (chunk.run_ended || chunk.newest_attempt > chunk.attempt);
-        if !bytes.is_empty() || over || Instant::now() >= until || panel.is_ending() {
-            return Ok((chunk, bytes));
-        }
-        tokio::select! {
-            () = sleep_until(until.min(Instant::now() + OUTPUT_LOOK_INTERVAL)) => {}
-            () = panel.ending() => {}
-        }
-    }
 }
 
 fn described(chunk: &OutputChunk, bytes: Vec<u8>) -> Result<Response, Refusal> {

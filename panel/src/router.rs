@@ -7,6 +7,7 @@ use crate::{daemon, events, output, runs, story, stream};
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::routing::{get, post};
+use resus_core::api::Problem;
 use resus_core::exit::ExitCode;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
@@ -27,12 +28,12 @@ impl<D: Desk> Panel<D> {
     }
 
     /// The right to keep a request waiting.
-    pub(crate) fn may_wait(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+    pub(crate) fn may_wait(&self) -> Result<SemaphorePermit<'_>, Problem> {
         self.waiting.try_acquire().map_err(|_| too_many())
     }
 
     /// The same for an answer that goes on after its handler.
-    pub(crate) fn may_stay(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+    pub(crate) fn may_stay(&self) -> Result<OwnedSemaphorePermit, Problem> {
         Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| too_many())
     }
 
@@ -52,9 +53,9 @@ impl<D: Desk> Panel<D> {
     }
 }
 
-fn too_many() -> Refusal {
+fn too_many() -> Problem {
     let detail = format!("{WAITING_MAX} requests wait already");
-    Refusal(problem(StatusCode::SERVICE_UNAVAILABLE, ExitCode::DaemonUnreachable, detail))
+    problem(StatusCode::SERVICE_UNAVAILABLE, ExitCode::DaemonUnreachable, detail)
 }
 
 /// Returns when `ending` has become true.

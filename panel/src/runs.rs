@@ -4,7 +4,6 @@ use crate::VERSION_HEADER;
 use crate::answer::{Refusal, json};
 use crate::desk::Desk;
 use crate::document::Document;
-use crate::limits::WAIT_MAX;
 use crate::query::{Asked, Selector};
 use crate::router::Panel;
 use axum::extract::State;
@@ -12,7 +11,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use resus_core::api::{CommandBody, Submission};
 use serde::Deserialize;
-use std::time::Duration;
 
 /// `GET /v2/runs`
 pub(crate) async fn list<D: Desk>(State(panel): State<Panel<D>>) -> Response {
@@ -50,19 +48,7 @@ pub(crate) async fn one<D: Desk>(
     Selector(run): Selector,
     Asked(wait): Asked<Wait>,
 ) -> Result<Response, Refusal> {
-    // A name that fits nobody is refused before the wait.
-    panel.desk.run(&run)?;
-    let within = Duration::from_millis(wait.wait_ms).min(WAIT_MAX);
-    if let Some(since) = wait.since.filter(|_| !within.is_zero()) {
-        let _permit = panel.may_wait()?;
-        tokio::select! {
-            _ = panel.desk.changed(since, within) => {}
-            () = panel.ending() => {}
-        }
-    }
-    // The version first: a change between the two reads is then told again, and never missed.
-    let version = panel.desk.version();
-    let view = panel.desk.run(&run)?;
+    let (view, version) = panel.run_after(&run, wait.since, wait.wait_ms).await?;
     Ok(versioned(json(StatusCode::OK, &view), version))
 }
 

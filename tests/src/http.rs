@@ -1,4 +1,4 @@
-//! HTTP/1.1 by hand over a Unix socket: as any client of ours could be written.
+//! HTTP/1.1 by hand: as any client of ours could be written.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -6,8 +6,17 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(crate) fn request(socket: &Path, method: &str, target: &str, body: Option<&str>) -> (u16, String) {
-    let mut stream = UnixStream::connect(socket).unwrap();
+    let stream = UnixStream::connect(socket).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    exchange(stream, method, target, body)
+}
+
+pub(crate) fn exchange(
+    mut stream: impl Read + Write,
+    method: &str,
+    target: &str,
+    body: Option<&str>,
+) -> (u16, String) {
     let body = body.unwrap_or_default();
     let head = format!(
         "{method} {target} HTTP/1.1\r\nHost: resus\r\nContent-Type: application/json\r\n\

@@ -8,9 +8,11 @@
 )]
 
 mod http;
+mod nats;
 mod process;
 mod program;
 
+pub use nats::{NatsServer, Options as NatsOptions, Port, Version};
 pub use process::{Process, alive, kill, processes_of};
 pub use program::{program, write_program};
 

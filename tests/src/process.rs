@@ -55,6 +55,7 @@ pub fn kill(pid: u32, signal: &str) {
         "QUIT" => Signal::QUIT,
         "STOP" => Signal::STOP,
         "CONT" => Signal::CONT,
+        "HUP" => Signal::HUP,
         other => panic!("no signal {other}"),
     };
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {

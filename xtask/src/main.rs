@@ -6,6 +6,7 @@
 
 mod bench;
 mod lint;
+mod nats_server;
 mod step;
 mod tally;
 mod test;
@@ -20,6 +21,7 @@ const HELP: &str = "\
 usage: cargo xtask COMMAND
 
   test [FILTER…]   build everything once, then run all tests, or those whose name contains a FILTER
+  nats-server      fetch the NATS servers that tests run against; 'test' does so too
   lint             rustfmt, clippy, rustdoc and cargo-deny, all without a warning
   bench NAME…      run benchmarks in the release profile, one line of JSON each
   help             this text
@@ -42,12 +44,15 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         ("test", filters) => in_workspace(|workspace| test::run(workspace, filters)),
+        ("nats-server", []) => in_workspace(nats_server::fetch),
         ("lint", []) => in_workspace(lint::run),
         ("bench", names) => match bench::choose(names) {
             Ok(names) => in_workspace(|workspace| bench::run(workspace, &names)),
             Err(unknown) => usage(&unknown.to_string()),
         },
-        ("lint", [extra, ..]) => usage(&format!("lint takes no argument, not {extra:?}")),
+        ("lint" | "nats-server", [extra, ..]) => {
+            usage(&format!("{command} takes no argument, not {extra:?}"))
+        }
         _ => usage(&format!("there is no command {command:?}\n\n{HELP}")),
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 use std::time::Instant;
 
+use crate::nats_server;
 use crate::step::{self, StartError};
 use crate::tally::Tally;
 use crate::workspace::Workspace;
@@ -41,6 +42,10 @@ impl std::error::Error for TestError {}
 pub fn run(workspace: &Workspace, filters: &[String]) -> Result<bool, TestError> {
     let start = Instant::now();
     let built = build(workspace)?;
+    if built && nats_server::fetch(workspace).is_err() {
+        // Told already; a test that needs what is missing fails and says so.
+        eprintln!("warning: tests that need a NATS server will fail");
+    }
     let tally = if built { test(workspace, filters)? } else { Tally::default().closed(false) };
     let Tally { programs, passed, failed, ignored } = tally;
     let took = start.elapsed().as_secs_f64();

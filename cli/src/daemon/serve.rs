@@ -1,16 +1,20 @@
 //! `resus daemon run`: the daemon itself, put together from its parts.
 
+use crate::daemon::bus;
 use crate::daemon::halt::{allow_starts, halt};
 use crate::daemon::handshake::OWN_PROGRAM;
 use crate::daemon::journal::Journal;
 use crate::daemon::record::{Record, build_id};
+use crate::daemon::voice::{self, Voice};
 use crate::error::CliError;
 use crate::place::Place;
 use crate::settings::Settings;
 use resus_actors::notify::Notifier;
 use resus_actors::system::{Setup, System};
+use resus_bus::setup::{BusSetup, Choice};
 use resus_core::ids::Slug;
 use resus_core::moment::rfc3339;
+use resus_panel::Front;
 use resus_store::{LockError, StateDir, StateLock};
 use std::env;
 use std::fs::{self, Permissions};
@@ -52,6 +56,7 @@ pub(crate) struct Options {
 /// [`CliError`]: the configuration, the lock, or what the daemon needs to live.
 pub(crate) fn run(state: StateDir, options: Options) -> Result<(), CliError> {
     let settings = Settings::load()?;
+    let bus = bus::setup(&settings.bus, env::var(bus::URL_VAR).ok().as_deref())?;
     if options.detached {
         // Fails only for the leader of a process group, which then has been set apart already.
         let _ = rustix::process::setsid();
@@ -74,7 +79,7 @@ pub(crate) fn run(state: StateDir, options: Options) -> Result<(), CliError> {
         .enable_all()
         .build()
         .map_err(io_failed("start the threads of", &program))?;
-    live(&runtime, Parts { state, lock, settings, place, program, shim, options })
+    live(&runtime, Parts { state, lock, settings, bus, place, program, shim, options })
 }
 
 /// The small program that is the shim alone; without it, this one is the shim too. Before there
@@ -109,6 +114,7 @@ struct Parts {
     state: StateDir,
     lock: StateLock,
     settings: Settings,
+    bus: BusSetup,
     place: Place,
     program: PathBuf,
     shim: Option<PathBuf>,
@@ -124,7 +130,9 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
     let own_program = Path::new(OWN_PROGRAM);
     let build_id = build_id(own_program).map_err(io_failed("look at", own_program))?;
     let notifier = notifier().map_err(io_failed("reach the service manager for", &parts.program))?;
-    let may_end = parts.options.detached && notifier.is_none();
+    // Whoever speaks through a server can't start a daemon that has ended.
+    let is_local = parts.bus.choice == Choice::Local;
+    let may_end = parts.options.detached && notifier.is_none() && is_local;
     let idle_exit_ms = Some(parts.settings.idle_exit_ms).filter(|ms| may_end && *ms > 0);
     runtime.block_on(async {
         let asked_to_end = ending_signals().map_err(io_failed("watch the signals of", &parts.program))?;
@@ -133,6 +141,7 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
             lock: parts.lock,
             runtime_dir: parts.place.path().into(),
             policy: parts.settings.policy,
+            bus: parts.bus.clone(),
             node: parts.settings.node.unwrap_or_else(host_name),
             version: VERSION.to_owned(),
             idle_exit: idle_exit_ms.map(Duration::from_millis),
@@ -158,8 +167,13 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
             eprintln!("the daemon is up (pid {}), its log is {}", record.pid, log.display());
             eprintln!("Ctrl-C ends it; trainings go on");
         }
-        resus_panel::serve(listener, resus_panel::Front::new(system.door()), end(&system, asked_to_end))
-            .await;
+        let front = Front::new(system.door());
+        let links = voice::links(&parts.bus.choice);
+        let voice = (!is_local).then(|| Voice::begin(&system, &parts.bus, links.subscribe(), front.clone()));
+        resus_panel::serve(listener, front, end(&system, asked_to_end)).await;
+        if let Some(voice) = voice {
+            voice.end().await;
+        }
         // While we hold the lock nobody else listens here.
         if let Err(error) = fs::remove_file(&socket) {
             tracing::warn!(%error, "the socket can't be removed");

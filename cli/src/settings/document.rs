@@ -41,6 +41,10 @@ impl<'t> Source<'t> {
             }
         }
         self.out_of_range(settings);
+        for (name, what) in settings.bus.contradictions() {
+            let span = self.spans.get(name).cloned().unwrap_or(0..0);
+            self.fault(span, what, None);
+        }
         self.faults.sort_by_key(|fault| fault.place);
         self.faults
     }

@@ -23,6 +23,12 @@ pub(crate) enum SettingsError {
         /// Everything that is wrong with it, in the order of its text. Never empty.
         faults: Vec<Fault>,
     },
+    /// What the section `[bus]` names can't be used.
+    #[error("the daemon can't speak on the bus as it is set up")]
+    Bus {
+        /// Everything that is wrong, each with the key or the variable that says so. Never empty.
+        faults: Vec<String>,
+    },
 }
 
 impl SettingsError {
@@ -33,6 +39,7 @@ impl SettingsError {
             Self::Invalid { path, faults } => {
                 faults.iter().map(|fault| format!("{}:{fault}", path.display())).collect()
             }
+            Self::Bus { faults } => faults.clone(),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! `config/default.toml`.
 
 use crate::settings::Settings;
+use crate::settings::bus::{self, AGES, SIZES, path, some};
 
 /// One key of the configuration.
 pub(super) struct Key {
@@ -29,6 +30,21 @@ pub(super) enum Form {
     Size(fn(&mut Settings, u64), u64, u64),
     /// A name of this machine; empty = none.
     Node,
+    /// A time between the two, kept in milliseconds.
+    TimeBetween(fn(&mut Settings, u64), u64, u64),
+    /// True or false.
+    Flag(fn(&mut Settings, bool)),
+    /// A TCP port, or 0.
+    Port(fn(&mut Settings, u16)),
+    /// A text that is read by the function, which says what it should have been.
+    Text(fn(&mut Settings, &str) -> Result<(), String>),
+}
+
+/// A text that names a file; empty = none.
+macro_rules! file {
+    ($field:ident) => {
+        Form::Text(|s, text| path(text).map(|path| s.bus.$field = path))
+    };
 }
 
 const fn key(name: &'static str, form: Form) -> Key {
@@ -64,6 +80,32 @@ pub(super) const KEYS: &[Key] = &[
     key("daemon.log_size", Form::Size(|s, bytes| s.log_bytes_max = bytes, 64 << 10, 1 << 30)),
     key("daemon.log_keep", Form::Count(|s, n| s.log_keep = n)),
     key("daemon.node", Form::Node),
+    key("bus.url", Form::Text(bus::url)),
+    key("bus.namespace", Form::Text(bus::namespace)),
+    key(
+        "bus.user",
+        Form::Text(|s, text| {
+            s.bus.user = some(text);
+            Ok(())
+        }),
+    ),
+    key("bus.password_file", file!(password_file)),
+    key("bus.token_file", file!(token_file)),
+    key("bus.nkey_file", file!(nkey_file)),
+    key("bus.creds_file", file!(creds_file)),
+    key("bus.tls_ca", file!(tls_ca)),
+    key("bus.tls_cert", file!(tls_cert)),
+    key("bus.tls_key", file!(tls_key)),
+    key("bus.ledger_size", Form::Size(|s, bytes| s.bus.ledger_bytes = bytes, SIZES.0, SIZES.1)),
+    key("bus.ledger_age", Form::TimeBetween(|s, ms| s.bus.ledger_age_ms = ms, AGES.0, AGES.1)),
+    key("bus.telemetry_size", Form::Size(|s, bytes| s.bus.telemetry_bytes = bytes, SIZES.0, SIZES.1)),
+    key("bus.outbox_alarm", Form::Number(|s, n| s.bus.outbox_alarm = n)),
+    key("bus.allow_commands", Form::Flag(|s, yes| s.bus.allow_commands = yes)),
+    key("bus.file", Form::Flag(|s, yes| s.bus.file = yes)),
+    key("bus.monitor_url", Form::Text(bus::monitor_url)),
+    key("bus.port", Form::Port(|s, port| s.bus.port = port)),
+    key("bus.websocket_port", Form::Port(|s, port| s.bus.websocket_port = port)),
+    key("bus.server", file!(server)),
 ];
 
 /// The key called `name`.

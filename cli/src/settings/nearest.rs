@@ -1,10 +1,14 @@
 //! What somebody who mistyped a name probably meant.
 
-use crate::settings::keys::KEYS;
+use crate::settings::keys::{KEYS, find};
 use crate::text::nearest::{allowed, distance};
 
 /// The key nearest to `name` (`section.key`, `section` or a bare key), if any is near.
 pub(super) fn key(name: &str) -> Option<&'static str> {
+    // Secrets are not typed here: the file that holds one is named.
+    if let Some(file) = find(&format!("{name}_file")) {
+        return Some(file.name);
+    }
     let wanted_last = last(name);
     KEYS.iter()
         .map(|key| {
@@ -50,7 +54,8 @@ mod tests {
         assert_eq!(key("stop.backoff"), Some("retry.backoff"), "right name, wrong section");
         assert_eq!(key("grace"), Some("stop.grace"), "no section at all");
         assert_eq!(key("watchdog.start_timeout"), Some("watchdog.startup_timeout"));
-        assert_eq!(key("bus.url"), None);
+        assert_eq!(key("bus.password"), Some("bus.password_file"));
+        assert_eq!(key("panel.colour"), None);
         assert_eq!(section("retrys"), Some("retry"));
         assert_eq!(section("telemetry"), None);
     }

@@ -13,17 +13,26 @@ fn the_default_file_says_what_the_code_says() {
     let mut base = Settings::built_in().expect("the defaults are valid");
     for key in KEYS {
         match key.form {
-            Form::Time(put) | Form::TimeOrNever(put, ..) | Form::Size(put, ..) | Form::Number(put) => {
-                put(&mut base, 1);
-            }
+            Form::Time(put)
+            | Form::TimeOrNever(put, ..)
+            | Form::TimeBetween(put, ..)
+            | Form::Size(put, ..)
+            | Form::Number(put) => put(&mut base, 1),
             Form::Count(put) | Form::Factor(put) | Form::Share(put) => put(&mut base, 1),
             Form::Node => base.node = Some(Slug::new("scrambled").expect("a slug")),
+            Form::Flag(put) => put(&mut base, true),
+            Form::Port(put) => put(&mut base, 1),
+            Form::Text(put) => {
+                let taken = ["local", "/scrambled", "http://h:1"].map(|text| put(&mut base, text).is_ok());
+                assert!(taken.contains(&true), "{}", key.name);
+            }
         }
     }
     let read = base.with_file(DEFAULT, "default.toml".into()).expect("valid");
     assert_eq!(read.policy, Policy::default());
     assert_eq!((read.log_bytes_max, read.log_keep, read.node), (10 << 20, 3, None));
     assert_eq!(read.idle_exit_ms, 15 * 60_000);
+    assert_eq!(read.bus, BusSettings::default());
 }
 
 #[test]

@@ -17,6 +17,13 @@ pub(super) fn put(settings: &mut Settings, form: &Form, value: &DeValue<'_>) -> 
         Form::Factor(put) => put(settings, factor(value)?),
         Form::Size(put, min, max) => put(settings, size_between(value, *min, *max)?),
         Form::Node => settings.node = node(value)?,
+        Form::TimeBetween(put, min, max) => put(settings, time_between(value, *min, *max)?),
+        Form::Flag(put) => put(settings, flag(value)?),
+        Form::Port(put) => put(settings, port(value)?),
+        Form::Text(put) => {
+            let text = value.as_str().ok_or_else(|| format!("it is text, not {}", kind(value)))?;
+            put(settings, text)?;
+        }
     }
     Ok(())
 }
@@ -35,6 +42,28 @@ fn time_or_never(value: &DeValue<'_>, min: u64, max: u64) -> Result<u64, String>
     }
     let [ms, min, max] = [ms, min, max].map(duration::exact);
     Err(format!("{ms:?} is neither \"0s\" (never) nor between {min:?} and {max:?}"))
+}
+
+fn time_between(value: &DeValue<'_>, min: u64, max: u64) -> Result<u64, String> {
+    let ms = time(value)?;
+    if (min..=max).contains(&ms) {
+        return Ok(ms);
+    }
+    let [ms, min, max] = [ms, min, max].map(duration::exact);
+    Err(format!("{ms:?} is not between {min:?} and {max:?}"))
+}
+
+fn flag(value: &DeValue<'_>) -> Result<bool, String> {
+    match value {
+        DeValue::Boolean(yes) => Ok(*yes),
+        _ => Err(format!("{} is not true or false", a(value))),
+    }
+}
+
+fn port(value: &DeValue<'_>) -> Result<u16, String> {
+    let wrong = || format!("{} is not a port from 0 to {}", a(value), u16::MAX);
+    let integer = value.as_integer().ok_or_else(wrong)?;
+    u16::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| wrong())
 }
 
 fn count(value: &DeValue<'_>) -> Result<u32, String> {
@@ -95,11 +124,16 @@ fn node(value: &DeValue<'_>) -> Result<Option<Slug>, String> {
 /// The number of the key `name` as one would type it.
 pub(super) fn show(name: &str, number: u64) -> String {
     match keys::find(name).map(|key| &key.form) {
-        Some(Form::Time(_) | Form::TimeOrNever(..)) => format!("{:?}", duration::exact(number)),
+        Some(Form::Time(_) | Form::TimeOrNever(..) | Form::TimeBetween(..)) => {
+            format!("{:?}", duration::exact(number))
+        }
         Some(Form::Factor(_)) => format!("{:.2}", number as f64 / 100.0),
         Some(Form::Size(..)) => format!("{:?}", size::show(number)),
         Some(Form::Share(_)) => format!("{:?}", share::show_permille(number)),
-        Some(Form::Count(_) | Form::Number(_) | Form::Node) | None => number.to_string(),
+        Some(
+            Form::Count(_) | Form::Number(_) | Form::Node | Form::Flag(_) | Form::Port(_) | Form::Text(_),
+        )
+        | None => number.to_string(),
     }
 }
 
@@ -109,8 +143,11 @@ fn a(value: &DeValue<'_>) -> String {
         DeValue::Integer(integer) => integer.as_str().to_owned(),
         DeValue::Float(float) => float.as_str().to_owned(),
         DeValue::String(text) => format!("{text:?}"),
-        DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
-            format!("a value of type {}", value.type_str())
-        }
+        DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => kind(value),
     }
+}
+
+/// The kind of a value, where the value itself might be a secret.
+fn kind(value: &DeValue<'_>) -> String {
+    format!("a value of type {}", value.type_str())
 }

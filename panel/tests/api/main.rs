@@ -2,6 +2,7 @@
 //! socket is the point.
 #![expect(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
 
+mod control;
 mod daemon;
 mod refusals;
 mod rig;

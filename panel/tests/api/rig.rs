@@ -27,6 +27,10 @@ pub struct FakeDesk {
     pub ended: Arc<Mutex<bool>>,
     pub degraded: Arc<Mutex<Option<String>>>,
     pub asked: Arc<Mutex<Vec<String>>>,
+    /// The newest submission.
+    pub submitted: Arc<Mutex<Option<Submission>>>,
+    /// So many more runs, and events of each.
+    pub more: Arc<Mutex<usize>>,
     /// What is published; a few messages are kept for a slow listener.
     pub bus: broadcast::Sender<Arc<str>>,
 }
@@ -39,6 +43,8 @@ impl FakeDesk {
             ended: Arc::default(),
             degraded: Arc::default(),
             asked: Arc::default(),
+            submitted: Arc::default(),
+            more: Arc::default(),
             bus: broadcast::Sender::new(4),
         }
     }
@@ -90,7 +96,8 @@ impl Desk for FakeDesk {
     type Listener = FakeListener;
 
     async fn submit(&self, submission: Submission) -> Result<RunView, Problem> {
-        self.note(format!("submit {}", submission.workload.unwrap_or_default()));
+        self.note(format!("submit {}", submission.workload.clone().unwrap_or_default()));
+        *self.submitted.lock().unwrap() = Some(submission);
         Ok(view())
     }
 
@@ -101,7 +108,8 @@ impl Desk for FakeDesk {
     }
 
     fn runs(&self) -> RunList {
-        RunList { runs: vec![view()], quarantined: BTreeMap::new() }
+        let more = (0..*self.more.lock().unwrap()).map(|n| RunView { run_id: format!("run-{n}"), ..view() });
+        RunList { runs: [view()].into_iter().chain(more).collect(), quarantined: BTreeMap::new() }
     }
 
     fn run(&self, selector: &str) -> Result<RunView, Problem> {
@@ -120,7 +128,8 @@ impl Desk for FakeDesk {
 
     async fn events(&self, selector: &str, after_seq: u64, limit: u32) -> Result<Vec<Value>, Problem> {
         self.note(format!("events {selector} {after_seq} {limit}"));
-        Ok(vec![json!({"v": 2, "seq": after_seq + 1})])
+        let all = (1..=*self.more.lock().unwrap() as u64 + 1).map(|n| json!({"v": 2, "seq": after_seq + n}));
+        Ok(all.take(limit as usize).collect())
     }
 
     async fn story(&self, selector: &str, after_seq: u64, limit: u32) -> Result<Vec<StoryLine>, Problem> {
@@ -181,6 +190,7 @@ impl Desk for FakeDesk {
             ledger_pos: 5,
             rss_bytes: 1 << 20,
             actor_restarts: BTreeMap::new(),
+            bus: Default::default(),
         }
     }
 

@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("resus-shim", &[]),
     ("resus-shim-image", &[]),
     ("resus-actors", &["resus-core", "resus-store", "resus-checkpoint", "resus-bus", "resus-shim"]),
-    ("resus-panel", &["resus-core", "resus-actors"]),
+    ("resus-panel", &["resus-core", "resus-bus", "resus-actors"]),
     (
         "resus",
         &[
@@ -50,6 +50,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Packages with an async runtime. Everything else must be usable without one.
 const MAY_USE_TOKIO: &[&str] = &["resus-bus", "resus-actors", "resus-panel", "resus"];
 
+/// What supports tests may be named by the tests of these, as a dev-dependency.
+const TESTED_WITH_SERVERS: (&str, &[&str]) = ("resus-tests", &["resus-bus", "resus-actors", "resus"]);
+
 /// The NATS client: one module of the bus names it.
 const MAY_USE_NATS: &[&str] = &["resus-bus"];
 
@@ -63,9 +66,11 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
             violations.push(Violation::of(path, what));
             continue;
         };
-        for used in uses {
+        for (used, dev) in uses {
             let ours = packages.contains_key(used);
-            if ours && !may.contains(&used.as_str()) {
+            let (support, tested) = TESTED_WITH_SERVERS;
+            let for_tests = *dev && used == support && tested.contains(&name.as_str());
+            if ours && !for_tests && !may.contains(&used.as_str()) {
                 let what =
                     format!("{name} must not know {used}: dependencies point one way (ARCHITECTURE.md)");
                 violations.push(Violation::of(path, what));
@@ -82,8 +87,11 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
     violations
 }
 
+/// A package that is named, and whether for tests only.
+type Use = (String, bool);
+
 /// Package name → its manifest and every package it names, in whatever section.
-fn packages(tree: &Tree, violations: &mut Vec<Violation>) -> BTreeMap<String, (String, Vec<String>)> {
+fn packages(tree: &Tree, violations: &mut Vec<Violation>) -> BTreeMap<String, (String, Vec<Use>)> {
     let mut packages = BTreeMap::new();
     for file in tree.files.iter().filter(|file| file.path.ends_with("/Cargo.toml")) {
         match file.text.parse::<Table>() {
@@ -98,18 +106,19 @@ fn packages(tree: &Tree, violations: &mut Vec<Violation>) -> BTreeMap<String, (S
     packages
 }
 
-fn dependencies(manifest: &Table) -> Vec<String> {
+fn dependencies(manifest: &Table) -> Vec<Use> {
     let sections = ["dependencies", "dev-dependencies", "build-dependencies"];
     let targets = manifest.get("target").and_then(Value::as_table).into_iter();
     let tables = targets.flat_map(Table::values).filter_map(Value::as_table).chain([manifest]);
     let entries = tables
-        .flat_map(|table| sections.iter().filter_map(|section| table.get(*section)))
-        .filter_map(Value::as_table)
-        .flatten();
-    let name = |(key, entry): (&String, &Value)| {
-        entry.get("package").and_then(Value::as_str).map_or_else(|| key.clone(), str::to_owned)
+        .flat_map(|table| sections.iter().filter_map(|section| Some((*section, table.get(*section)?))))
+        .filter_map(|(section, entries)| Some((section, entries.as_table()?)))
+        .flat_map(|(section, entries)| entries.iter().map(move |(key, entry)| (section, key, entry)));
+    let used = |(section, key, entry): (&str, &String, &Value)| {
+        let name = entry.get("package").and_then(Value::as_str).map_or_else(|| key.clone(), str::to_owned);
+        (name, section == "dev-dependencies")
     };
-    entries.map(name).collect()
+    entries.map(used).collect()
 }
 
 #[cfg(test)]
@@ -143,6 +152,19 @@ mod planted {
         let renamed =
             found("[dependencies]\nmemory = { package = \"resus-store\", path = \"../store\" }", "");
         assert_eq!(renamed.len(), 1, "{renamed:?}");
+    }
+
+    #[test]
+    fn what_supports_tests_is_for_tests() {
+        let found = |section: &str| {
+            let bus = manifest("resus-bus", &format!("[{section}]\nresus-tests.workspace = true"));
+            let tree = Tree::planted(&[
+                ("bus/Cargo.toml", &bus),
+                ("tests/Cargo.toml", &manifest("resus-tests", "")),
+            ]);
+            check(&tree).len()
+        };
+        assert_eq!((found("dev-dependencies"), found("dependencies")), (0, 1));
     }
 
     #[test]

@@ -1,0 +1,214 @@
+//! From what `[bus]` says to the bus of a daemon: files of secrets are read, once, here.
+
+use crate::settings::SettingsError;
+use crate::settings::bus::{BusSettings, Url};
+use crate::text::size;
+use resus_bus::link::{Auth, Link, Secret};
+use resus_bus::setup::{BusSetup, Choice, Managed};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Names the server for `bus.url = "auto"`, as other programs of NATS do.
+pub(crate) const URL_VAR: &str = "NATS_URL";
+/// Largest file of a secret: a `.creds` file has some two thousand bytes.
+const SECRET_BYTES_MAX: u64 = 64 << 10;
+
+/// The bus that `settings` describe; `nats_url` is what [`URL_VAR`] says.
+///
+/// # Errors
+/// [`SettingsError::Bus`] with everything that is wrong; never with a secret.
+pub(crate) fn setup(settings: &BusSettings, nats_url: Option<&str>) -> Result<BusSetup, SettingsError> {
+    let mut faults = Vec::new();
+    let choice = choice(settings, nats_url.filter(|url| !url.is_empty()), &mut faults);
+    if !faults.is_empty() {
+        return Err(SettingsError::Bus { faults });
+    }
+    Ok(BusSetup {
+        choice,
+        namespace: settings.namespace.clone(),
+        ledger_bytes: settings.ledger_bytes,
+        ledger_age: Duration::from_millis(settings.ledger_age_ms),
+        telemetry_bytes: settings.telemetry_bytes,
+        outbox_alarm: settings.outbox_alarm,
+        allow_commands: settings.allow_commands,
+        file: settings.file,
+    })
+}
+
+fn choice(settings: &BusSettings, nats_url: Option<&str>, faults: &mut Vec<String>) -> Choice {
+    let link = match (&settings.url, nats_url) {
+        (Url::Local, _) | (Url::Auto, None) => return Choice::Local,
+        (Url::Managed, _) => {
+            return Choice::Managed(Managed {
+                program: settings.server.clone(),
+                port: settings.port,
+                websocket_port: Some(settings.websocket_port).filter(|port| *port > 0),
+            });
+        }
+        (Url::At(link), _) => Ok(link.clone()),
+        (Url::Auto, Some(url)) => Link::parse(url),
+    };
+    match link {
+        Ok(link) => Choice::External(with_identity(link, settings, faults)),
+        Err(error) => {
+            faults.push(format!("${URL_VAR}: {error}"));
+            Choice::Local
+        }
+    }
+}
+
+/// `link` with who we are and with certificates.
+fn with_identity(mut link: Link, settings: &BusSettings, faults: &mut Vec<String>) -> Link {
+    let mut secret = |key: &str, path: &Option<PathBuf>| {
+        let path = path.as_ref()?;
+        secret(path).map_err(|why| faults.push(format!("bus.{key}: {} {why}", path.display()))).ok()
+    };
+    let password = secret("password_file", &settings.password_file).and_then(one_line);
+    let token = secret("token_file", &settings.token_file).and_then(one_line);
+    let seed = secret("nkey_file", &settings.nkey_file).and_then(one_line);
+    let credentials = secret("creds_file", &settings.creds_file);
+    let auth = match (&settings.user, password, token, seed, credentials) {
+        (Some(user), Some(password), ..) => Auth::UserPassword { user: user.clone(), password },
+        (_, _, Some(token), ..) => Auth::Token(token),
+        (_, _, _, Some(seed), _) => Auth::NKey(seed),
+        (.., Some(credentials)) => Auth::Credentials(credentials),
+        _ => link.auth,
+    };
+    link.auth = auth;
+    if settings.tls_key.is_some() {
+        // Not kept: whoever connects reads it anew, so that a renewed one is used.
+        let _checked = secret("tls_key", &settings.tls_key);
+    }
+    for (key, path) in [("tls_ca", &settings.tls_ca), ("tls_cert", &settings.tls_cert)] {
+        if let Some(path) = path
+            && let Err(error) = File::open(path)
+        {
+            faults.push(format!("bus.{key}: {} can't be read: {error}", path.display()));
+        }
+    }
+    link.tls.ca.clone_from(&settings.tls_ca);
+    link.tls.client = settings.tls_cert.clone().zip(settings.tls_key.clone());
+    // Whoever names certificates does not want to be talked out of them.
+    link.tls.required |= link.tls.ca.is_some() || link.tls.client.is_some();
+    link
+}
+
+/// The file's only line: tokens and passwords have no end of line.
+fn one_line(text: Secret) -> Option<Secret> {
+    Some(Secret::new(text.reveal().trim_end_matches(['\n', '\r'])))
+}
+
+/// Why a file of a secret is not used.
+#[derive(Debug, thiserror::Error)]
+enum SecretError {
+    #[error("can't be read: {0}")]
+    Read(#[from] io::Error),
+    #[error("can be read by others (mode {mode:03o}): chmod 600 {}", path.display())]
+    Open { mode: u32, path: PathBuf },
+    #[error("is larger than {}: it is no secret", size::show(SECRET_BYTES_MAX))]
+    Large,
+    #[error("is empty")]
+    Empty,
+    #[error("is not text")]
+    Binary,
+}
+
+/// The content of a file that nobody else may read.
+fn secret(path: &Path) -> Result<Secret, SecretError> {
+    let mut file = File::open(path)?;
+    // Of the open file, so that nobody can put another one in its place in between.
+    let about = file.metadata()?;
+    let mode = about.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(SecretError::Open { mode, path: path.to_owned() });
+    }
+    let mut bytes = Vec::new();
+    Read::by_ref(&mut file).take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > SECRET_BYTES_MAX {
+        return Err(SecretError::Large);
+    }
+    let text = String::from_utf8(bytes).map_err(|_| SecretError::Binary)?;
+    if text.trim().is_empty() { Err(SecretError::Empty) } else { Ok(Secret::new(text)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    fn file(folder: &Path, name: &str, content: &str, mode: u32) -> Option<PathBuf> {
+        let path = folder.join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        Some(path)
+    }
+
+    fn at(url: &str) -> BusSettings {
+        BusSettings { url: Url::At(Link::parse(url).unwrap()), ..BusSettings::default() }
+    }
+
+    #[test]
+    fn auto_means_the_server_that_the_environment_names_or_none() {
+        let auto = BusSettings::default();
+        assert_eq!(setup(&auto, None).unwrap(), BusSetup::default());
+        assert_eq!(setup(&auto, Some("")).unwrap().choice, Choice::Local);
+        let Choice::External(link) = setup(&auto, Some("nats://h")).unwrap().choice else { panic!() };
+        assert_eq!(link.to_string(), "nats://h:4222");
+        let local = BusSettings { url: Url::Local, ..auto };
+        assert_eq!(setup(&local, Some("nats://h")).unwrap().choice, Choice::Local);
+        let error = setup(&BusSettings::default(), Some("http://u:s3cret@h")).unwrap_err();
+        assert_eq!(error.details(), ["$NATS_URL: an address begins with nats:// or tls://, not \"http://\""]);
+    }
+
+    #[test]
+    fn the_managed_server_has_its_ports_and_its_program() {
+        let settings =
+            BusSettings { url: Url::Managed, port: 1, websocket_port: 2, ..BusSettings::default() };
+        let managed = Managed { program: None, port: 1, websocket_port: Some(2) };
+        assert_eq!(setup(&settings, None).unwrap().choice, Choice::Managed(managed));
+    }
+
+    #[test]
+    fn secrets_come_from_their_files_without_the_end_of_the_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let password = file(folder.path(), "p", "s3cret \n", 0o600);
+        let settings = BusSettings { user: Some("ann".to_owned()), password_file: password, ..at("h") };
+        let Choice::External(link) = setup(&settings, None).unwrap().choice else { panic!() };
+        let password = Secret::new("s3cret ");
+        assert_eq!(link.auth, Auth::UserPassword { user: "ann".to_owned(), password });
+        let creds = file(folder.path(), "c", "-----BEGIN\nx\n", 0o400);
+        let ca = file(folder.path(), "ca", "", 0o644);
+        let settings = BusSettings { creds_file: creds, tls_ca: ca.clone(), ..at("h") };
+        let Choice::External(link) = setup(&settings, None).unwrap().choice else { panic!() };
+        assert_eq!(link.auth, Auth::Credentials(Secret::new("-----BEGIN\nx\n")));
+        assert!(link.tls.required && link.tls.ca == ca);
+    }
+
+    #[test]
+    fn files_that_others_may_read_are_refused_with_what_to_type_and_all_faults_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let at_path = |name: &str| folder.path().join(name).display().to_string();
+        let settings = BusSettings {
+            token_file: file(folder.path(), "t", "s3cret", 0o640),
+            nkey_file: file(folder.path(), "n", "\n", 0o600),
+            tls_ca: Some(folder.path().join("none")),
+            tls_cert: file(folder.path(), "cert", "", 0o644),
+            tls_key: file(folder.path(), "k", "s3cret", 0o604),
+            ..at("h")
+        };
+        let told = setup(&settings, None).unwrap_err().details();
+        let [t, n, k, none] = ["t", "n", "k", "none"].map(at_path);
+        let expected = [
+            format!("bus.token_file: {t} can be read by others (mode 640): chmod 600 {t}"),
+            format!("bus.nkey_file: {n} is empty"),
+            format!("bus.tls_key: {k} can be read by others (mode 604): chmod 600 {k}"),
+            format!("bus.tls_ca: {none} can't be read: No such file or directory (os error 2)"),
+        ];
+        assert_eq!(told, expected);
+        assert!(!format!("{told:?}").contains("s3cret"));
+    }
+}

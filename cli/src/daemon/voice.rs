@@ -1,0 +1,65 @@
+//! The daemon on the bus: what is started beside the panel when there is a server to speak with.
+
+use resus_actors::system::System;
+use resus_bus::link::Link;
+use resus_bus::setup::{BusSetup, Choice};
+use resus_panel::{Control, Front, Grounds};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What goes on on the bus has this long to end.
+const END_DEADLINE: Duration = Duration::from_secs(5);
+/// Between two lives of the voice, should it ever panic.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Speaks on the bus until it is told to end.
+pub(crate) struct Voice {
+    ending: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Voice {
+    /// Begins to speak on the server that `links` names; `front` answers what is asked there.
+    pub(crate) fn begin(
+        system: &System,
+        setup: &BusSetup,
+        links: watch::Receiver<Option<Arc<Link>>>,
+        front: Front,
+    ) -> Self {
+        let (ending, is_ending) = watch::channel(false);
+        let control = Control::new(front, is_ending.clone(), Grounds::of_process(setup.allow_commands));
+        let door = system.door();
+        let task = tokio::spawn(async move {
+            loop {
+                let speaking = door.clone().speak_on(links.clone(), control.clone(), is_ending.clone());
+                match tokio::spawn(speaking).await {
+                    Ok(()) => return,
+                    // The panic itself is in the log. What has been acknowledged is remembered.
+                    Err(error) => tracing::error!(%error, "the voice on the bus has died; it begins again"),
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        });
+        Self { ending, task }
+    }
+
+    /// Says what is left to say, within a deadline.
+    pub(crate) async fn end(mut self) {
+        self.ending.send_replace(true);
+        if tokio::time::timeout(END_DEADLINE, &mut self.task).await.is_err() {
+            tracing::warn!("the bus did not let go in time");
+            self.task.abort();
+        }
+    }
+}
+
+/// Where the server is, as far as that is known from the start.
+pub(crate) fn links(choice: &Choice) -> watch::Sender<Option<Arc<Link>>> {
+    let link = match choice {
+        Choice::External(link) => Some(Arc::new(link.clone())),
+        Choice::Local | Choice::Managed(_) => None,
+    };
+    watch::Sender::new(link)
+}

@@ -1,0 +1,245 @@
+//! Requests and replies of the control service on the bus: what HTTP says with an address and a
+//! query, said in one document. Every reply fits into one message, so long ones come in pages.
+
+use crate::api::{Overrides, StoryLine, Submission};
+use crate::ids::CommandId;
+use crate::telemetry::history::Curves;
+use crate::view::RunView;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What the control service is called on the bus.
+pub const SERVICE: &str = "resus";
+/// Key of the service's metadata with the machine it speaks for.
+pub const NODE_KEY: &str = "node";
+/// Key of the service's metadata with its namespace.
+pub const NAMESPACE_KEY: &str = "namespace";
+/// Header of a reply to `logs`: an [`OutputChunk`](crate::api::OutputChunk) as JSON.
+pub const OUTPUT_HEADER: &str = "Resus-Output";
+
+/// `start`: a run from another machine. Unlike a [`Submission`] it has no folder and no
+/// environment of its own unless a command is given: the sender's are those of another machine.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StartRequest {
+    /// Name of a registered workload; exclusive with `command`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// Parameters of the workload, as text.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
+    /// Program and arguments, where the daemon's operator allows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// What to call the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Absolute working folder of a command on the daemon's machine; by default its home folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// Complete environment of a command; by default a small one of the daemon's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<Vec<(String, String)>>,
+    /// Settings of this run that differ from the configuration.
+    pub overrides: Overrides,
+    /// The same id again finds the run that it created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<CommandId>,
+}
+
+impl From<&Submission> for StartRequest {
+    /// The same run on another machine: without this one's folder and environment.
+    fn from(submission: &Submission) -> Self {
+        let Submission { workload, params, command, name, cwd: _, env: _, overrides, command_id } =
+            submission.clone();
+        Self { workload, params, command, name, cwd: None, env: None, overrides, command_id }
+    }
+}
+
+/// `stop`, `kill`, `retry`, `release`, `resume`, `checkpoint`: a command to a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRequest {
+    /// The run, as people type it.
+    pub run: String,
+    /// Who asks, as shown to people.
+    #[serde(default)]
+    pub by: String,
+    /// The same id again is the same command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<CommandId>,
+}
+
+/// `pause`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PauseRequest {
+    /// The run, as people type it.
+    pub run: String,
+    /// Who asks, as shown to people.
+    #[serde(default)]
+    pub by: String,
+    /// The same id again is the same command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<CommandId>,
+    /// The worker saves a checkpoint and leaves: what the verb `release` does.
+    #[serde(default)]
+    pub release: bool,
+}
+
+/// `state`: one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateRequest {
+    /// The run, as people type it.
+    pub run: String,
+    /// Answer once the version is above this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// But after this many milliseconds at the latest.
+    #[serde(default)]
+    pub wait_ms: u64,
+}
+
+/// Reply to `state`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StateReply {
+    /// The run.
+    pub run: RunView,
+    /// The version to wait from next.
+    pub version: u64,
+}
+
+/// `list`: runs, newest first, and then those that are set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListRequest {
+    /// Those behind this one: the `next` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// So many at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// Reply to `list`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ListReply {
+    /// Newest first.
+    pub runs: Vec<RunView>,
+    /// Runs that are left alone because their ledger is damaged, with the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quarantined: BTreeMap<String, String>,
+    /// There is more behind this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// `events` and `why`: a part of a run's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryRequest {
+    /// The run, as people type it.
+    pub run: String,
+    /// Events after this sequence number.
+    #[serde(default)]
+    pub after: u64,
+    /// So many at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// Reply to `events`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EventsReply {
+    /// In their order, as PULSE envelopes.
+    pub events: Vec<Value>,
+    /// There may be more after this sequence number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+/// Reply to `why`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct WhyReply {
+    /// In their order.
+    pub lines: Vec<StoryLine>,
+    /// There may be more after this sequence number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+/// `logs`: a piece of a worker's output. Its reply is the bytes themselves, described in the
+/// header [`OUTPUT_HEADER`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogsRequest {
+    /// The run, as people type it.
+    pub run: String,
+    /// Of this attempt; by default the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// From this byte on.
+    #[serde(default)]
+    pub offset: u64,
+    /// So many bytes at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<u32>,
+    /// Wait so many milliseconds for the first of them.
+    #[serde(default)]
+    pub wait_ms: u64,
+}
+
+/// `curves`: a run's metrics over all its attempts, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CurvesRequest {
+    /// The run, as people type it.
+    pub run: String,
+    /// Metrics behind this name: the `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// Reply to `curves`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CurvesReply {
+    /// Points by metric, oldest first.
+    pub curves: Curves,
+    /// There is more behind this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// `daemon`: what the daemon says of itself; its reply is a
+/// [`DaemonView`](crate::api::DaemonView).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DaemonRequest {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_started_elsewhere_takes_nothing_of_this_machine_along() {
+        let submission = Submission {
+            workload: Some("othello".into()),
+            cwd: "/home/ann".into(),
+            env: vec![("TOKEN".into(), "s3cret".into())],
+            ..Submission::default()
+        };
+        let text = serde_json::to_string(&StartRequest::from(&submission)).unwrap();
+        assert_eq!(text, r#"{"workload":"othello","overrides":{}}"#);
+    }
+
+    #[test]
+    fn what_may_be_left_out_may_be_left_out_and_what_is_unknown_is_refused() {
+        assert_eq!(serde_json::from_str::<ListRequest>("{}").unwrap(), ListRequest::default());
+        assert!(serde_json::from_str::<StateRequest>(r#"{"run":"r"}"#).is_ok());
+        assert!(serde_json::from_str::<StateRequest>(r#"{"run":"r","sinse":1}"#).is_err());
+        assert!(serde_json::from_str::<RunRequest>(r#"{"run":"r","release":true}"#).is_err());
+        assert!(serde_json::from_str::<PauseRequest>(r#"{"run":"r","release":true}"#).unwrap().release);
+    }
+}

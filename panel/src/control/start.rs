@@ -1,0 +1,130 @@
+//! What may be started through the bus, and where: whoever can publish to a server is trusted
+//! less than whoever owns the daemon's socket.
+
+use resus_core::api::control::StartRequest;
+use resus_core::api::{Problem, Submission};
+use resus_core::exit::ExitCode;
+use std::env;
+
+/// What a worker gets of the daemon's own environment when its run was started elsewhere: where
+/// programs, libraries, devices and caches are, who we are, and how people write here.
+const VARIABLES: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "XDG_CACHE_HOME",
+];
+
+/// Where runs that were started through the bus live, and what may be one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grounds {
+    /// Whether commands may be started, and not only registered workloads.
+    pub allow_commands: bool,
+    /// Absolute working folder.
+    pub cwd: String,
+    /// Complete environment.
+    pub env: Vec<(String, String)>,
+}
+
+impl Grounds {
+    /// The home folder of this process's user and a small part of this process's environment.
+    #[must_use]
+    pub fn of_process(allow_commands: bool) -> Self {
+        let var = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let pairs = VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), var(name)?)));
+        let home = var("HOME").filter(|home| home.starts_with('/'));
+        Self { allow_commands, cwd: home.unwrap_or_else(|| "/".to_owned()), env: pairs.collect() }
+    }
+
+    /// The submission that a request from elsewhere stands for.
+    ///
+    /// # Errors
+    /// A [`Problem`]: a command where none is allowed, or a folder or an environment for a
+    /// workload.
+    pub(super) fn submission(&self, asked: StartRequest) -> Result<Submission, Problem> {
+        let StartRequest { workload, params, command, name, cwd, env, overrides, command_id } = asked;
+        if command.is_some() && !self.allow_commands {
+            return Err(Problem {
+                kind: "urn:resus:refused".to_owned(),
+                title: "Only registered workloads may be started from elsewhere".to_owned(),
+                status: 403,
+                detail: "this daemon does not take commands through the bus".to_owned(),
+                hint: Some(
+                    "start a workload, e.g. resus run othello; or let the daemon's operator set \
+                     bus.allow_commands = true"
+                        .to_owned(),
+                ),
+                exit_code: ExitCode::Refused,
+            });
+        }
+        if command.is_none() && (cwd.is_some() || env.is_some()) {
+            return Err(Problem {
+                kind: "urn:resus:invalid".to_owned(),
+                title: "The request does not fit".to_owned(),
+                status: 422,
+                detail: "cwd and env belong to a command; a workload runs in the daemon's own".to_owned(),
+                hint: Some("leave cwd and env out".to_owned()),
+                exit_code: ExitCode::Refused,
+            });
+        }
+        Ok(Submission {
+            workload,
+            params,
+            command,
+            name,
+            cwd: cwd.unwrap_or_else(|| self.cwd.clone()),
+            env: env.unwrap_or_else(|| self.env.clone()),
+            overrides,
+            command_id,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grounds(allow_commands: bool) -> Grounds {
+        let env = vec![("PATH".to_owned(), "/bin".to_owned())];
+        Grounds { allow_commands, cwd: "/home/resus".to_owned(), env }
+    }
+
+    fn command() -> StartRequest {
+        StartRequest { command: Some(vec!["id".to_owned()]), ..StartRequest::default() }
+    }
+
+    #[test]
+    fn a_workload_runs_on_the_daemons_own_grounds_and_on_no_others() {
+        let othello = StartRequest { workload: Some("othello".into()), ..StartRequest::default() };
+        let submission = grounds(false).submission(othello.clone()).unwrap();
+        assert_eq!((submission.cwd.as_str(), submission.env.len()), ("/home/resus", 1));
+        let elsewhere = StartRequest { cwd: Some("/etc".into()), ..othello.clone() };
+        assert_eq!(grounds(true).submission(elsewhere).unwrap_err().exit_code, ExitCode::Refused);
+        let preloaded = StartRequest { env: Some(vec![("LD_PRELOAD".into(), "/x".into())]), ..othello };
+        assert_eq!(grounds(true).submission(preloaded).unwrap_err().exit_code, ExitCode::Refused);
+    }
+
+    #[test]
+    fn a_command_needs_the_operators_leave() {
+        let refused = grounds(false).submission(command()).unwrap_err();
+        assert_eq!((refused.status, refused.exit_code), (403, ExitCode::Refused));
+        assert!(refused.hint.unwrap().contains("bus.allow_commands"));
+        let given = StartRequest { cwd: Some("/srv".into()), env: Some(Vec::new()), ..command() };
+        let submission = grounds(true).submission(given).unwrap();
+        assert_eq!((submission.cwd.as_str(), submission.env.len()), ("/srv", 0), "as given");
+        assert_eq!(grounds(true).submission(command()).unwrap().cwd, "/home/resus");
+    }
+
+    #[test]
+    fn the_daemons_secrets_are_not_handed_on() {
+        let names: Vec<_> = Grounds::of_process(false).env.into_iter().map(|(name, _)| name).collect();
+        assert!(names.iter().all(|name| VARIABLES.contains(&name.as_str())), "{names:?}");
+    }
+}
