@@ -75,7 +75,6 @@ async fn session<E: Endpoints>(
         Ok(session) => session,
         Err(error) => return Some(error),
     };
-    inner.bus_status.connected(link, session.server());
     let mut ending = ending.clone();
     let control = session.control(
         &inner.bus_setup.namespace,

@@ -22,7 +22,16 @@ pub struct Mark {
     pub stream_seq: u64,
     /// Its identity.
     pub event_id: String,
-    /// When it was acknowledged, Unix ms.
+    /// The oldest message that the stream had when it was looked at last.
+    pub oldest: Oldest,
+}
+
+/// The oldest message of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Oldest {
+    /// Its sequence number, or that of the next message if the stream is empty.
+    pub stream_seq: u64,
+    /// When the stream took it in, Unix ms; of an empty stream when it was looked at.
     pub unix_ms: u64,
 }
 
@@ -31,8 +40,8 @@ pub struct Mark {
 pub struct StreamFacts {
     /// When it was created.
     pub created: String,
-    /// Sequence number of the oldest message in it, or of the next one if it is empty.
-    pub first_seq: u64,
+    /// The oldest message in it.
+    pub oldest: Oldest,
     /// Sequence number of the newest message that was ever in it.
     pub last_seq: u64,
     /// Size of its messages in bytes.
@@ -106,17 +115,15 @@ pub fn judge(mark: Option<&Mark>, link: &str, stream: &StreamFacts, now_unix_ms:
     if stream.at_mark.as_ref().is_some_and(|id| *id != mark.event_id) {
         return anew(Loss::RolledBack);
     }
-    if mark.stream_seq > 0
-        && stream.first_seq > mark.stream_seq
-        && !may_have_dropped(mark, stream, now_unix_ms)
-    {
+    if stream.oldest.stream_seq > mark.oldest.stream_seq && !may_have_dropped(mark, stream, now_unix_ms) {
         return anew(Loss::Purged);
     }
     Verdict::GoOn { pos: mark.pos, stream_seq: mark.stream_seq }
 }
 
 fn may_have_dropped(mark: &Mark, stream: &StreamFacts, now_unix_ms: u64) -> bool {
-    let old = stream.max_age_ms > 0 && now_unix_ms.saturating_sub(mark.unix_ms) >= stream.max_age_ms;
+    let age_ms = now_unix_ms.saturating_sub(mark.oldest.unix_ms);
+    let old = stream.max_age_ms > 0 && age_ms >= stream.max_age_ms;
     let full = stream.max_bytes > 0 && stream.bytes >= (stream.max_bytes / 100).saturating_mul(FULL_PERCENT);
     old || full
 }
@@ -185,14 +192,14 @@ mod tests {
             pos: 70,
             stream_seq: 50,
             event_id: "r.1.7".into(),
-            unix_ms: 1_000,
+            oldest: Oldest { stream_seq: 11, unix_ms: 1_000 },
         }
     }
 
     fn stream() -> StreamFacts {
         StreamFacts {
             created: "c".into(),
-            first_seq: 1,
+            oldest: Oldest { stream_seq: 11, unix_ms: 1_000 },
             last_seq: 60,
             bytes: 100,
             max_bytes: 1_000,
@@ -211,7 +218,7 @@ mod tests {
             stream
         };
         let empty = |stream: &mut StreamFacts| {
-            (stream.first_seq, stream.bytes, stream.at_mark) = (61, 0, None);
+            (stream.oldest.stream_seq, stream.bytes, stream.at_mark) = (61, 0, None);
         };
         for (what, stream, now, verdict) in [
             ("untouched", stream(), 2_000, go_on),
@@ -221,13 +228,8 @@ mod tests {
             ("another event", facts(|s| s.at_mark = Some("r.1.8".into())), 2_000, lost(Loss::RolledBack)),
             ("purged", facts(empty), 2_000, lost(Loss::Purged)),
             ("aged out", facts(empty), 6_000, go_on),
-            (
-                "purged, though full before",
-                facts(|s| (s.first_seq, s.at_mark) = (51, None)),
-                2_000,
-                lost(Loss::Purged),
-            ),
-            ("full", facts(|s| (s.first_seq, s.bytes, s.at_mark) = (51, 950, None)), 2_000, go_on),
+            ("purged, and used since", facts(|s| s.oldest.stream_seq = 45), 2_000, lost(Loss::Purged)),
+            ("full", facts(|s| (s.oldest.stream_seq, s.bytes) = (45, 950)), 2_000, go_on),
         ] {
             assert_eq!(judge(Some(&mark()), "l", &stream, now), verdict, "{what}");
         }

@@ -9,10 +9,13 @@
 
 mod http;
 mod nats;
+mod nats_client;
 mod process;
 mod program;
+pub mod proxy;
 
 pub use nats::{NatsServer, Options as NatsOptions, Port, Version};
+pub use nats_client::{Delivered, NatsClient};
 pub use process::{Process, alive, kill, processes_of};
 pub use program::{program, write_program};
 

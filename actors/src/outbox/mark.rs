@@ -76,6 +76,7 @@ fn read(path: &Path) -> Option<Mark> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use resus_core::outbox::Oldest;
 
     fn mark(pos: u64) -> Mark {
         Mark {
@@ -84,7 +85,7 @@ mod tests {
             pos,
             stream_seq: 1,
             event_id: "r.1.1".into(),
-            unix_ms: 0,
+            oldest: Oldest::default(),
         }
     }
 

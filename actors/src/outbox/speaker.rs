@@ -15,7 +15,7 @@ use resus_bus::nats::{LedgerError, NatsError, Session, Stored};
 use resus_bus::subject;
 use resus_bus::transport::Message;
 use resus_core::ids::{Attempt, RunId, Slug};
-use resus_core::outbox::{Loss, Mark, Present, Verdict, judge};
+use resus_core::outbox::{Loss, Mark, Oldest, Present, Verdict, judge};
 use resus_core::pulse::state::TelemetryPlace;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -50,7 +50,7 @@ pub(super) struct Speaker<'s> {
     present: Present,
     /// The stream as it was when this session looked at it last.
     stream_created: String,
-    first_stream_seq: u64,
+    oldest: Oldest,
     told: BTreeMap<RunId, Told>,
     next_check_ms: u64,
     next_beat_ms: u64,
@@ -70,7 +70,7 @@ impl<'s> Speaker<'s> {
             pos: 0,
             present: Present::default(),
             stream_created: String::new(),
-            first_stream_seq: 0,
+            oldest: Oldest::default(),
             told: BTreeMap::new(),
             next_check_ms: now_ms + CHECK_INTERVAL_MS,
             next_beat_ms: now_ms,
@@ -89,6 +89,8 @@ impl<'s> Speaker<'s> {
     async fn go_on(&mut self) -> Result<std::convert::Infallible, NatsError> {
         self.settle().await?;
         self.put_states().await?;
+        // Not before it is known what waits.
+        self.inner.bus_status.connected(&self.link, self.session.server());
         self.say_of_node("joined", json!({ "version": self.inner.version })).await?;
         loop {
             self.say_what_may_be_lost().await?;
@@ -123,16 +125,17 @@ impl<'s> Speaker<'s> {
     /// Finds out what the server has.
     async fn settle(&mut self) -> Result<(), NatsError> {
         let link = self.link.to_string();
-        let Some(facts) = self.session.ledger_facts(self.kept.get()).await? else {
+        let now_unix_ms = clock::now().unix_ms;
+        let Some(facts) = self.session.ledger_facts(self.kept.get(), now_unix_ms).await? else {
             // A server that keeps nothing needs no history; what came while it was away it gets.
             let known = self.kept.get().filter(|mark| mark.link == link).map(|mark| mark.pos);
             self.pos = known.unwrap_or_else(|| self.inner.board.ledger_pos());
             self.inner.bus_status.acknowledged(self.pos);
             return Ok(());
         };
-        let verdict = judge(self.kept.get(), &link, &facts, clock::now().unix_ms);
+        let verdict = judge(self.kept.get(), &link, &facts, now_unix_ms);
         self.stream_created.clone_from(&facts.created);
-        self.first_stream_seq = facts.first_seq;
+        self.oldest = facts.oldest;
         let behind = match verdict {
             Verdict::GoOn { pos, stream_seq } => {
                 self.pos = pos;
@@ -198,8 +201,18 @@ impl<'s> Speaker<'s> {
         let body = serde_json::to_string(&state)
             .inspect_err(|error| tracing::error!(%run_id, %error, "a state can't be written as JSON"))
             .ok()?;
+        let max = self.largest();
+        if body.len() > max {
+            tracing::warn!(%run_id, bytes = body.len(), max, "the state of a run is larger than the server takes");
+            return None;
+        }
         let subject = subject::state(&self.namespace, &state.workload, run_id).into();
         Some(Message { subject, id: None, body: body.into() })
+    }
+
+    /// Largest content of a message.
+    fn largest(&self) -> usize {
+        self.session.server().max_payload.saturating_sub(HEAD_BYTES)
     }
 
     /// Telemetry, and states and v1 snapshots of runs whose turn it is; each state before the
@@ -218,7 +231,7 @@ impl<'s> Speaker<'s> {
             }
         }
         for message in self.inner.slots.take() {
-            if message.body.len() + HEAD_BYTES <= self.session.server().max_payload {
+            if message.body.len() <= self.largest() {
                 self.session.tell(&message).await?;
             }
         }
@@ -249,12 +262,12 @@ impl<'s> Speaker<'s> {
             return Ok(());
         }
         self.put_states_of(&events).await?;
-        let max = self.session.server().max_payload.saturating_sub(HEAD_BYTES);
+        let max = self.largest();
         let messages: Vec<_> = events.iter().map(|(_, event)| fitting(event, max)).collect();
         let batch = self.session.publish_ledger(&messages).await;
         let mut stored = batch.stored;
         // After a purge a server may take for a duplicate what it no longer has.
-        let lost = |stored: &Stored| stored.duplicate && stored.stream_seq < self.first_stream_seq;
+        let lost = |stored: &Stored| stored.duplicate && stored.stream_seq < self.oldest.stream_seq;
         let forgotten = stored.iter().position(lost);
         stored.truncate(forgotten.unwrap_or(stored.len()));
         let newest = stored.len().checked_sub(1).and_then(|at| events.get(at).zip(stored.get(at)));
@@ -297,7 +310,7 @@ impl<'s> Speaker<'s> {
             pos,
             stream_seq,
             event_id,
-            unix_ms: now.unix_ms,
+            oldest: self.oldest,
         };
         self.kept.put(mark, now.mono_ms);
     }
@@ -334,9 +347,17 @@ impl<'s> Speaker<'s> {
     /// Compares the stream with the mark. A stream that has lost something ends the session: the
     /// next one makes it anew and finds out what is missing.
     async fn check(&mut self) -> Result<(), NatsError> {
-        let Some(facts) = self.session.ledger_facts(self.kept.get()).await? else { return Ok(()) };
-        match judge(self.kept.get(), &self.link.to_string(), &facts, clock::now().unix_ms) {
-            Verdict::GoOn { .. } | Verdict::Anew { loss: None } => Ok(()),
+        let now = clock::now();
+        let facts = self.session.ledger_facts(self.kept.get(), now.unix_ms).await?;
+        let Some(facts) = facts else { return Ok(()) };
+        match judge(self.kept.get(), &self.link.to_string(), &facts, now.unix_ms) {
+            Verdict::GoOn { .. } | Verdict::Anew { loss: None } => {
+                self.oldest = facts.oldest;
+                if let Some(mark) = self.kept.get().filter(|mark| mark.oldest != facts.oldest) {
+                    self.kept.put(Mark { oldest: facts.oldest, ..mark.clone() }, now.mono_ms);
+                }
+                Ok(())
+            }
             Verdict::Anew { loss: Some(loss) } => Err(NatsError::Failed(loss.as_str().to_owned())),
         }
     }

@@ -13,7 +13,7 @@ use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use resus_core::ids::Slug;
-use resus_core::outbox::{Mark, Present, StreamFacts};
+use resus_core::outbox::{Mark, Oldest, Present, StreamFacts};
 use std::time::Duration;
 
 /// Header by which a server recognises a message that it is sent again.
@@ -137,15 +137,22 @@ impl Session {
     ///
     /// # Errors
     /// It can't be looked at, or is gone.
-    pub async fn ledger_facts(&self, mark: Option<&Mark>) -> Result<Option<StreamFacts>, NatsError> {
+    pub async fn ledger_facts(
+        &self,
+        mark: Option<&Mark>,
+        now_unix_ms: u64,
+    ) -> Result<Option<StreamFacts>, NatsError> {
         let Some(stream) = &self.ledger else { return Ok(None) };
         let info = stream.get_info().await.map_err(|error| NatsError::Failed(error.to_string()))?;
         let at = mark.map_or(0, |mark| mark.stream_seq);
+        let first = info.state.first_timestamp.unix_timestamp_nanos() / 1_000_000;
+        let oldest_unix_ms =
+            if info.state.messages == 0 { now_unix_ms } else { u64::try_from(first).unwrap_or(0) };
         let within = at >= info.state.first_sequence && at <= info.state.last_sequence && at > 0;
         let at_mark = if within { message_id(stream, at).await? } else { None };
         Ok(Some(StreamFacts {
             created: info.created.unix_timestamp_nanos().to_string(),
-            first_seq: info.state.first_sequence,
+            oldest: Oldest { stream_seq: info.state.first_sequence.max(1), unix_ms: oldest_unix_ms },
             last_seq: info.state.last_sequence,
             bytes: info.state.bytes,
             max_bytes: u64::try_from(info.config.max_bytes).unwrap_or(0),

@@ -1,0 +1,61 @@
+//! Servers that keep nothing: too old, or without JetStream.
+
+use crate::rig::{Rig, ids, speak_on};
+use resus_tests::{Home, NatsOptions, NatsServer, Version};
+use serde_json::json;
+use std::time::Duration;
+
+#[test]
+fn a_server_that_keeps_nothing_still_serves_subscribers_and_commands_and_that_is_said() {
+    for (version, jetstream, what) in
+        [(Version::V2_9, true, "too old"), (Version::Newest, false, "without JetStream")]
+    {
+        let server = NatsServer::start(version, NatsOptions { jetstream, ..NatsOptions::default() });
+        let home = Home::new();
+        speak_on(&home, &server.url(), "");
+        let rig = Rig { home, server };
+        rig.home.resus(&["daemon", "start"]).expect_code(0);
+        let bus = rig.until_bus("a connection", |bus| bus["state"] == "connected");
+        assert!(bus["lacking"][0].as_str().unwrap().contains(what), "{bus}");
+        assert_eq!(bus["jetstream"], false);
+        let mut listener = rig.client();
+        listener.subscribe("pulse.v2.ledger.>");
+        let run = rig.stages(30, "0");
+        let _done = rig.home.until_phase(&run, "done");
+        rig.until_all_out();
+        let mut heard = Vec::new();
+        while let Some(message) = listener.next(Duration::from_millis(500)) {
+            heard.push(message.json());
+        }
+        let ledger = rig.home.events(&run);
+        assert_eq!(ids(&heard), ids(&ledger));
+        let state = listener.request("pulse.v2.ctl.default.any.state", &json!({"run": run})).json();
+        assert_eq!(state["run"]["phase"], "done", "{state}");
+        assert_eq!(state["run"]["seq"], json!(ledger.len()));
+    }
+}
+
+#[test]
+fn events_larger_than_the_server_takes_keep_their_place_and_the_ledger_keeps_the_rest() {
+    let options = NatsOptions { jetstream: true, config: "max_payload: 4096".to_owned() };
+    let server = NatsServer::start(Version::Newest, options);
+    let home = Home::new();
+    speak_on(&home, &server.url(), "");
+    let rig = Rig { home, server };
+    let script = r#"big=$(head -c 900 /dev/zero | tr '\0' x)
+        tail=$(head -c 6000 /dev/zero | tr '\0' y)
+        printf '{"event_type":"error","payload":{"error_code":"APP_BIG","message":"%s","is_retryable":true,"fatal":false,"details":{"traceback_tail":"%s"}}}\n' "$big" "$tail" >> "$PULSE_EVENTS"
+        printf '{"event_type":"run_complete","payload":{"status":"success"}}\n' >> "$PULSE_EVENTS""#;
+    let run = rig.home.submit(&["--", "sh", "-c", script]);
+    let _done = rig.home.until_phase(&run, "done");
+    rig.until_all_out();
+    let ledger = rig.home.events(&run);
+    let stream = rig.client().stream("PULSE_LEDGER");
+    let there: Vec<_> =
+        stream.iter().filter(|(_, message)| message.subject.contains(&run)).map(|(_, m)| m.json()).collect();
+    assert_eq!(ids(&there), ids(&ledger), "no gap");
+    let place = ledger.iter().position(|event| event["event_type"] == "error").unwrap();
+    assert!(ledger[place].to_string().len() > 4096, "the test's event is large");
+    assert!(there[place]["payload"]["omitted_bytes"].as_u64().unwrap() > 4096, "{}", there[place]);
+    assert_eq!(there[place + 1..], ledger[place + 1..]);
+}
