@@ -3,10 +3,13 @@
 //! Nobody waits for this. What must not be lost is read from the ledger behind a mark that moves
 //! with the server's acknowledgements; what may be lost waits in [`crate::slots::Slots`], the newest of each kind.
 
+mod events;
 mod mark;
 mod node;
 mod pages;
+mod settle;
 mod speaker;
+mod states;
 mod status;
 
 pub(crate) use status::Status;

@@ -23,7 +23,8 @@ impl Node {
     /// A message about the machine: `what` has happened, or `heartbeat`.
     pub(super) fn message(&mut self, what: &str, unix_ms: u64, mut payload: Value) -> Message {
         self.said += 1;
-        let event_id = format!("{}.{}.{}", self.node, self.generation, self.said);
+        // Sessions count anew, so the time has to tell them apart.
+        let event_id = format!("{}.{}.{unix_ms}-{}", self.node, self.generation, self.said);
         if let Some(payload) = payload.as_object_mut() {
             payload.insert("action".to_owned(), what.into());
         }
