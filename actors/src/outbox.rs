@@ -51,7 +51,10 @@ pub(crate) async fn run<E: Endpoints>(
         tokio::select! {
             error = session(&inner, &link, &endpoints, &ending) => match error {
                 None => return,
-                Some(error) => inner.bus_status.failed(&link, &error),
+                Some(error) => {
+                    inner.bus_status.failed(&link, &error);
+                    inner.bus_status.waiting(inner.board.ledger_pos());
+                }
             },
             // Another server, or the same one elsewhere.
             Ok(()) = links.changed() => { attempt = 1; continue; }

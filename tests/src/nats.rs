@@ -209,6 +209,11 @@ impl NatsServer {
         process::kill(self.pid(), "CONT");
     }
 
+    /// The additional configuration of the next start.
+    pub fn reconfigure(&mut self, config: &str) {
+        config.clone_into(&mut self.options.config);
+    }
+
     /// Gives the running server another additional configuration, without a restart.
     pub fn reload(&mut self, config: &str) {
         let reloads = |log: &str| log.matches("Reloaded server configuration").count();

@@ -104,20 +104,26 @@ impl Status {
         self.acknowledged.store(pos, Relaxed);
     }
 
-    /// As it is now, with the ledger at `ledger_pos`.
-    pub(crate) fn now(&self, ledger_pos: u64, left_out: u64) -> BusView {
-        let mut view = self.view().clone();
-        if view.state != BusState::Local {
-            view.waiting = ledger_pos.saturating_sub(self.acknowledged.load(Relaxed));
-        }
-        view.left_out = left_out;
-        if view.waiting > self.outbox_alarm {
-            let what =
-                format!("{} events wait for the NATS server (more than bus.outbox_alarm)", view.waiting);
-            self.alarm("BUS_BACKLOG", what);
+    /// How many events wait, with the ledger at `ledger_pos`; too many are an alarm.
+    pub(super) fn waiting(&self, ledger_pos: u64) -> u64 {
+        let waiting = ledger_pos.saturating_sub(self.acknowledged.load(Relaxed));
+        if waiting > self.outbox_alarm {
+            let most = self.outbox_alarm;
+            self.alarm("BUS_BACKLOG", format!("more than {most} events wait for the NATS server"));
         } else {
             self.clear("BUS_BACKLOG");
         }
+        waiting
+    }
+
+    /// As it is now, with the ledger at `ledger_pos`.
+    pub(crate) fn now(&self, ledger_pos: u64, left_out: u64) -> BusView {
+        let mut view = self.view().clone();
+        view.left_out = left_out;
+        if view.state == BusState::Local {
+            return view;
+        }
+        view.waiting = self.waiting(ledger_pos);
         let alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
         view.alarms = alarms.iter().map(|(code, what)| format!("{code}: {what}")).collect();
         view

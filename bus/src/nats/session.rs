@@ -112,8 +112,10 @@ impl Session {
             self.server.without_jetstream = Some(format!("JetStream does not answer us: {error}"));
             return Ok(());
         }
-        let ledger = streams::ensure(&self.jetstream, streams::ledger(setup)).await;
-        self.ledger = Some(ledger.map_err(NatsError::Failed)?);
+        let ledger = streams::ensure(&self.jetstream, streams::ledger(setup)).await.map_err(|what| {
+            NatsError::Failed(format!("{what} (bus.ledger_size says how much room it asks for)"))
+        });
+        self.ledger = Some(ledger?);
         for wanted in [streams::telemetry(setup), streams::state()] {
             let is_state = wanted.max_messages_per_subject == 1;
             match streams::ensure(&self.jetstream, wanted).await {

@@ -59,3 +59,42 @@ fn events_larger_than_the_server_takes_keep_their_place_and_the_ledger_keeps_the
     assert!(there[place]["payload"]["omitted_bytes"].as_u64().unwrap() > 4096, "{}", there[place]);
     assert_eq!(there[place + 1..], ledger[place + 1..]);
 }
+
+#[test]
+fn a_server_without_room_for_the_stream_is_told_of_and_gets_everything_when_it_has_room() {
+    let room = |bytes| format!("jetstream {{ max_file_store: {bytes}, store_dir: \"{}\" }}", "STORE");
+    let store = tempfile::tempdir().unwrap();
+    let config = |bytes| room(bytes).replace("STORE", &store.path().display().to_string());
+    let options = NatsOptions { jetstream: false, config: config("1MB") };
+    let server = NatsServer::start(Version::Newest, options);
+    let home = Home::new();
+    speak_on(&home, &server.url(), "");
+    let mut rig = Rig { home, server };
+    let run = rig.stages(20, "0");
+    let _done = rig.home.until_phase(&run, "done");
+    let bus = rig.until_bus("no room", |bus| bus["state"] == "away");
+    let reason = bus["reason"].as_str().unwrap();
+    assert!(reason.contains("PULSE_LEDGER") && reason.contains("bus.ledger_size"), "{reason}");
+    rig.server.kill();
+    rig.server.reconfigure(&config("2GB"));
+    rig.server.restart();
+    rig.assert_all_there(&[&run]);
+}
+
+#[test]
+fn events_that_wait_too_long_are_an_alarm_that_ends_by_itself() {
+    let mut server =
+        NatsServer::start(Version::Newest, NatsOptions { jetstream: true, ..NatsOptions::default() });
+    let home = Home::new();
+    speak_on(&home, &server.url(), "outbox_alarm = 10");
+    server.kill();
+    let mut rig = Rig { home, server };
+    let run = rig.stages(20, "0");
+    let _done = rig.home.until_phase(&run, "done");
+    let alarm = |bus: &serde_json::Value| bus["alarms"].to_string().contains("BUS_BACKLOG");
+    let _bus = rig.until_bus("the alarm", alarm);
+    rig.server.restart();
+    let bus = rig.until_bus("its end", |bus| bus["waiting"] == 0);
+    assert!(!alarm(&bus), "{bus}");
+    rig.assert_all_there(&[&run]);
+}
