@@ -6,12 +6,13 @@ use crate::doing::Summary;
 use crate::supervisor::{Observation, SupervisorMsg};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use resus_checkpoint::retention::{self, Entry};
-use resus_checkpoint::{Refusal, newest_verified, verify};
+use resus_checkpoint::{Refusal, Verified, newer_than, newest_verified_but, verify};
+use resus_core::codes::Code;
 use resus_core::ids::{Attempt, RunId};
 use resus_core::input::{CheckpointRef, CheckpointRefusal, Fact};
 use resus_store::StateDir;
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Jobs that may wait per run. A worker that announces checkpoints faster than they can be
@@ -19,12 +20,17 @@ use std::sync::Arc;
 /// a checkpoint is picked.
 const JOBS_WAITING_MAX: usize = 32;
 
+/// Most checkpoints that a restore leaves behind: they are named in one row of the ledger, which
+/// holds 1 MiB. Retention keeps far fewer.
+const SET_ASIDE_MAX: usize = 1000;
+
 /// What is asked for a run's checkpoints.
 #[derive(Debug, Clone)]
 pub(crate) enum Job {
-    Pick,
+    Pick { set_aside: Vec<String> },
+    Restore(CheckpointRef),
     Verify(CheckpointRef),
-    Prune { verified: Vec<CheckpointRef>, keep: u32 },
+    Prune { verified: Vec<CheckpointRef>, set_aside: Vec<CheckpointRef>, keep: u32 },
 }
 
 pub(crate) enum CheckpointMsg {
@@ -126,14 +132,16 @@ fn start_next(
 
 fn carry_out(folder: &Path, job: &Job) -> Option<Fact> {
     match job {
-        Job::Pick => Some(pick(folder)),
+        Job::Pick { set_aside } => Some(pick(folder, set_aside)),
+        Job::Restore(checkpoint) => Some(restore(folder, checkpoint)),
         Job::Verify(checkpoint) => Some(check(folder, checkpoint)),
-        Job::Prune { verified, keep } => prune(folder, verified, *keep),
+        Job::Prune { verified, set_aside, keep } => prune(folder, verified, set_aside, *keep),
     }
 }
 
-fn pick(folder: &Path) -> Fact {
-    let picked = match newest_verified(folder) {
+fn pick(folder: &Path, set_aside: &[String]) -> Fact {
+    let set_aside: Vec<_> = set_aside.iter().map(PathBuf::from).collect();
+    let picked = match newest_verified_but(folder, &set_aside) {
         Ok(picked) => picked,
         Err(error) => {
             // Not knowing the checkpoints is not the same as having none: starting from
@@ -156,25 +164,70 @@ fn pick(folder: &Path) -> Fact {
     Fact::CheckpointPicked { chosen, refused }
 }
 
+/// Reads back the one checkpoint that a user chose, and looks which ones it leaves behind.
+fn restore(folder: &Path, chosen: &CheckpointRef) -> Fact {
+    let path = Path::new(&chosen.path);
+    let refused = |code: &str, reason| Fact::RestoreChecked {
+        checkpoint: chosen.clone(),
+        refusal: Some((Code::new(code), reason)),
+        newer: Vec::new(),
+    };
+    if path.parent() != Some(folder) {
+        return refused("CHECKPOINT_NOT_FOUND", elsewhere(folder));
+    }
+    let whole = match verify(path) {
+        Ok(whole) => whole,
+        Err(Refusal::Open(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            return refused("CHECKPOINT_NOT_FOUND", "its file is gone".to_owned());
+        }
+        Err(refusal @ (Refusal::Open(_) | Refusal::Read(_))) => {
+            return refused("RESOURCE_UNAVAILABLE", told(&refusal));
+        }
+        Err(refusal) => return refused("CHECKPOINT_CORRUPT", told(&refusal)),
+    };
+    match newer_than(folder, path) {
+        Ok(newer) if newer.len() <= SET_ASIDE_MAX => {
+            let newer = newer.into_iter();
+            let newer = newer.map(|(path, games)| CheckpointRef { step: Some(games as f64), ..named(&path) });
+            let checkpoint = as_read(chosen, &whole);
+            Fact::RestoreChecked { checkpoint, refusal: None, newer: newer.collect() }
+        }
+        Ok(newer) => {
+            let reason = format!(
+                "{} checkpoints are newer, and at most {SET_ASIDE_MAX} can be set aside",
+                newer.len()
+            );
+            refused("RESOURCE_UNAVAILABLE", reason)
+        }
+        Err(error) => refused("RESOURCE_UNAVAILABLE", told(&error)),
+    }
+}
+
+fn elsewhere(folder: &Path) -> String {
+    format!("it is not in the run's checkpoint folder {}", folder.display())
+}
+
+/// What was announced, with what its file says.
+fn as_read(announced: &CheckpointRef, whole: &Verified) -> CheckpointRef {
+    CheckpointRef {
+        checkpoint_id: announced.checkpoint_id.clone(),
+        path: announced.path.clone(),
+        step: Some(whole.header.games as f64),
+        size_bytes: Some(whole.size_bytes),
+        digest: Some(format!("crc32:{:08x}", whole.header.crc)),
+        epoch: announced.epoch,
+        duration_s: announced.duration_s,
+    }
+}
+
 fn check(folder: &Path, announced: &CheckpointRef) -> Fact {
     let path = Path::new(&announced.path);
     if path.parent() != Some(folder) {
-        let refusal = Some(format!("it is not in the run's checkpoint folder {}", folder.display()));
+        let refusal = Some(elsewhere(folder));
         return Fact::CheckpointChecked { checkpoint: announced.clone(), refusal };
     }
     match verify(path) {
-        Ok(whole) => {
-            let checkpoint = CheckpointRef {
-                checkpoint_id: announced.checkpoint_id.clone(),
-                path: announced.path.clone(),
-                step: Some(whole.header.games as f64),
-                size_bytes: Some(whole.size_bytes),
-                digest: Some(format!("crc32:{:08x}", whole.header.crc)),
-                epoch: announced.epoch,
-                duration_s: announced.duration_s,
-            };
-            Fact::CheckpointChecked { checkpoint, refusal: None }
-        }
+        Ok(whole) => Fact::CheckpointChecked { checkpoint: as_read(announced, &whole), refusal: None },
         // The worker has removed it itself since: no damage, and nothing to keep.
         Err(Refusal::Open(error)) if error.kind() == std::io::ErrorKind::NotFound => {
             Fact::CheckpointsPruned { paths: vec![announced.path.clone()] }
@@ -187,14 +240,16 @@ fn check(folder: &Path, announced: &CheckpointRef) -> Fact {
 
 /// Deletes what retention names. Only verified files are known to it, so only they count as
 /// kept, and only files of the run's own folder are ever touched.
-fn prune(folder: &Path, verified: &[CheckpointRef], keep: u32) -> Option<Fact> {
+fn prune(folder: &Path, verified: &[CheckpointRef], set_aside: &[CheckpointRef], keep: u32) -> Option<Fact> {
+    // What is set aside takes nobody's place, as what is not verified.
+    let verified = verified.iter().map(|checkpoint| (checkpoint, true));
     let entries: Vec<_> = verified
-        .iter()
-        .filter(|checkpoint| Path::new(&checkpoint.path).parent() == Some(folder))
-        .map(|checkpoint| Entry {
+        .chain(set_aside.iter().map(|checkpoint| (checkpoint, false)))
+        .filter(|(checkpoint, _)| Path::new(&checkpoint.path).parent() == Some(folder))
+        .map(|(checkpoint, verified)| Entry {
             id: checkpoint.path.clone(),
             step: checkpoint.step.unwrap_or(0.0) as u64,
-            verified: true,
+            verified,
             pinned: false,
         })
         .collect();
@@ -233,4 +288,67 @@ fn told(refusal: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved(folder: &Path, games: u64) -> CheckpointRef {
+        let name = format!("ck-{games:06}.prsm");
+        let saved = resus_checkpoint::save(folder, &name, games, 0, &[b"tables"]).unwrap();
+        CheckpointRef { step: Some(games as f64), ..named(&saved.path) }
+    }
+
+    fn ids(checkpoints: &[CheckpointRef]) -> Vec<&str> {
+        checkpoints.iter().map(|checkpoint| checkpoint.checkpoint_id.as_str()).collect()
+    }
+
+    #[test]
+    fn a_restore_names_what_it_leaves_behind_and_a_pick_leaves_it_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let [_, chosen, newer, newest] = [1, 2, 3, 4].map(|games| saved(folder.path(), games));
+        let Fact::RestoreChecked { checkpoint, refusal: None, newer: left } = restore(folder.path(), &chosen)
+        else {
+            panic!("refused")
+        };
+        assert_eq!((checkpoint.checkpoint_id.as_str(), checkpoint.step), ("ck-000002", Some(2.0)));
+        assert_eq!(ids(&left), ["ck-000003", "ck-000004"]);
+        let Fact::CheckpointPicked { chosen: picked, .. } = pick(folder.path(), &[newer.path, newest.path])
+        else {
+            panic!("not picked")
+        };
+        assert_eq!(picked.map(|picked| picked.path), Some(chosen.path));
+    }
+
+    #[test]
+    fn a_chosen_checkpoint_that_is_gone_torn_or_somewhere_else_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let chosen = saved(folder.path(), 1);
+        let refused = |folder: &Path, chosen: &CheckpointRef| match restore(folder, chosen) {
+            Fact::RestoreChecked { refusal: Some((code, _)), .. } => code.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(refused(Path::new("/"), &chosen), "CHECKPOINT_NOT_FOUND");
+        std::fs::write(&chosen.path, "PRSM").unwrap();
+        assert_eq!(refused(folder.path(), &chosen), "CHECKPOINT_CORRUPT");
+        std::fs::remove_file(&chosen.path).unwrap();
+        assert_eq!(refused(folder.path(), &chosen), "CHECKPOINT_NOT_FOUND");
+    }
+
+    #[test]
+    fn what_is_set_aside_takes_no_place_and_goes_when_the_run_has_passed_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, two, eight] = [1, 2, 8].map(|games| saved(folder.path(), games));
+        let aside = [eight.clone()];
+        let gone = prune(folder.path(), &[one.clone(), two.clone()], &aside, 2);
+        assert_eq!(gone, None, "two are kept, whatever was left behind");
+        let [nine, ten] = [9, 10].map(|games| saved(folder.path(), games));
+        let Some(Fact::CheckpointsPruned { paths }) =
+            prune(folder.path(), &[one.clone(), two.clone(), nine, ten], &aside, 2)
+        else {
+            panic!("nothing pruned")
+        };
+        assert_eq!(paths, [one.path, two.path, eight.path]);
+    }
 }

@@ -11,7 +11,7 @@ use crate::idle::LastAsked;
 use crate::limits::{COMMAND_DEADLINE, EVENTS_PAGE_MAX, OUTPUT_BYTES_MAX};
 use crate::outbox::{self, Status};
 use crate::output::{self, OutputError};
-use crate::problem::{internal, of_selector, problem, unwritable};
+use crate::problem::{internal, invalid, of_selector, problem, unwritable};
 use crate::silences::Silences;
 use crate::slots::Slots;
 use crate::telemetry::Telemetry;
@@ -21,12 +21,17 @@ use resus_bus::link::Link;
 use resus_bus::local::Local;
 use resus_bus::setup::BusSetup;
 use resus_bus::transport::Message;
-use resus_core::api::{CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Submission};
+use resus_core::api::{
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, Overrides, Problem,
+    RestoreBody, RunList, Submission,
+};
 use resus_core::event::Record;
 use resus_core::exit::ExitCode;
-use resus_core::ids::Slug;
+use resus_core::ids::{CommandId, Slug};
+use resus_core::input::Input;
 use resus_core::moment::{Moment, rfc3339};
 use resus_core::telemetry::history::Curves as Points;
+use resus_core::text::one_line;
 use resus_core::view::RunView;
 use resus_store::record::{to_pulse, to_record};
 use resus_store::{Reader, StateDir};
@@ -81,13 +86,55 @@ impl Door {
     /// # Errors
     /// A [`Problem`]: no such run, not legal in its phase, or the ledger can't be written.
     pub async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {
+        let input = Input::Command { verb: body.verb, by: who(&body.by) };
+        self.give(selector, input, body.command_id).await
+    }
+
+    /// Lets the run that `selector` names go on from a checkpoint of the user's choice. Whether
+    /// that one verifies turns out after the answer.
+    ///
+    /// # Errors
+    /// As [`Door::command`], or there is no such checkpoint.
+    pub async fn restore(&self, selector: &str, body: RestoreBody) -> Result<CommandReply, Problem> {
+        let input = Input::Restore { checkpoint: body.checkpoint, by: who(&body.by) };
+        self.give(selector, input, body.command_id).await
+    }
+
+    /// Changes settings of the run that `selector` names.
+    ///
+    /// # Errors
+    /// As [`Door::command`], or a setting is outside its range, or none is given.
+    pub async fn configure(&self, selector: &str, body: ConfigureBody) -> Result<CommandReply, Problem> {
+        if body.changes == Overrides::default() {
+            return Err(invalid("no setting is given", None));
+        }
+        let input = Input::Configure { changes: body.changes, by: who(&body.by) };
+        self.give(selector, input, body.command_id).await
+    }
+
+    async fn give(
+        &self,
+        selector: &str,
+        input: Input,
+        command_id: Option<CommandId>,
+    ) -> Result<CommandReply, Problem> {
         self.0.asked.touch();
         let (reply, waiting) = oneshot::channel();
-        let selector = selector.to_owned();
-        self.0.directory.gateway.send(GatewayMsg::Command { selector, body, reply });
+        let (selector, input) = (selector.to_owned(), Box::new(input));
+        self.0.directory.gateway.send(GatewayMsg::Command { selector, input, command_id, reply });
         let accepted = answer(waiting).await?;
         let run = self.view(&accepted.run_id)?;
         Ok(CommandReply { changed: accepted.changed, why: accepted.why.code(), run })
+    }
+
+    /// The checkpoints of the run that `selector` names.
+    ///
+    /// # Errors
+    /// A [`Problem`] if none or several fit.
+    pub fn checkpoints(&self, selector: &str) -> Result<CheckpointList, Problem> {
+        self.0.asked.touch();
+        let run = self.0.board.find(selector).map_err(|error| of_selector(&error))?;
+        Ok(CheckpointList::of(&run))
     }
 
     /// All runs, newest first.
@@ -296,6 +343,11 @@ impl Listener {
             Err(broadcast::error::RecvError::Closed) => Heard::Over,
         }
     }
+}
+
+/// Who asks, as recorded.
+fn who(by: &str) -> String {
+    if by.is_empty() { "user".to_owned() } else { one_line(by, 64) }
 }
 
 /// Every wait has a deadline: should the Gateway die with our question, the reply is dropped.

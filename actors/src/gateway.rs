@@ -9,8 +9,9 @@ use crate::problem::{internal, of_command, of_selector, unwritable};
 use crate::supervisor::{Accepted, CommandError, SupervisorMsg};
 use crate::workload::Registry;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use resus_core::api::{CommandBody, Problem, Submission};
+use resus_core::api::{Problem, Submission};
 use resus_core::ids::{CommandId, RunId};
+use resus_core::input::Input;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -25,7 +26,9 @@ pub(crate) enum GatewayMsg {
     },
     Command {
         selector: String,
-        body: CommandBody,
+        /// What a user asks of the run.
+        input: Box<Input>,
+        command_id: Option<CommandId>,
         reply: oneshot::Sender<Outcome>,
     },
     /// A command with an id has been answered.
@@ -80,7 +83,9 @@ impl Actor for Gateway {
         let _busy = directory.gateway.doing.begin(message.summary());
         match message {
             GatewayMsg::Submit { submission, reply } => submit(&myself, state, &submission, reply),
-            GatewayMsg::Command { selector, body, reply } => command(&myself, state, &selector, body, reply),
+            GatewayMsg::Command { selector, input, command_id, reply } => {
+                command(&myself, state, &selector, *input, command_id, reply);
+            }
             GatewayMsg::Answered { key, outcome } => answered(state, key, *outcome),
         }
         Ok(())
@@ -119,18 +124,18 @@ fn command(
     myself: &ActorRef<GatewayMsg>,
     state: &mut GatewayState,
     selector: &str,
-    body: CommandBody,
+    input: Input,
+    command_id: Option<CommandId>,
     reply: oneshot::Sender<Outcome>,
 ) {
     let run_id = match state.board.find(selector) {
         Ok(run) => run.id.clone(),
         Err(error) => return drop(reply.send(Err(of_selector(&error)))),
     };
-    let key = body.command_id.map(|id| (id, run_id.to_string()));
+    let key = command_id.map(|id| (id, run_id.to_string()));
     let Some(reply) = join(state, key.as_ref(), reply) else { return };
-    let by = if body.by.is_empty() { "user".to_owned() } else { resus_core::text::one_line(&body.by, 64) };
     let (answer, waiting) = oneshot::channel();
-    state.directory.supervisor.send(SupervisorMsg::Command { run_id, verb: body.verb, by, reply: answer });
+    state.directory.supervisor.send(SupervisorMsg::Command { run_id, input, reply: answer });
     wait(myself, state, key, reply, waiting);
 }
 

@@ -2,9 +2,10 @@
 
 use crate::supervisor::CommandError;
 use resus_core::api::Problem;
-use resus_core::decide::Refusal;
+use resus_core::decide::{Reason, Refusal};
 use resus_core::exit::ExitCode;
 use resus_core::fleet::FleetError;
+use resus_core::input::Verb;
 use resus_core::selector::SelectError;
 
 /// A problem of the given kind.
@@ -70,11 +71,25 @@ fn of_fleet(error: &FleetError) -> Problem {
             let hint = Some("its worker is left alone; look at: resus daemon logs".to_owned());
             problem("quarantined", 409, "The run is quarantined", error, hint, ExitCode::Refused)
         }
-        FleetError::Refused(refusal) => {
-            problem("refused", 409, "Not possible now", refusal, Some(legal(refusal)), ExitCode::Refused)
-        }
+        FleetError::Refused(refusal) => refused(refusal),
         FleetError::Invalid(_) => invalid(error, None),
         FleetError::Bug { .. } => internal(error),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Problem {
+    match refusal.reason {
+        Reason::Phase | Reason::CannotBeAsked => {
+            problem("refused", 409, "Not possible now", refusal, Some(legal(refusal)), ExitCode::Refused)
+        }
+        Reason::NoSuchCheckpoint { .. } => {
+            let hint = "list them with: resus checkpoints RUN".to_owned();
+            problem("not-found", 404, "No such checkpoint", refusal, Some(hint), ExitCode::NotFound)
+        }
+        Reason::AmbiguousCheckpoint { .. } => {
+            let hint = "give more of its name; list them with: resus checkpoints RUN".to_owned();
+            problem("ambiguous", 404, "More than one checkpoint", refusal, Some(hint), ExitCode::NotFound)
+        }
     }
 }
 
@@ -82,8 +97,18 @@ fn legal(refusal: &Refusal) -> String {
     match refusal.legal {
         [] => "nothing is left to do with this run; start a new one with: resus run".to_owned(),
         verbs => {
-            let verbs: Vec<_> = verbs.iter().map(|verb| format!("resus {} RUN", verb.as_str())).collect();
+            let verbs: Vec<_> = verbs.iter().map(|verb| format!("resus {} RUN", typed(*verb))).collect();
             format!("what is possible now: {}", verbs.join(", "))
+        }
+    }
+}
+
+/// The command for a verb, as typed.
+fn typed(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Release => "pause --release",
+        Verb::Stop | Verb::Kill | Verb::Retry | Verb::Pause | Verb::Resume | Verb::Checkpoint => {
+            verb.as_str()
         }
     }
 }

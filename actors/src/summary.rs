@@ -10,7 +10,7 @@ use crate::supervisor::{Forgotten, SupervisorMsg};
 use crate::watchdog::WatchdogMsg;
 use crate::worker::{Order, WorkerMsg};
 use crate::workers::WorkersMsg;
-use resus_core::input::Fact;
+use resus_core::input::{Fact, Input};
 
 impl Summary for StoreMsg {
     fn summary(&self) -> String {
@@ -36,7 +36,8 @@ impl Summary for CheckpointMsg {
         match self {
             Self::Do { run_id, attempt, job } => {
                 let job = match job {
-                    Job::Pick => "pick",
+                    Job::Pick { .. } => "pick",
+                    Job::Restore(_) => "restore",
                     Job::Verify(_) => "verify",
                     Job::Prune { .. } => "prune",
                 };
@@ -110,7 +111,7 @@ impl Summary for SupervisorMsg {
         match self {
             Self::Begin => "replay the ledger".to_owned(),
             Self::Submit { run_id, .. } => format!("submission of run {run_id}"),
-            Self::Command { run_id, verb, .. } => format!("{} run {run_id}", verb.as_str()),
+            Self::Command { run_id, input, .. } => format!("{} run {run_id}", command(input)),
             Self::Observed(observation) => format!(
                 "observed of run {} attempt {}: {}",
                 observation.run_id,
@@ -130,10 +131,23 @@ impl Summary for SupervisorMsg {
     }
 }
 
+fn command(input: &Input) -> &'static str {
+    match input {
+        Input::Command { verb, .. } => verb.as_str(),
+        Input::Restore { .. } => "restore",
+        Input::Configure { .. } => "configure",
+        Input::Observed { .. }
+        | Input::DeadlinePassed { .. }
+        | Input::TakenOver { .. }
+        | Input::CheckpointsForgotten => "no command",
+    }
+}
+
 fn fact(fact: &Fact) -> &'static str {
     match fact {
         Fact::CheckpointPicked { .. } => "checkpoint picked",
         Fact::CheckpointsUnknown { .. } => "checkpoints can't be read",
+        Fact::RestoreChecked { .. } => "checkpoint to restore checked",
         Fact::Started(_) => "started",
         Fact::SpawnRefused { .. } => "spawn refused",
         Fact::NeverSpawned => "never spawned",
@@ -152,7 +166,7 @@ impl Summary for GatewayMsg {
     fn summary(&self) -> String {
         match self {
             Self::Submit { .. } => "a submission".to_owned(),
-            Self::Command { body, .. } => format!("a command: {}", body.verb.as_str()),
+            Self::Command { input, .. } => format!("a command: {}", command(input)),
             Self::Answered { .. } => "an answer".to_owned(),
         }
     }

@@ -74,8 +74,7 @@ pub(crate) enum SupervisorMsg {
     },
     Command {
         run_id: RunId,
-        verb: Verb,
-        by: String,
+        input: Input,
         reply: CommandReply,
     },
     Observed(Observation),
@@ -179,7 +178,7 @@ impl Actor for Supervisor {
             SupervisorMsg::Submit { run_id, spec, command_id, reply } => {
                 submit(state, run_id, *spec, command_id, reply);
             }
-            SupervisorMsg::Command { run_id, verb, by, reply } => command(state, run_id, verb, by, reply),
+            SupervisorMsg::Command { run_id, input, reply } => command(state, run_id, &input, reply),
             SupervisorMsg::Observed(observation) => observed(state, observation),
             SupervisorMsg::DeadlinePassed { run_id, attempt } => {
                 tell(state, &run_id, &Input::DeadlinePassed { attempt });
@@ -216,12 +215,20 @@ fn submit(
     }
 }
 
-fn command(state: &mut SupervisorState, run_id: RunId, verb: Verb, by: String, reply: CommandReply) {
+fn command(state: &mut SupervisorState, run_id: RunId, input: &Input, reply: CommandReply) {
     // A stop must always be heard.
-    if verb == Verb::Retry && state.held.waiting() >= DECISIONS_WAITING_MAX {
+    let can_wait = match input {
+        Input::Command { verb, .. } => *verb == Verb::Retry,
+        Input::Restore { .. } | Input::Configure { .. } => true,
+        Input::Observed { .. }
+        | Input::DeadlinePassed { .. }
+        | Input::TakenOver { .. }
+        | Input::CheckpointsForgotten => false,
+    };
+    if can_wait && state.held.waiting() >= DECISIONS_WAITING_MAX {
         return drop(reply.send(Err(CommandError::Busy)));
     }
-    match state.fleet.step(&run_id, &Input::Command { verb, by }, clock::now()) {
+    match state.fleet.step(&run_id, input, clock::now()) {
         Ok(step) => {
             let accepted =
                 Accepted { run_id: run_id.clone(), changed: !step.recorded.is_empty(), why: step.why };
@@ -334,10 +341,11 @@ fn carry_out(directory: &Directory, run_id: &RunId, spec: &Arc<Spec>, effect: Ef
         directory.checkpoint.send(CheckpointMsg::Do { run_id: run_id.clone(), attempt, job });
     };
     match effect {
-        Effect::PickCheckpoint { attempt } => checkpoint(attempt, Job::Pick),
+        Effect::PickCheckpoint { attempt, set_aside } => checkpoint(attempt, Job::Pick { set_aside }),
+        Effect::RestoreCheckpoint { attempt, checkpoint: file } => checkpoint(attempt, Job::Restore(file)),
         Effect::VerifyCheckpoint { attempt, checkpoint: file } => checkpoint(attempt, Job::Verify(file)),
-        Effect::PruneCheckpoints { attempt, verified, keep } => {
-            checkpoint(attempt, Job::Prune { verified, keep });
+        Effect::PruneCheckpoints { attempt, verified, set_aside, keep } => {
+            checkpoint(attempt, Job::Prune { verified, set_aside, keep });
         }
         Effect::Spawn { attempt, resume_from } => {
             order(Order::Spawn { attempt, spec: Arc::clone(spec), resume_from });

@@ -53,10 +53,19 @@ pub struct FolderError {
 /// # Errors
 /// The folder cannot be read: that is not the same as holding nothing.
 pub fn newest_verified(folder: &Path) -> Result<Picked, FolderError> {
+    newest_verified_but(folder, &[])
+}
+
+/// The same, but the files of `set_aside` are left as if they were not there.
+///
+/// # Errors
+/// As [`newest_verified`].
+pub fn newest_verified_but(folder: &Path, set_aside: &[PathBuf]) -> Result<Picked, FolderError> {
     let failed = |source| FolderError { path: folder.to_owned(), source };
     let mut picked = Picked::default();
     let mut found = Vec::new();
-    for path in checkpoint_paths(folder).map_err(failed)? {
+    let paths = checkpoint_paths(folder).map_err(failed)?;
+    for path in paths.into_iter().filter(|path| !set_aside.contains(path)) {
         match read_header(&path) {
             Ok(header) => found.push((header.games, changed_at(&path), path)),
             Err(refusal) => picked.refuse(path, refusal),
@@ -74,6 +83,21 @@ pub fn newest_verified(folder: &Path) -> Result<Picked, FolderError> {
         }
     }
     Ok(picked)
+}
+
+/// The files that [`newest_verified`] would look at before `checkpoint`, oldest first, each with how
+/// far the training was. Whether they are whole is not looked at.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn newer_than(folder: &Path, checkpoint: &Path) -> Result<Vec<(PathBuf, u64)>, FolderError> {
+    let failed = |source| FolderError { path: folder.to_owned(), source };
+    let paths = checkpoint_paths(folder).map_err(failed)?;
+    let age = |path: PathBuf| read_header(&path).ok().map(|header| (header.games, changed_at(&path), path));
+    let mut found: Vec<_> = paths.into_iter().filter_map(age).collect();
+    found.sort_unstable();
+    let place = found.iter().position(|(_, _, path)| path == checkpoint).map_or(0, |place| place + 1);
+    Ok(found.into_iter().skip(place).map(|(games, _, path)| (path, games)).collect())
 }
 
 impl Picked {

@@ -14,7 +14,7 @@ mod refusal;
 pub mod retention;
 mod save;
 
-pub use crate::folder::{Candidate, FolderError, Picked, newest_verified};
+pub use crate::folder::{Candidate, FolderError, Picked, newer_than, newest_verified, newest_verified_but};
 pub use crate::header::{
     FLAG_COMPRESSED, FLAG_SEALED, HEADER_BYTES, Header, SEAL_BYTES, VERSION, VERSIONS_READ,
 };

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use resus_checkpoint::{Picked, Refusal, newest_verified, save};
+use resus_checkpoint::{Picked, Refusal, newer_than, newest_verified, newest_verified_but, save};
 use tempfile::TempDir;
 
 fn saved(folder: &Path, name: &str, games: u64) -> PathBuf {
@@ -80,4 +80,28 @@ fn a_folder_that_is_not_there_holds_nothing_but_one_that_is_no_folder_is_an_erro
     let file = folder.path().join("file");
     fs::write(&file, b"").unwrap();
     assert!(newest_verified(&file).unwrap_err().to_string().contains("file"));
+}
+
+#[test]
+fn what_is_set_aside_is_not_chosen_and_not_complained_of() {
+    let folder = TempDir::new().unwrap();
+    let [old, damaged, newest] = [1, 2, 3].map(|games| saved(folder.path(), &format!("{games}.prsm"), games));
+    damage_last_byte(&damaged);
+    let picked = newest_verified_but(folder.path(), &[damaged, newest.clone()]).unwrap();
+    assert_eq!((chosen(&picked), picked.refused.len()), (Some(&*old), 0));
+    let all = newest_verified_but(folder.path(), &[]).unwrap();
+    assert_eq!(chosen(&all), Some(&*newest));
+}
+
+#[test]
+fn the_newer_ones_are_those_that_would_be_chosen_first() {
+    let folder = TempDir::new().unwrap();
+    let [nine, ten, twenty] = [9, 10, 20].map(|games| saved(folder.path(), &format!("{games}.prsm"), games));
+    let twin = saved(folder.path(), "0.prsm", 10);
+    let later = SystemTime::now() + Duration::from_secs(60);
+    fs::File::options().write(true).open(&twin).unwrap().set_modified(later).unwrap();
+    fs::write(folder.path().join("torn.prsm"), "PR").unwrap();
+    assert_eq!(newer_than(folder.path(), &ten).unwrap(), [(twin, 10), (twenty.clone(), 20)]);
+    assert_eq!(newer_than(folder.path(), &twenty).unwrap(), []);
+    assert_eq!(newer_than(folder.path(), &nine).unwrap().len(), 3);
 }

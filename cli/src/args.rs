@@ -2,12 +2,15 @@
 
 use crate::command::adopt::AdoptArgs;
 use crate::command::checkpoint::CheckpointArgs;
+use crate::command::checkpoints::CheckpointsArgs;
 use crate::command::config::ConfigArgs;
+use crate::command::configure::ConfigureArgs;
 use crate::command::daemon::DaemonArgs;
 use crate::command::events::EventsArgs;
 use crate::command::logs::LogsArgs;
 use crate::command::pause::{PauseArgs, ResumeArgs};
 use crate::command::ps::PsArgs;
+use crate::command::restore::RestoreArgs;
 use crate::command::retry::RetryArgs;
 use crate::command::run::RunArgs;
 use crate::command::status::StatusArgs;
@@ -95,6 +98,12 @@ pub(crate) enum Command {
     Resume(ResumeArgs),
     /// Save a checkpoint now
     Checkpoint(CheckpointArgs),
+    /// List the checkpoints of a run
+    Checkpoints(CheckpointsArgs),
+    /// Let a run go on from an older checkpoint
+    Restore(RestoreArgs),
+    /// Change settings of runs that live
+    Configure(ConfigureArgs),
     /// Stop runs, with a checkpoint if the worker can save one
     Stop(StopArgs),
     /// Kill runs at once

@@ -2,12 +2,16 @@
 
 pub(crate) mod adopt;
 pub(crate) mod checkpoint;
+pub(crate) mod checkpoints;
 pub(crate) mod config;
+pub(crate) mod configure;
 pub(crate) mod daemon;
 pub(crate) mod events;
 pub(crate) mod logs;
+pub(crate) mod overrides;
 pub(crate) mod pause;
 pub(crate) mod ps;
+pub(crate) mod restore;
 pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod status;
@@ -86,6 +90,9 @@ pub(crate) fn carry_out(command: Command, around: &Around) -> Result<ExitCode, C
             Command::Pause(args) => pause::pause(args, around).await,
             Command::Resume(args) => pause::resume(args, around).await,
             Command::Checkpoint(args) => checkpoint::checkpoint(args, around).await,
+            Command::Checkpoints(args) => checkpoints::checkpoints(args, around).await,
+            Command::Restore(args) => restore::restore(args, around).await,
+            Command::Configure(args) => configure::configure(args, around).await,
             Command::Adopt(args) => adopt::adopt(args, around).await,
             Command::Stop(args) => stop::stop(args, around).await,
             Command::Kill(args) => stop::kill(args, around).await,
@@ -134,6 +141,9 @@ fn minds_the_build(command: &Command) -> bool {
         | Command::Pause(_)
         | Command::Resume(_)
         | Command::Checkpoint(_)
+        | Command::Checkpoints(_)
+        | Command::Restore(_)
+        | Command::Configure(_)
         | Command::Adopt(_)
         | Command::Stop(_)
         | Command::Kill(_)

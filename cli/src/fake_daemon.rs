@@ -4,7 +4,8 @@
 use crate::daemon::record::Record;
 use crate::render::sample;
 use resus_core::api::{
-    CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, StoryLine, Submission,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, Problem, RestoreBody,
+    RunList, StoryLine, Submission,
 };
 use resus_core::exit::ExitCode;
 use resus_core::telemetry::history::Curves;
@@ -103,6 +104,21 @@ impl Desk for FakeDesk {
         }
         let run = self.run(selector)?;
         Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+    }
+
+    async fn restore(&self, selector: &str, _: RestoreBody) -> Result<CommandReply, Problem> {
+        let run = self.run(selector)?;
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+    }
+
+    async fn configure(&self, selector: &str, _: ConfigureBody) -> Result<CommandReply, Problem> {
+        let run = self.run(selector)?;
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+    }
+
+    fn checkpoints(&self, selector: &str) -> Result<CheckpointList, Problem> {
+        self.run(selector)?;
+        Ok(CheckpointList { checkpoints: Vec::new() })
     }
 
     fn runs(&self) -> RunList {

@@ -1,7 +1,7 @@
 //! Requests as this process makes them: its folder, its environment, fresh command ids.
 
 use crate::error::CliError;
-use resus_core::api::CommandBody;
+use resus_core::api::{CommandBody, ConfigureBody, Overrides, RestoreBody};
 use resus_core::ids::CommandId;
 use resus_core::input::Verb;
 use std::env;
@@ -19,6 +19,16 @@ pub(crate) fn command_id() -> Option<CommandId> {
 /// A command of this process.
 pub(crate) fn command_body(verb: Verb) -> CommandBody {
     CommandBody { verb, by: BY.to_owned(), command_id: command_id() }
+}
+
+/// A wish of this process to go on from `checkpoint`.
+pub(crate) fn restore_body(checkpoint: String) -> RestoreBody {
+    RestoreBody { checkpoint, by: BY.to_owned(), command_id: command_id() }
+}
+
+/// A wish of this process to change settings.
+pub(crate) fn configure_body(changes: Overrides) -> ConfigureBody {
+    ConfigureBody { changes, by: BY.to_owned(), command_id: command_id() }
 }
 
 /// The environment of a worker, and the names that had to be left out because they or their

@@ -5,8 +5,9 @@ pub mod control;
 
 use crate::exit::ExitCode;
 use crate::ids::CommandId;
-use crate::input::Verb;
-use crate::policy::Policy;
+use crate::input::{CheckpointRef, Verb};
+pub use crate::policy::Overrides;
+use crate::run::Run;
 use crate::view::RunView;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -40,69 +41,6 @@ pub struct Submission {
     pub command_id: Option<CommandId>,
 }
 
-/// Settings of one run that differ from the daemon's configuration. Times in milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Overrides {
-    /// Retries in the window.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retries: Option<u32>,
-    /// Wait before the first retry.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub backoff_ms: Option<u64>,
-    /// Time to leave after a request to stop.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub grace_ms: Option<u64>,
-    /// Time to the first word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub startup_timeout_ms: Option<u64>,
-    /// Longest silence of a worker that sends heartbeats; 0 = no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub heartbeat_timeout_ms: Option<u64>,
-    /// Longest time without progress; 0 = no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub progress_timeout_ms: Option<u64>,
-    /// Largest share of failed work that is put up with, in thousandths; 0 = any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_error_share_permille: Option<u32>,
-    /// Verified checkpoints to keep.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub keep_checkpoints: Option<u32>,
-}
-
-impl Overrides {
-    /// The policy with these settings in place.
-    #[must_use]
-    pub fn over(&self, mut policy: Policy) -> Policy {
-        if let Some(max) = self.retries {
-            policy.retry.max = max;
-        }
-        if let Some(ms) = self.backoff_ms {
-            policy.retry.backoff_ms = ms;
-        }
-        if let Some(ms) = self.grace_ms {
-            policy.stop_grace_ms = ms;
-            policy.ask_wait_ms = policy.ask_wait_ms.min(ms);
-        }
-        if let Some(ms) = self.startup_timeout_ms {
-            policy.startup_timeout_ms = ms;
-        }
-        if let Some(ms) = self.heartbeat_timeout_ms {
-            policy.heartbeat_timeout_ms = ms;
-        }
-        if let Some(ms) = self.progress_timeout_ms {
-            policy.progress_timeout_ms = ms;
-        }
-        if let Some(permille) = self.max_error_share_permille {
-            policy.errors.max_share_permille = permille;
-        }
-        if let Some(keep) = self.keep_checkpoints {
-            policy.keep_checkpoints = keep;
-        }
-        policy
-    }
-}
-
 /// A command to a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,6 +53,86 @@ pub struct CommandBody {
     /// The same id again is the same command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_id: Option<CommandId>,
+}
+
+/// A wish to go on from a checkpoint of one's choice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreBody {
+    /// Its id, the unique beginning of one, or `latest`.
+    pub checkpoint: String,
+    /// Who asks, as shown to people.
+    #[serde(default)]
+    pub by: String,
+    /// The same id again is the same command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<CommandId>,
+}
+
+/// A wish to change settings of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigureBody {
+    /// The settings that are to be others; at least one.
+    pub changes: Overrides,
+    /// Who asks, as shown to people.
+    #[serde(default)]
+    pub by: String,
+    /// The same id again is the same command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<CommandId>,
+}
+
+/// The checkpoints of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointList {
+    /// Those that are known and still there: verified ones in the order of verification, then
+    /// those that wait for it.
+    pub checkpoints: Vec<CheckpointView>,
+}
+
+/// A checkpoint as shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointView {
+    /// Which.
+    pub checkpoint: CheckpointRef,
+    /// Whether it may be resumed from.
+    pub state: CheckpointState,
+    /// The next attempt begins here, if nothing changes and it still verifies.
+    pub is_resume_point: bool,
+}
+
+/// What is known of a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckpointState {
+    /// The worker has announced it; it has not been read back.
+    Candidate,
+    /// It has been read back.
+    Verified,
+    /// It has been read back, and was left behind when an older one was restored: it is used
+    /// only if somebody restores it.
+    SetAside,
+}
+
+impl CheckpointList {
+    /// What `run` knows of its checkpoints.
+    #[must_use]
+    pub fn of(run: &Run) -> Self {
+        let next = run.restore.as_ref().or(run.checkpoint.as_ref()).map(|next| next.path.as_str());
+        let verified = run.verified.iter().map(|checkpoint| {
+            let set_aside = run.set_aside.iter().any(|c| c.path == checkpoint.path);
+            (checkpoint, if set_aside { CheckpointState::SetAside } else { CheckpointState::Verified })
+        });
+        let is_new = |candidate: &&CheckpointRef| !run.verified.iter().any(|c| c.path == candidate.path);
+        let candidates = run.candidates.iter().filter(is_new).map(|c| (c, CheckpointState::Candidate));
+        let view = |(checkpoint, state): (&CheckpointRef, _)| CheckpointView {
+            checkpoint: checkpoint.clone(),
+            state,
+            is_resume_point: state != CheckpointState::Candidate && next == Some(checkpoint.path.as_str()),
+        };
+        Self { checkpoints: verified.chain(candidates).map(view).collect() }
+    }
 }
 
 /// The answer to a command.

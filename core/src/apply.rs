@@ -6,7 +6,7 @@ mod legal;
 mod pause;
 
 use deadlines::{begin_stop, catch_up, climb, order_deadline, pause_deadline, rebased_deadline};
-use heard::{forget, hear, remember};
+use heard::{forget, hear, remember, set_aside};
 
 use crate::errors::ErrorWindow;
 use crate::event::{Event, Record};
@@ -101,6 +101,8 @@ pub fn begin(record: &Record) -> Result<Run, ApplyError> {
         checkpoint: None,
         resumed_from: None,
         verified: Vec::new(),
+        restore: None,
+        set_aside: Vec::new(),
         candidates: Vec::new(),
         upto: 0,
         lost_to_reboot: false,
@@ -154,8 +156,11 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
     let policy = &run.spec.policy;
     match event {
         Event::Accepted { .. } => {}
-        Event::AttemptBegun { requested_by, boot_id } => {
+        Event::AttemptBegun { requested_by, boot_id, restore } => {
             begin_attempt(run, requested_by.is_some(), at);
+            if let Some(checkpoint) = restore {
+                run.restore = Some((**checkpoint).clone());
+            }
             if let Some(boot_id) = boot_id {
                 run.boot_id.clone_from(boot_id);
             }
@@ -167,6 +172,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
             run.phase = Phase::Spawning;
             run.deadline_mono_ms = order_deadline(Phase::Spawning, at);
             run.resumed_from.clone_from(from);
+            run.restore = None;
             run.reached = None;
             run.errors.begin_attempt(from.as_ref().map_or(Some(0.0), |checkpoint| checkpoint.step));
             if let Some(checkpoint) = from {
@@ -207,6 +213,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         }
         Event::CheckpointVerified(checkpoint) => {
             run.candidates.retain(|c| c.path != checkpoint.path);
+            run.set_aside.retain(|c| c.path != checkpoint.path);
             remember(run, checkpoint);
         }
         Event::CheckpointPruned { path } => forget(run, path),
@@ -252,6 +259,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
                 run.wanted = Wanted::Finished;
             }
             run.pause = None;
+            run.restore = None;
             run.ended_at = Some(at);
             run.ended_why = Some(*why);
         }
@@ -276,6 +284,11 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         Event::CheckpointUndelivered => run.checkpoint_asked = false,
         Event::Hung { what, silent_for_ms } => {
             run.hung = Some(Hung { what: *what, silent_for_ms: *silent_for_ms });
+        }
+        Event::Restored { set_aside: newer, .. } => set_aside(run, newer),
+        Event::Configured { changes, .. } => {
+            let spec = Arc::make_mut(&mut run.spec);
+            spec.policy = changes.over(spec.policy.clone());
         }
         // What it leads to is an event of its own.
         Event::ErrorRateExceeded(_) => {}

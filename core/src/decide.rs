@@ -6,15 +6,18 @@
 //! are on disk.
 
 mod command;
+mod configure;
 mod deadline;
 mod ending;
 mod heard;
 mod observed;
 mod pause;
+mod restore;
 mod takeover;
 
 use crate::effect::Effect;
 use crate::event::{Event, Why};
+use crate::ids::Attempt;
 use crate::input::{Input, Verb};
 use crate::moment::Moment;
 use crate::phase::Phase;
@@ -46,7 +49,7 @@ impl Decision {
 #[error("{}", self.sentence())]
 pub struct Refusal {
     /// What was asked.
-    pub verb: Verb,
+    pub asked: Asked,
     /// Where the run is.
     pub phase: Phase,
     /// What stands in the way.
@@ -55,33 +58,96 @@ pub struct Refusal {
     pub legal: &'static [Verb],
 }
 
-/// What stands in the way of a command.
+/// A command, without what it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Asked {
+    /// One that needs nothing else.
+    Verb(Verb),
+    /// To go on from a checkpoint.
+    Restore,
+    /// To change settings.
+    Configure,
+}
+
+impl Asked {
+    /// As typed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Verb(verb) => verb.as_str(),
+            Self::Restore => "restore",
+            Self::Configure => "configure",
+        }
+    }
+}
+
+/// What stands in the way of a command.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     /// The phase of the run.
     Phase,
     /// The worker has never spoken PULSE, so it can't be asked.
     CannotBeAsked,
+    /// No verified checkpoint is called so.
+    NoSuchCheckpoint {
+        /// What was given.
+        text: String,
+    },
+    /// More than one verified checkpoint begins so.
+    AmbiguousCheckpoint {
+        /// What was given.
+        text: String,
+        /// How many.
+        count: usize,
+    },
 }
 
 impl Refusal {
     /// The phase stands in the way.
     fn here(run: &Run, verb: Verb, legal: &'static [Verb]) -> Self {
-        Self { verb, phase: run.phase, reason: Reason::Phase, legal }
+        Self::because(run, Asked::Verb(verb), Reason::Phase, legal)
+    }
+
+    fn because(run: &Run, asked: Asked, reason: Reason, legal: &'static [Verb]) -> Self {
+        Self { asked, phase: run.phase, reason, legal }
     }
 
     fn sentence(&self) -> String {
-        let phase = self.phase;
-        match (self.reason, self.verb) {
+        let (phase, asked) = (self.phase, self.asked.as_str());
+        match (&self.reason, self.asked) {
             (Reason::CannotBeAsked, _) => {
-                let verb = self.verb.as_str();
-                format!("can't ask for a {verb}: the worker of this run does not speak PULSE")
+                format!("can't ask for a {asked}: the worker of this run does not speak PULSE")
             }
-            (Reason::Phase, Verb::Checkpoint) => format!("can't take a checkpoint of a run that is {phase}"),
+            (Reason::NoSuchCheckpoint { text }, _) => {
+                format!("no verified checkpoint of this run is called {text:?}")
+            }
+            (Reason::AmbiguousCheckpoint { text, count }, _) => {
+                format!("the names of {count} checkpoints of this run begin with {text:?}")
+            }
+            (Reason::Phase, Asked::Verb(Verb::Checkpoint)) => {
+                format!("can't take a checkpoint of a run that is {phase}")
+            }
+            (Reason::Phase, Asked::Restore) => {
+                format!("can't restore a checkpoint of a run that is {phase}")
+            }
             (
                 Reason::Phase,
-                Verb::Stop | Verb::Kill | Verb::Retry | Verb::Pause | Verb::Release | Verb::Resume,
-            ) => format!("can't {} a run that is {phase}", self.verb.as_str()),
+                Asked::Configure
+                | Asked::Verb(
+                    Verb::Stop | Verb::Kill | Verb::Retry | Verb::Pause | Verb::Release | Verb::Resume,
+                ),
+            ) => format!("can't {asked} a run that is {phase}"),
+        }
+    }
+}
+
+/// What looks for the place where `attempt` of this run begins.
+fn pick(run: &Run, attempt: Attempt) -> Effect {
+    match &run.restore {
+        Some(checkpoint) => Effect::RestoreCheckpoint { attempt, checkpoint: checkpoint.clone() },
+        None => {
+            let set_aside = run.set_aside.iter().map(|checkpoint| checkpoint.path.clone()).collect();
+            Effect::PickCheckpoint { attempt, set_aside }
         }
     }
 }
@@ -94,6 +160,8 @@ impl Refusal {
 pub fn decide(run: &Run, input: &Input, now: Moment) -> Result<Decision, Refusal> {
     match input {
         Input::Command { verb, by } => command::decide(run, *verb, by),
+        Input::Restore { checkpoint, by } => restore::decide(run, checkpoint, by),
+        Input::Configure { changes, by } => configure::decide(run, changes, by),
         Input::Observed { attempt, fact } => Ok(observed::decide(run, *attempt, fact, now)),
         Input::DeadlinePassed { attempt } => Ok(deadline::decide(run, *attempt, now)),
         Input::TakenOver { boot_id } => Ok(takeover::decide(run, boot_id)),

@@ -13,6 +13,16 @@ pub enum Effect {
     PickCheckpoint {
         /// For this attempt.
         attempt: Attempt,
+        /// Paths of those that must not be chosen.
+        set_aside: Vec<String>,
+    },
+    /// Read back the checkpoint that a user wants to go on from, and look which ones are newer;
+    /// answer with `RestoreChecked`.
+    RestoreCheckpoint {
+        /// For this attempt.
+        attempt: Attempt,
+        /// The checkpoint.
+        checkpoint: CheckpointRef,
     },
     /// Start the worker of this attempt, unless the shim has done so already.
     Spawn {
@@ -92,8 +102,11 @@ pub enum Effect {
     PruneCheckpoints {
         /// The attempt to report for.
         attempt: Attempt,
-        /// All verified ones.
+        /// All verified ones that may be resumed from.
         verified: Vec<CheckpointRef>,
+        /// Those set aside by a restore: they take no place, and go once they are older than
+        /// all that stay.
+        set_aside: Vec<CheckpointRef>,
         /// How many of them to keep.
         keep: u32,
     },

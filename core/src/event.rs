@@ -11,6 +11,7 @@ use crate::input::{CheckpointRef, CheckpointRefusal, Exit, Reached, WorkerIdenti
 use crate::moment::Moment;
 use crate::pause::{PauseCause, PauseStep};
 use crate::phase::Phase;
+use crate::policy::Overrides;
 use crate::pulse::word::Word;
 use crate::spec::Spec;
 use crate::watch::Silence;
@@ -41,6 +42,9 @@ pub enum Event {
         /// Boot in which its monotonic times count.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         boot_id: Option<String>,
+        /// The checkpoint that it is to begin from and from no other, if a user chose one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        restore: Option<Box<CheckpointRef>>,
     },
     /// A checkpoint was looked at for a resume and may not be used.
     CheckpointRefused(CheckpointRefusal),
@@ -180,6 +184,21 @@ pub enum Event {
     },
     /// Too large a share of the work failed; what failed.
     ErrorRateExceeded(Exceeded),
+    /// The checkpoint that a user chose has been read back: the run goes on from there.
+    Restored {
+        /// Which.
+        checkpoint: CheckpointRef,
+        /// Newer ones, which are not used any more unless somebody restores them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        set_aside: Vec<CheckpointRef>,
+    },
+    /// Settings of the run are others from now on.
+    Configured {
+        /// Which, and what they are now.
+        changes: Overrides,
+        /// Who asked.
+        requested_by: String,
+    },
 }
 
 impl Event {
@@ -222,6 +241,8 @@ impl Event {
             Self::CheckpointUndelivered => "checkpoint_undelivered",
             Self::Hung { .. } => "hung",
             Self::ErrorRateExceeded(_) => "error_rate_exceeded",
+            Self::Restored { .. } => "restored",
+            Self::Configured { .. } => "configured",
         }
     }
 }

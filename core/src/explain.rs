@@ -3,6 +3,9 @@
 //! Texts of workers and of the system pass through [`one_line`]: they are shown on terminals.
 
 mod because;
+mod settings;
+
+pub(crate) use settings::settings;
 
 use crate::errors::Exceeded;
 use crate::event::{Event, Failure, Record, StopCause, Why};
@@ -26,10 +29,9 @@ pub fn sentence(record: &Record, run: &Run) -> String {
     let attempt = record.attempt;
     match &record.event {
         Event::Accepted { spec, .. } => format!("the run was accepted: {}", quote(&spec.argv.join(" "))),
-        Event::AttemptBegun { requested_by, .. } => match requested_by {
-            Some(by) => format!("attempt {attempt} was begun: {} asked for a retry", quote(by)),
-            None => format!("attempt {attempt} was begun: {}", because(record.why)),
-        },
+        Event::AttemptBegun { requested_by, restore, .. } => {
+            begun(record, requested_by.as_deref(), restore.as_deref())
+        }
         Event::CheckpointRefused(refusal) => {
             format!("checkpoint {} was refused: {}", id(&refusal.checkpoint), quote(&refusal.reason))
         }
@@ -71,11 +73,8 @@ pub fn sentence(record: &Record, run: &Run) -> String {
         Event::OrderRepeated => "an order was not answered in time and was given again".to_owned(),
         Event::Rebooted { .. } => "the machine was restarted: nothing that ran before is alive".to_owned(),
         Event::PauseBegun { cause, requested_by, step, .. } => {
-            format!(
-                "the run is to pause: {}; {}",
-                paused_for(*cause, requested_by.as_deref()),
-                stepped(*step)
-            )
+            let asked = paused_for(*cause, requested_by.as_deref());
+            format!("the run is to pause: {asked}; {}", stepped(*step))
         }
         Event::PauseEscalated { step } => format!("{}: {}", stepped(*step), because(record.why)),
         Event::Paused { step } => format!("the run is paused: {}", stepped(*step)),
@@ -89,8 +88,32 @@ pub fn sentence(record: &Record, run: &Run) -> String {
         Event::Hung { what, silent_for_ms } => {
             format!("attempt {attempt} hangs: no {} for {} s", what.as_str(), silent_for_ms / 1000)
         }
+        Event::Restored { checkpoint, set_aside } => restored(checkpoint, set_aside.len()),
+        Event::Configured { changes, requested_by } => {
+            format!("{} changed settings: {}", by(Some(requested_by)), settings(changes))
+        }
         Event::ErrorRateExceeded(exceeded) => too_much_failed(exceeded, run),
     }
+}
+
+fn begun(record: &Record, requested_by: Option<&str>, restore: Option<&CheckpointRef>) -> String {
+    let why = match (restore, requested_by) {
+        (Some(checkpoint), _) => {
+            format!("{} wants to go on from checkpoint {}", by(requested_by), id(checkpoint))
+        }
+        (None, Some(by)) => format!("{} asked for a retry", quote(by)),
+        (None, None) => because(record.why).to_owned(),
+    };
+    format!("attempt {} was begun: {why}", record.attempt)
+}
+
+fn restored(checkpoint: &CheckpointRef, newer: usize) -> String {
+    let rest = match newer {
+        0 => String::new(),
+        1 => "; a newer one is set aside".to_owned(),
+        newer => format!("; {newer} newer ones are set aside"),
+    };
+    format!("checkpoint {} was read back to go on from it{rest}", id(checkpoint))
 }
 
 fn too_much_failed(exceeded: &Exceeded, run: &Run) -> String {

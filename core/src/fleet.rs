@@ -10,7 +10,7 @@ use crate::moment::Moment;
 use crate::pulse::payload;
 use crate::pulse::v2::{Envelope, Place, Status};
 use crate::run::Run;
-use crate::spec::{Spec, SpecError};
+use crate::spec::{Spec, SpecError, policy_faults};
 use std::collections::BTreeMap;
 
 /// The runs of one node, by id.
@@ -162,9 +162,9 @@ impl Fleet {
         }
         spec.validate().map_err(FleetError::Invalid)?;
         let accepted = Event::Accepted { spec: Box::new(spec), command_id, boot_id: self.boot_id.clone() };
-        let events = vec![accepted, Event::AttemptBegun { requested_by: None, boot_id: None }];
+        let events = vec![accepted, Event::AttemptBegun { requested_by: None, boot_id: None, restore: None }];
         let recorded = self.record(&run_id, events, Why::NewRun, now)?;
-        let effects = vec![Effect::PickCheckpoint { attempt: Attempt(1) }];
+        let effects = vec![Effect::PickCheckpoint { attempt: Attempt(1), set_aside: Vec::new() }];
         Ok((run_id, Step { recorded, effects, why: Why::NewRun }))
     }
 
@@ -177,6 +177,12 @@ impl Fleet {
             return Err(FleetError::Quarantined { run_id: run_id.clone(), reason: reason.clone() });
         }
         let run = self.runs.get(run_id).ok_or_else(|| FleetError::NotFound { run_id: run_id.clone() })?;
+        if let Input::Configure { changes, .. } = input {
+            let faults = policy_faults(&changes.over(run.spec.policy.clone()));
+            if !faults.is_empty() {
+                return Err(FleetError::Invalid(faults));
+            }
+        }
         let decision = decide(run, input, now)?;
         let recorded = self.record(run_id, decision.events, decision.why, now)?;
         Ok(Step { recorded, effects: decision.effects, why: decision.why })

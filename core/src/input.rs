@@ -2,6 +2,7 @@
 
 use crate::codes::Code;
 use crate::ids::Attempt;
+use crate::policy::Overrides;
 use crate::pulse::word::Word;
 use crate::watch::Silence;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,20 @@ pub enum Input {
         /// What is asked.
         verb: Verb,
         /// Who asks, as shown to people, e.g. `cli`.
+        by: String,
+    },
+    /// A user wants the run to go on from a checkpoint of their choice.
+    Restore {
+        /// Id of the checkpoint, the unique beginning of one, or `latest`.
+        checkpoint: String,
+        /// Who asks.
+        by: String,
+    },
+    /// A user wants settings of the run to be others.
+    Configure {
+        /// Which.
+        changes: Overrides,
+        /// Who asks.
         by: String,
     },
     /// The shells report a fact about one attempt.
@@ -113,6 +128,15 @@ pub enum Fact {
     CheckpointsUnknown {
         /// What the system said.
         reason: String,
+    },
+    /// The checkpoint that a user wants to go on from has been read back.
+    RestoreChecked {
+        /// Which.
+        checkpoint: CheckpointRef,
+        /// Class and reason, if it may not be used.
+        refusal: Option<(Code, String)>,
+        /// Newer ones in its folder, whole or not.
+        newer: Vec<CheckpointRef>,
     },
     /// The worker process exists.
     Started(WorkerIdentity),

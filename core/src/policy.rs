@@ -114,3 +114,83 @@ impl Default for ErrorPolicy {
         Self { window: 10_000, max_share_permille: 10, min_sample: 1_000 }
     }
 }
+
+/// Settings of one run that differ from the daemon's configuration. Times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Overrides {
+    /// Retries in the window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+    /// Wait before the first retry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff_ms: Option<u64>,
+    /// Time to leave after a request to stop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace_ms: Option<u64>,
+    /// Time to the first word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub startup_timeout_ms: Option<u64>,
+    /// Longest silence of a worker that sends heartbeats; 0 = no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat_timeout_ms: Option<u64>,
+    /// Longest time without progress; 0 = no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress_timeout_ms: Option<u64>,
+    /// Largest share of failed work that is put up with, in thousandths; 0 = any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_error_share_permille: Option<u32>,
+    /// Verified checkpoints to keep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_checkpoints: Option<u32>,
+}
+
+impl Overrides {
+    /// The policy with these settings in place.
+    #[must_use]
+    pub fn over(&self, mut policy: Policy) -> Policy {
+        if let Some(max) = self.retries {
+            policy.retry.max = max;
+        }
+        if let Some(ms) = self.backoff_ms {
+            policy.retry.backoff_ms = ms;
+        }
+        if let Some(ms) = self.grace_ms {
+            policy.stop_grace_ms = ms;
+            policy.ask_wait_ms = policy.ask_wait_ms.min(ms);
+        }
+        if let Some(ms) = self.startup_timeout_ms {
+            policy.startup_timeout_ms = ms;
+        }
+        if let Some(ms) = self.heartbeat_timeout_ms {
+            policy.heartbeat_timeout_ms = ms;
+        }
+        if let Some(ms) = self.progress_timeout_ms {
+            policy.progress_timeout_ms = ms;
+        }
+        if let Some(permille) = self.max_error_share_permille {
+            policy.errors.max_share_permille = permille;
+        }
+        if let Some(keep) = self.keep_checkpoints {
+            policy.keep_checkpoints = keep;
+        }
+        policy
+    }
+
+    /// Those of them that `policy` has otherwise.
+    #[must_use]
+    pub fn unlike(&self, policy: &Policy) -> Self {
+        Self {
+            retries: self.retries.filter(|max| *max != policy.retry.max),
+            backoff_ms: self.backoff_ms.filter(|ms| *ms != policy.retry.backoff_ms),
+            grace_ms: self.grace_ms.filter(|ms| *ms != policy.stop_grace_ms),
+            startup_timeout_ms: self.startup_timeout_ms.filter(|ms| *ms != policy.startup_timeout_ms),
+            heartbeat_timeout_ms: self.heartbeat_timeout_ms.filter(|ms| *ms != policy.heartbeat_timeout_ms),
+            progress_timeout_ms: self.progress_timeout_ms.filter(|ms| *ms != policy.progress_timeout_ms),
+            max_error_share_permille: self
+                .max_error_share_permille
+                .filter(|permille| *permille != policy.errors.max_share_permille),
+            keep_checkpoints: self.keep_checkpoints.filter(|keep| *keep != policy.keep_checkpoints),
+        }
+    }
+}

@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub struct Run {
     /// Identity.
     pub id: RunId,
-    /// The request, unchanged since acceptance.
+    /// The request as it was accepted, but for settings that a user has changed since.
     pub spec: Arc<Spec>,
     /// The command that created it.
     pub command_id: Option<CommandId>,
@@ -66,6 +66,10 @@ pub struct Run {
     pub resumed_from: Option<CheckpointRef>,
     /// All verified checkpoints that are still there, in the order of verification.
     pub verified: Vec<CheckpointRef>,
+    /// The checkpoint that a user wants to go on from, until a worker is ordered to.
+    pub restore: Option<CheckpointRef>,
+    /// Newer than the checkpoint that was restored last: not to be resumed from.
+    pub set_aside: Vec<CheckpointRef>,
     /// Announced and not yet read back.
     pub candidates: Vec<CheckpointRef>,
     /// Offset in the attempt's event file up to which words are in the ledger.

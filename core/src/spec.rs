@@ -140,40 +140,41 @@ impl Spec {
         if bytes > COMMAND_BYTES_MAX {
             faults.push(SpecError::TooLarge { bytes });
         }
-        faults.extend(self.policy_faults());
+        faults.extend(policy_faults(&self.policy));
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
+}
 
-    fn policy_faults(&self) -> impl Iterator<Item = SpecError> {
-        let p = &self.policy;
-        let ranges = [
-            ("retry.max", u64::from(p.retry.max), 0, 1_000_000),
-            ("retry.window", p.retry.window_ms, 1, DEADLINE_MS_MAX),
-            ("retry.backoff", p.retry.backoff_ms, 0, DEADLINE_MS_MAX),
-            ("retry.backoff_factor", u64::from(p.retry.backoff_factor_percent), 100, 10_000),
-            ("retry.backoff_max", p.retry.backoff_max_ms, 0, DEADLINE_MS_MAX),
-            ("retry.healthy_after", p.retry.healthy_after_ms, 0, DEADLINE_MS_MAX),
-            ("retry.startup_window", p.retry.startup_window_ms, 0, DEADLINE_MS_MAX),
-            ("stop.grace", p.stop_grace_ms, 0, DEADLINE_MS_MAX),
-            ("stop.ask_wait", p.ask_wait_ms, 0, DEADLINE_MS_MAX),
-            ("stop.kill_wait", p.kill_wait_ms, 1, DEADLINE_MS_MAX),
-            ("watchdog.startup_timeout", p.startup_timeout_ms, 0, DEADLINE_MS_MAX),
-            ("watchdog.heartbeat_timeout", p.heartbeat_timeout_ms, 0, DEADLINE_MS_MAX),
-            ("watchdog.progress_timeout", p.progress_timeout_ms, 0, DEADLINE_MS_MAX),
-            ("watchdog.hang_grace", p.hang_grace_ms, 0, DEADLINE_MS_MAX),
-            ("pause.hold_wait", p.pause_hold_ms, 0, DEADLINE_MS_MAX),
-            ("pause.release_wait", p.pause_release_ms, 0, DEADLINE_MS_MAX),
-            ("errors.window", p.errors.window, BUCKETS, ERROR_UNITS_MAX),
-            ("errors.max_share", u64::from(p.errors.max_share_permille), 0, 1000),
-            ("errors.min_sample", p.errors.min_sample, 1, ERROR_UNITS_MAX),
-            ("watchdog.cooldown_timeout", p.cooldown_timeout_ms, 1, DEADLINE_MS_MAX),
-            ("checkpoint.keep", u64::from(p.keep_checkpoints), 1, 100_000),
-        ];
-        ranges
-            .into_iter()
-            .filter(|(_, value, min, max)| value < min || value > max)
-            .map(|(key, value, min, max)| SpecError::Range { key, value, min, max })
-    }
+/// The numbers of a policy that are outside their range.
+pub(crate) fn policy_faults(p: &Policy) -> Vec<SpecError> {
+    let ranges = [
+        ("retry.max", u64::from(p.retry.max), 0, 1_000_000),
+        ("retry.window", p.retry.window_ms, 1, DEADLINE_MS_MAX),
+        ("retry.backoff", p.retry.backoff_ms, 0, DEADLINE_MS_MAX),
+        ("retry.backoff_factor", u64::from(p.retry.backoff_factor_percent), 100, 10_000),
+        ("retry.backoff_max", p.retry.backoff_max_ms, 0, DEADLINE_MS_MAX),
+        ("retry.healthy_after", p.retry.healthy_after_ms, 0, DEADLINE_MS_MAX),
+        ("retry.startup_window", p.retry.startup_window_ms, 0, DEADLINE_MS_MAX),
+        ("stop.grace", p.stop_grace_ms, 0, DEADLINE_MS_MAX),
+        ("stop.ask_wait", p.ask_wait_ms, 0, DEADLINE_MS_MAX),
+        ("stop.kill_wait", p.kill_wait_ms, 1, DEADLINE_MS_MAX),
+        ("watchdog.startup_timeout", p.startup_timeout_ms, 0, DEADLINE_MS_MAX),
+        ("watchdog.heartbeat_timeout", p.heartbeat_timeout_ms, 0, DEADLINE_MS_MAX),
+        ("watchdog.progress_timeout", p.progress_timeout_ms, 0, DEADLINE_MS_MAX),
+        ("watchdog.hang_grace", p.hang_grace_ms, 0, DEADLINE_MS_MAX),
+        ("pause.hold_wait", p.pause_hold_ms, 0, DEADLINE_MS_MAX),
+        ("pause.release_wait", p.pause_release_ms, 0, DEADLINE_MS_MAX),
+        ("errors.window", p.errors.window, BUCKETS, ERROR_UNITS_MAX),
+        ("errors.max_share", u64::from(p.errors.max_share_permille), 0, 1000),
+        ("errors.min_sample", p.errors.min_sample, 1, ERROR_UNITS_MAX),
+        ("watchdog.cooldown_timeout", p.cooldown_timeout_ms, 1, DEADLINE_MS_MAX),
+        ("checkpoint.keep", u64::from(p.keep_checkpoints), 1, 100_000),
+    ];
+    ranges
+        .into_iter()
+        .filter(|(_, value, min, max)| value < min || value > max)
+        .map(|(key, value, min, max)| SpecError::Range { key, value, min, max })
+        .collect()
 }
 
 #[cfg(test)]

@@ -16,10 +16,11 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use resus_bus::control::{Endpoints, Reply, Verb as Endpoint};
 use resus_core::api::control::{
-    CurvesReply, CurvesRequest, DaemonRequest, EventsReply, HistoryRequest, ListReply, ListRequest,
-    LogsRequest, OUTPUT_HEADER, PauseRequest, RunRequest, StateReply, StateRequest, WhyReply,
+    CheckpointsRequest, ConfigureRequest, CurvesReply, CurvesRequest, DaemonRequest, EventsReply,
+    HistoryRequest, ListReply, ListRequest, LogsRequest, OUTPUT_HEADER, PauseRequest, RestoreRequest,
+    RunRequest, StateReply, StateRequest, WhyReply,
 };
-use resus_core::api::{CommandBody, CommandReply, Problem, StoryLine};
+use resus_core::api::{CommandBody, CommandReply, ConfigureBody, Problem, RestoreBody, StoryLine};
 use resus_core::exit::ExitCode;
 use resus_core::input::Verb;
 use resus_core::text::one_line;
@@ -46,7 +47,7 @@ const VERBS: &[Endpoint] = &[
     row("configure", "ConfigureRequest", "CommandReply"),
     row("state", "StateRequest", "StateReply"),
     row("list", "ListRequest", "ListReply"),
-    row("checkpoints", "CheckpointsRequest", "CheckpointsReply"),
+    row("checkpoints", "CheckpointsRequest", "CheckpointList"),
     row("events", "HistoryRequest", "EventsReply"),
     row("why", "HistoryRequest", "WhyReply"),
     row("logs", "LogsRequest", "OutputChunk"),
@@ -82,7 +83,12 @@ impl<D: Desk> Control<D> {
             "release" => self.give(Verb::Release, read(body)?, bytes_max).await,
             "resume" => self.give(Verb::Resume, read(body)?, bytes_max).await,
             "checkpoint" => self.give(Verb::Checkpoint, read(body)?, bytes_max).await,
-            "restore" | "configure" | "checkpoints" => Err(not_built(verb)),
+            "restore" => self.restore(read(body)?, bytes_max).await,
+            "configure" => self.configure(read(body)?, bytes_max).await,
+            "checkpoints" => {
+                let CheckpointsRequest { run } = read(body)?;
+                page::document(&self.panel.desk.checkpoints(&run)?, bytes_max)
+            }
             "state" => self.state(read(body)?, bytes_max).await,
             "list" => self.list(read(body)?, bytes_max),
             "events" => self.events(read(body)?, bytes_max).await,
@@ -117,6 +123,18 @@ impl<D: Desk> Control<D> {
         let PauseRequest { run, by, command_id, release } = asked;
         let verb = if release { Verb::Release } else { Verb::Pause };
         self.give(verb, RunRequest { run, by, command_id }, bytes_max).await
+    }
+
+    async fn restore(&self, asked: RestoreRequest, bytes_max: usize) -> Result<Reply, Problem> {
+        let RestoreRequest { run, checkpoint, by, command_id } = asked;
+        let reply = self.panel.desk.restore(&run, RestoreBody { checkpoint, by, command_id }).await?;
+        fitting(reply, |reply: &mut CommandReply| &mut reply.run, bytes_max)
+    }
+
+    async fn configure(&self, asked: ConfigureRequest, bytes_max: usize) -> Result<Reply, Problem> {
+        let ConfigureRequest { run, changes, by, command_id } = asked;
+        let reply = self.panel.desk.configure(&run, ConfigureBody { changes, by, command_id }).await?;
+        fitting(reply, |reply: &mut CommandReply| &mut reply.run, bytes_max)
     }
 
     async fn state(&self, asked: StateRequest, bytes_max: usize) -> Result<Reply, Problem> {
@@ -229,17 +247,6 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     }
     let body = if body.is_empty() { b"{}" } else { body };
     parse(body).map_err(|(status, detail)| problem(status, ExitCode::Usage, detail))
-}
-
-fn not_built(verb: &str) -> Problem {
-    Problem {
-        kind: "urn:resus:not-built".to_owned(),
-        title: "Not possible in this version".to_owned(),
-        status: StatusCode::NOT_IMPLEMENTED.as_u16(),
-        detail: format!("this daemon does not know how to {verb} yet"),
-        hint: None,
-        exit_code: ExitCode::Refused,
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 pub use resus_actors::door::Heard;
 use resus_core::api::{
-    CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, StoryLine, Submission,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, Problem, RestoreBody,
+    RunList, StoryLine, Submission,
 };
 use resus_core::telemetry::history::Curves;
 use resus_core::view::RunView;
@@ -23,6 +24,23 @@ pub trait Desk: Clone + Send + Sync + 'static {
         selector: &str,
         body: CommandBody,
     ) -> impl Future<Output = Result<CommandReply, Problem>> + Send;
+    /// Lets the run that `selector` names go on from a checkpoint of the user's choice.
+    fn restore(
+        &self,
+        selector: &str,
+        body: RestoreBody,
+    ) -> impl Future<Output = Result<CommandReply, Problem>> + Send;
+    /// Changes settings of the run that `selector` names.
+    fn configure(
+        &self,
+        selector: &str,
+        body: ConfigureBody,
+    ) -> impl Future<Output = Result<CommandReply, Problem>> + Send;
+    /// The checkpoints of one run.
+    ///
+    /// # Errors
+    /// The problem that none or several are called so.
+    fn checkpoints(&self, selector: &str) -> Result<CheckpointList, Problem>;
     /// All runs, newest first.
     fn runs(&self) -> RunList;
     /// One run.

@@ -7,7 +7,8 @@ use crate::story::{Stories, StoryError, tell};
 use axum::http::StatusCode;
 use resus_actors::door::{Door, Listener};
 use resus_core::api::{
-    CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, StoryLine, Submission,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, Problem, RestoreBody,
+    RunList, StoryLine, Submission,
 };
 use resus_core::exit::ExitCode;
 use resus_core::telemetry::history::Curves;
@@ -46,6 +47,18 @@ impl Desk for Front {
 
     async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {
         self.door.command(selector, body).await
+    }
+
+    async fn restore(&self, selector: &str, body: RestoreBody) -> Result<CommandReply, Problem> {
+        self.door.restore(selector, body).await
+    }
+
+    async fn configure(&self, selector: &str, body: ConfigureBody) -> Result<CommandReply, Problem> {
+        self.door.configure(selector, body).await
+    }
+
+    fn checkpoints(&self, selector: &str) -> Result<CheckpointList, Problem> {
+        self.door.checkpoints(selector)
     }
 
     fn runs(&self) -> RunList {

@@ -4,7 +4,8 @@ use crate::client::stream::Stream;
 use crate::client::wire::{Answer, segment};
 use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, Client, ClientError, STORY_DEADLINE};
 use resus_core::api::{
-    CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, Story, StoryLine, Submission,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, Problem, RestoreBody,
+    RunList, Story, StoryLine, Submission,
 };
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
@@ -36,6 +37,28 @@ impl Client {
     pub(crate) async fn command(&self, run: &str, body: &CommandBody) -> Result<CommandReply, ClientError> {
         let address = format!("/v2/runs/{}/command", named(run)?);
         self.post(&address, body, COMMAND_DEADLINE).await?.document()
+    }
+
+    /// Lets a run go on from a checkpoint.
+    pub(crate) async fn restore(&self, run: &str, body: &RestoreBody) -> Result<CommandReply, ClientError> {
+        let address = format!("/v2/runs/{}/restore", named(run)?);
+        self.post(&address, body, COMMAND_DEADLINE).await?.document()
+    }
+
+    /// Changes settings of a run.
+    pub(crate) async fn configure(
+        &self,
+        run: &str,
+        body: &ConfigureBody,
+    ) -> Result<CommandReply, ClientError> {
+        let address = format!("/v2/runs/{}/configure", named(run)?);
+        self.post(&address, body, COMMAND_DEADLINE).await?.document()
+    }
+
+    /// The checkpoints of a run.
+    pub(crate) async fn checkpoints(&self, run: &str) -> Result<CheckpointList, ClientError> {
+        let address = format!("/v2/runs/{}/checkpoints", named(run)?);
+        self.get(&address, ANSWER_DEADLINE).await?.document()
     }
 
     /// All runs, newest first.

@@ -1,9 +1,10 @@
 //! `resus run`: accept a run and watch it.
 
-use crate::args::{a_count, a_duration, a_pair, a_share};
+use crate::args::a_pair;
 use crate::attach::{Watched, watch};
 use crate::client::{Client, ClientError};
 use crate::command::Around;
+use crate::command::overrides::OverrideArgs;
 use crate::daemon::start::{ask, ensure};
 use crate::ending;
 use crate::error::CliError;
@@ -17,7 +18,7 @@ use crate::text::nearest::nearest;
 use crate::text::paint::Colour;
 use clap::Args;
 use resus_actors::workload::Registry;
-use resus_core::api::{Overrides, Submission};
+use resus_core::api::Submission;
 use resus_core::exit::ExitCode;
 use resus_core::policy::Policy;
 use resus_core::view::RunView;
@@ -59,30 +60,8 @@ pub(crate) struct RunArgs {
     /// What to call it: lower-case letters, digits and '-'
     #[arg(long)]
     pub name: Option<String>,
-    /// Retries within the window [default: 5 an hour]
-    #[arg(long, value_name = "N", value_parser = a_count, allow_negative_numbers = true)]
-    pub retries: Option<u32>,
-    /// Wait before the first retry, e.g. 1s
-    #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
-    pub backoff: Option<Duration>,
-    /// Time to save a checkpoint and leave when it is stopped, e.g. 60s
-    #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
-    pub grace: Option<Duration>,
-    /// Time until its first word, if it speaks PULSE, e.g. 10m
-    #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
-    pub startup_timeout: Option<Duration>,
-    /// Longest silence if it sends heartbeats, e.g. 60s; 0s = no limit
-    #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
-    pub heartbeat_timeout: Option<Duration>,
-    /// Longest time without progress if it reports any, e.g. 30m; 0s = no limit
-    #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
-    pub progress_timeout: Option<Duration>,
-    /// Share of failed work at which it pauses, e.g. 1%; 0% = none
-    #[arg(long, value_name = "SHARE", value_parser = a_share, allow_hyphen_values = true)]
-    pub max_error_share: Option<u32>,
-    /// Verified checkpoints to keep
-    #[arg(long, value_name = "N", value_parser = a_count, allow_negative_numbers = true)]
-    pub keep: Option<u32>,
+    #[command(flatten)]
+    pub settings: OverrideArgs,
 }
 
 /// Carries out `resus run`.
@@ -136,7 +115,6 @@ fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
         let names = env.left_out.join(", ");
         around.console.tell(&format!("warning: not UTF-8, so the worker does not get: {names}\n"));
     }
-    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     Ok(Submission {
         workload: args.workload,
         params: params(args.set)?,
@@ -144,16 +122,7 @@ fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
         name: args.name,
         cwd: working_folder()?,
         env: env.vars,
-        overrides: Overrides {
-            retries: args.retries,
-            backoff_ms: args.backoff.map(ms),
-            grace_ms: args.grace.map(ms),
-            startup_timeout_ms: args.startup_timeout.map(ms),
-            heartbeat_timeout_ms: args.heartbeat_timeout.map(ms),
-            progress_timeout_ms: args.progress_timeout.map(ms),
-            max_error_share_permille: args.max_error_share,
-            keep_checkpoints: args.keep,
-        },
+        overrides: args.settings.overrides(),
         command_id: command_id(),
     })
 }

@@ -60,7 +60,8 @@ impl Narrator {
         match line.what.as_str() {
             "pause_begun" | "pause_escalated" | "paused" => return as_told("‖", Colour::Yellow),
             "resumed" => return as_told("●", Colour::Green),
-            "checkpoint_requested" => return as_told("→", Colour::Cyan),
+            "checkpoint_requested" | "configured" => return as_told("→", Colour::Cyan),
+            "restored" => return as_told("↻", Colour::Cyan),
             "checkpoint_undelivered" | "error_rate_exceeded" => return as_told("!", Colour::Yellow),
             "hung" => return as_told("!", Colour::Red),
             // What a pause or another attempt made of the status was told by its own event.

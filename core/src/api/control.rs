@@ -71,6 +71,46 @@ pub struct RunRequest {
     pub command_id: Option<CommandId>,
 }
 
+/// `restore`: go on from a checkpoint of one's choice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreRequest {
+    /// The run, as people type it.
+    pub run: String,
+    /// The checkpoint's id, the unique beginning of one, or `latest`.
+    pub checkpoint: String,
+    /// Who asks, as shown to people.
+    #[serde(default)]
+    pub by: String,
+    /// The same id again is the same command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<CommandId>,
+}
+
+/// `configure`: change settings of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigureRequest {
+    /// The run, as people type it.
+    pub run: String,
+    /// The settings that are to be others; at least one.
+    pub changes: Overrides,
+    /// Who asks, as shown to people.
+    #[serde(default)]
+    pub by: String,
+    /// The same id again is the same command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<CommandId>,
+}
+
+/// `checkpoints`: those of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointsRequest {
+    /// The run, as people type it.
+    pub run: String,
+}
+
 /// `pause`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

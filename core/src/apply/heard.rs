@@ -51,9 +51,17 @@ pub(super) fn hear(run: &mut Run, word: &Word) {
 pub(super) fn forget(run: &mut Run, path: &str) {
     run.candidates.retain(|c| c.path != path);
     run.verified.retain(|c| c.path != path);
+    run.set_aside.retain(|c| c.path != path);
     if run.checkpoint.as_ref().is_some_and(|c| c.path == path) {
-        run.checkpoint = run.verified.last().cloned();
+        let is_left = |c: &&CheckpointRef| !run.set_aside.iter().any(|aside| aside.path == c.path);
+        run.checkpoint = run.verified.iter().rfind(is_left).cloned();
     }
+}
+
+/// An older checkpoint is restored: these are newer, and belong to what the user turned away from.
+pub(super) fn set_aside(run: &mut Run, newer: &[CheckpointRef]) {
+    run.set_aside = newer.to_vec();
+    run.candidates.retain(|c| !newer.iter().any(|aside| aside.path == c.path));
 }
 
 /// A checkpoint that was read back a moment ago: the newest of the catalogue.

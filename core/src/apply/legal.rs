@@ -64,6 +64,8 @@ pub(super) fn is_legal(run: &Run, event: &Event) -> bool {
         Event::CheckpointRequested { .. } | Event::Hung { .. } | Event::ErrorRateExceeded(_) => {
             phase == Running
         }
+        Event::Restored { .. } => phase == Choosing && run.restore.is_some(),
+        Event::Configured { .. } => !phase.is_terminal(),
         Event::CheckpointUndelivered => run.has_worker() && run.checkpoint_asked,
         Event::CheckpointRefused(_) | Event::CheckpointVerified(_) | Event::CheckpointPruned { .. } => true,
     }

@@ -1,6 +1,6 @@
 //! Commands of users.
 
-use super::{Decision, Reason, Refusal, pause};
+use super::{Asked, Decision, Reason, Refusal, pause, pick};
 use crate::effect::Effect;
 use crate::event::{Event, StopCause, Why};
 use crate::input::Verb;
@@ -68,8 +68,8 @@ fn retry(run: &Run, by: &str) -> Result<Decision, Refusal> {
     match run.phase {
         Phase::Waiting | Phase::Failed | Phase::Cancelled => Ok(Decision::new(
             Why::Requested,
-            vec![Event::AttemptBegun { requested_by: Some(by.to_owned()), boot_id: None }],
-            vec![Effect::PickCheckpoint { attempt: run.attempt.next() }],
+            vec![Event::AttemptBegun { requested_by: Some(by.to_owned()), boot_id: None, restore: None }],
+            vec![pick(run, run.attempt.next())],
         )),
         Phase::Done => refuse(run, Verb::Retry, &[]),
         Phase::Pausing | Phase::Paused => refuse(run, Verb::Retry, &[Verb::Resume, Verb::Stop, Verb::Kill]),
@@ -88,12 +88,10 @@ fn checkpoint(run: &Run, by: &str) -> Result<Decision, Refusal> {
             vec![Event::CheckpointRequested { requested_by: by.to_owned() }],
             vec![Effect::AskCheckpoint { attempt: run.attempt }],
         )),
-        Phase::Running => Err(Refusal {
-            verb: Verb::Checkpoint,
-            phase: run.phase,
-            reason: Reason::CannotBeAsked,
-            legal: &[Verb::Pause, Verb::Stop, Verb::Kill],
-        }),
+        Phase::Running => {
+            let legal = &[Verb::Pause, Verb::Stop, Verb::Kill];
+            Err(Refusal::because(run, Asked::Verb(Verb::Checkpoint), Reason::CannotBeAsked, legal))
+        }
         // On the way to a pause the worker saves anyway, if it can.
         Phase::Pausing | Phase::Paused => refuse(&[Verb::Resume, Verb::Stop, Verb::Kill]),
         Phase::Choosing | Phase::Spawning | Phase::Starting | Phase::Waiting => {

@@ -1,6 +1,6 @@
 //! The run's deadline has passed.
 
-use super::{Decision, pause};
+use super::{Decision, pause, pick};
 use crate::effect::Effect;
 use crate::event::{Event, StopCause, Why};
 use crate::ids::Attempt;
@@ -21,8 +21,8 @@ pub(super) fn decide(run: &Run, attempt: Attempt, now: Moment) -> Decision {
     match run.phase {
         Phase::Waiting => Decision::new(
             Why::BackoffOver,
-            vec![Event::AttemptBegun { requested_by: None, boot_id: None }],
-            vec![Effect::PickCheckpoint { attempt: attempt.next() }],
+            vec![Event::AttemptBegun { requested_by: None, boot_id: None, restore: None }],
+            vec![pick(run, attempt.next())],
         ),
         // A worker that never said a word has nothing to save: no grace.
         Phase::Starting => {
@@ -48,9 +48,7 @@ pub(super) fn decide(run: &Run, attempt: Attempt, now: Moment) -> Decision {
             Decision::new(Why::Unkillable, vec![Event::StillAlive], vec![Effect::Kill { attempt }])
         }
         // No answer: asked again. The effects are idempotent, and each answer ends the wait.
-        Phase::Choosing => {
-            Decision::new(Why::NoAnswer, vec![Event::OrderRepeated], vec![Effect::PickCheckpoint { attempt }])
-        }
+        Phase::Choosing => Decision::new(Why::NoAnswer, vec![Event::OrderRepeated], vec![pick(run, attempt)]),
         Phase::Spawning => Decision::new(
             Why::NoAnswer,
             vec![Event::OrderRepeated],

@@ -1,6 +1,6 @@
 //! The end of an attempt: done, cancelled, retried or failed.
 
-use super::Decision;
+use super::{Decision, pick};
 use crate::codes::Code;
 use crate::effect::Effect;
 use crate::event::{Event, Failure, StopCause, Why};
@@ -97,8 +97,8 @@ pub(super) fn released(run: &Run) -> Decision {
     let mut events = vec![Event::Paused { step: PauseStep::Released }];
     let mut effects = Vec::new();
     if run.wanted == Wanted::Finished {
-        events.push(Event::AttemptBegun { requested_by: None, boot_id: None });
-        effects.push(Effect::PickCheckpoint { attempt: run.attempt.next() });
+        events.push(Event::AttemptBegun { requested_by: None, boot_id: None, restore: None });
+        effects.push(pick(run, run.attempt.next()));
     }
     Decision::new(Why::WorkerReleased, events, effects)
 }
@@ -158,8 +158,8 @@ fn failed(run: &Run, fault: &Fault, exit: &Exit, reached: Option<&Reached>, now:
             let mut events = vec![failure(true), Event::RetryScheduled { delay_ms, counted }];
             let mut effects = Vec::new();
             if delay_ms == 0 {
-                events.push(Event::AttemptBegun { requested_by: None, boot_id: None });
-                effects.push(Effect::PickCheckpoint { attempt: run.attempt.next() });
+                events.push(Event::AttemptBegun { requested_by: None, boot_id: None, restore: None });
+                effects.push(pick(run, run.attempt.next()));
             }
             Decision::new(Why::FailureRetried, events, effects)
         }

@@ -1,6 +1,6 @@
 //! Facts that the shells report.
 
-use super::{Decision, ending, heard, pause};
+use super::{Decision, ending, heard, pause, restore};
 use crate::codes::Code;
 use crate::effect::Effect;
 use crate::event::{Event, Why};
@@ -20,6 +20,7 @@ pub(super) fn decide(run: &Run, attempt: Attempt, fact: &Fact, now: Moment) -> D
         Fact::CheckpointsPruned { paths } => return pruned(paths),
         Fact::CheckpointPicked { .. }
         | Fact::CheckpointsUnknown { .. }
+        | Fact::RestoreChecked { .. }
         | Fact::Started(_)
         | Fact::SpawnRefused { .. }
         | Fact::NeverSpawned
@@ -35,9 +36,12 @@ pub(super) fn decide(run: &Run, attempt: Attempt, fact: &Fact, now: Moment) -> D
     }
     match fact {
         Fact::CheckpointPicked { chosen, refused } => picked(run, chosen.as_ref(), refused),
-        Fact::CheckpointsUnknown { reason } if run.phase == Phase::Choosing => {
+        Fact::CheckpointsUnknown { reason } if run.phase == Phase::Choosing && run.restore.is_none() => {
             let message = format!("the checkpoints can't be read: {reason}");
             ending::spawn_refused(run, &Code::new("RESOURCE_UNAVAILABLE"), &message, now)
+        }
+        Fact::RestoreChecked { checkpoint, refusal, newer } => {
+            restore::checked(run, checkpoint, refusal.as_ref(), newer)
         }
         Fact::Started(worker) => started(run, worker),
         Fact::SpawnRefused { code, message } if run.has_worker() && run.worker.is_none() => {
@@ -65,10 +69,18 @@ fn nothing() -> Decision {
 }
 
 fn picked(run: &Run, chosen: Option<&CheckpointRef>, refused: &[CheckpointRefusal]) -> Decision {
-    if run.phase != Phase::Choosing {
+    // An answer to another question than the present one.
+    if run.phase != Phase::Choosing || run.restore.is_some() {
         return nothing();
     }
     let mut events: Vec<_> = refused.iter().cloned().map(Event::CheckpointRefused).collect();
+    let (ordered, spawn) = order(run, chosen);
+    events.push(ordered);
+    Decision::new(Why::CheckpointSearched, events, vec![spawn])
+}
+
+/// The order to start the worker, from `chosen` or from the beginning.
+pub(super) fn order(run: &Run, chosen: Option<&CheckpointRef>) -> (Event, Effect) {
     let resumed_at = match chosen {
         Some(checkpoint) => checkpoint.step,
         None => Some(0.0),
@@ -77,9 +89,8 @@ fn picked(run: &Run, chosen: Option<&CheckpointRef>, refused: &[CheckpointRefusa
         (Some(reached), Some(at)) => Some((reached.done - at).max(0.0)),
         (None, _) | (_, None) => None,
     };
-    events.push(Event::SpawnOrdered { from: chosen.cloned(), lost });
     let spawn = Effect::Spawn { attempt: run.attempt, resume_from: chosen.cloned() };
-    Decision::new(Why::CheckpointSearched, events, vec![spawn])
+    (Event::SpawnOrdered { from: chosen.cloned(), lost }, spawn)
 }
 
 fn started(run: &Run, worker: &WorkerIdentity) -> Decision {
@@ -148,10 +159,13 @@ fn checked(run: &Run, checkpoint: &CheckpointRef, refusal: Option<&str>) -> Deci
     }
     let (event, effects) = match refusal {
         None => {
-            let others = run.verified.iter().filter(|c| c.path != checkpoint.path);
+            let is_aside = |c: &CheckpointRef| run.set_aside.iter().any(|aside| aside.path == c.path);
+            let others = run.verified.iter().filter(|c| c.path != checkpoint.path && !is_aside(c));
+            let set_aside = run.set_aside.iter().filter(|c| c.path != checkpoint.path);
             let prune = Effect::PruneCheckpoints {
                 attempt: run.attempt,
                 verified: others.chain([checkpoint]).cloned().collect(),
+                set_aside: set_aside.cloned().collect(),
                 keep: run.spec.policy.keep_checkpoints,
             };
             (Event::CheckpointVerified(checkpoint.clone()), vec![prune])

@@ -6,7 +6,7 @@
 
 use super::command::{begin, cancel_at_once};
 use super::heard::nothing_more;
-use super::{Decision, Refusal};
+use super::{Decision, Refusal, pick};
 use crate::effect::Effect;
 use crate::event::{Event, StopCause, Why};
 use crate::input::{Ask, Verb};
@@ -152,8 +152,8 @@ pub(super) fn resume(run: &Run, by: &str) -> Result<Decision, Refusal> {
             effects = go_on(run);
         }
         Some(PauseStep::Released) => {
-            events.push(Event::AttemptBegun { requested_by: None, boot_id: None });
-            effects.push(Effect::PickCheckpoint { attempt: attempt.next() });
+            events.push(Event::AttemptBegun { requested_by: None, boot_id: None, restore: None });
+            effects.push(pick(run, attempt.next()));
         }
     }
     Ok(Decision::new(Why::Requested, events, effects))

@@ -89,6 +89,10 @@ pub enum Why {
     Hung,
     /// Too large a share of the work failed.
     ErrorRateExceeded,
+    /// The checkpoint that the user chose may not be used.
+    RestoreRefused,
+    /// The settings are so already.
+    AlreadySet,
 }
 
 impl Why {

@@ -47,6 +47,8 @@ pub(super) fn because(why: Why) -> &'static str {
             "the attempt failed while the run was to be paused; it is retried when the run is resumed"
         }
         Why::Hung => "the worker was silent for too long",
+        Why::RestoreRefused => "the checkpoint that was to be restored may not be used",
+        Why::AlreadySet => "the settings are so already",
         Why::ErrorRateExceeded => "too large a share of the work failed",
     }
 }

@@ -8,10 +8,12 @@ mod pause;
 pub(crate) use pause::failures;
 
 use crate::event::{Event, Record};
+use crate::explain::settings;
 use crate::input::CheckpointRef;
 use crate::moment::rfc3339;
 use crate::pause::PauseStep;
 use crate::phase::Phase;
+use crate::policy::Overrides;
 use crate::pulse::v2::{EventType, Source, Status};
 use crate::pulse::word::Word;
 use crate::run::Run;
@@ -27,13 +29,8 @@ pub fn of(record: &Record, before: Status, run: &Run) -> (EventType, Source, Val
         Event::Accepted { .. } => {
             (StatusType, Source::User, status(before, run, "ACCEPTED", "accepted", Map::new()))
         }
-        Event::AttemptBegun { requested_by, .. } => {
-            let mut extra = Map::new();
-            if let Some(by) = requested_by {
-                extra.insert("requested_by".to_owned(), by.as_str().into());
-            }
-            let message = format!("starting attempt {}", run.attempt);
-            supervisor(StatusType, status(before, run, &record.why.code(), &message, extra))
+        Event::AttemptBegun { requested_by, restore, .. } => {
+            supervisor(StatusType, begun(record, before, run, requested_by.as_deref(), restore.as_deref()))
         }
         Event::CheckpointRefused(refusal) => {
             let mut payload = checkpoint("corrupt", &refusal.checkpoint);
@@ -44,6 +41,14 @@ pub fn of(record: &Record, before: Status, run: &Run) -> (EventType, Source, Val
         Event::CheckpointPruned { path } => {
             let id = path.rsplit('/').next().unwrap_or(path);
             supervisor(Checkpoint, json!({"action": "pruned", "checkpoint_id": id, "path": path}))
+        }
+        Event::Restored { checkpoint: c, set_aside } => {
+            let mut payload = checkpoint("restored", c);
+            payload.insert("set_aside".to_owned(), set_aside.len().into());
+            supervisor(Checkpoint, Value::Object(payload))
+        }
+        Event::Configured { changes, requested_by } => {
+            (StatusType, Source::User, configured(changes, requested_by, before, run))
         }
         Event::Said { word, .. } => said(word, before, run),
         Event::Failed(failure) => supervisor(
@@ -85,6 +90,26 @@ pub fn of(record: &Record, before: Status, run: &Run) -> (EventType, Source, Val
         | Event::Hung { .. }
         | Event::Rebooted { .. } => supervisor(Worker, worker(&record.event, run)),
     }
+}
+
+fn begun(
+    record: &Record,
+    before: Status,
+    run: &Run,
+    requested_by: Option<&str>,
+    restore: Option<&CheckpointRef>,
+) -> Value {
+    let by = requested_by.map(|by| ("requested_by".to_owned(), by.into()));
+    let from = restore.map(|checkpoint| format!(" from checkpoint {}", checkpoint.checkpoint_id));
+    let message = format!("starting attempt {}{}", run.attempt, from.unwrap_or_default());
+    status(before, run, &record.why.code(), &message, by.into_iter().collect())
+}
+
+fn configured(changes: &Overrides, requested_by: &str, before: Status, run: &Run) -> Value {
+    let extra = [("requested_by", requested_by.into()), ("changes", json!(changes))];
+    let extra = extra.map(|(field, value): (&str, Value)| (field.to_owned(), value));
+    let message = format!("settings changed: {}", settings(changes));
+    status(before, run, "CONFIGURED", &message, Map::from_iter(extra))
 }
 
 /// The line shown while a run waits for its retry, e.g. `Restarting 2/5 in 8s: CUDA_OOM`.
@@ -257,6 +282,8 @@ fn worker(event: &Event, run: &Run) -> Value {
         | Event::CheckpointRequested { .. }
         | Event::CheckpointUndelivered
         | Event::ErrorRateExceeded(_)
+        | Event::Restored { .. }
+        | Event::Configured { .. }
         | Event::Ended { .. } => json!({"action": event.name()}),
     }
 }

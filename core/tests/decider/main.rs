@@ -13,6 +13,7 @@ mod exit_codes;
 mod ledger;
 mod properties;
 mod reach;
+mod restore;
 mod scenarios;
 mod state;
 mod state_events;

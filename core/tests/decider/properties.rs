@@ -137,6 +137,21 @@ proptest! {
             }
         }
 
+        // What a user chose to go on from is gone on from, or the run ends: never from another one.
+        let mut chosen: Option<&str> = None;
+        for recorded in &played.records {
+            match &recorded.record.event {
+                Event::AttemptBegun { restore: Some(checkpoint), .. } => chosen = Some(&checkpoint.path),
+                Event::SpawnOrdered { from, .. } => {
+                    let from = from.as_ref().map(|checkpoint| checkpoint.path.as_str());
+                    prop_assert!(chosen.is_none() || chosen == from, "{:?}", recorded.record);
+                    chosen = None;
+                }
+                Event::Ended { .. } => chosen = None,
+                _ => {}
+            }
+        }
+
         // Taking over twice asks for the same as once.
         let mut fleet = played.fleet.clone();
         let taken_over = Input::TakenOver { boot_id: run(&fleet).boot_id.clone() };

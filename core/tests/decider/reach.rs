@@ -16,7 +16,7 @@ fn key(run: &Run) -> String {
     let running = run.phase == Phase::Running;
     let may_go_on = running || run.phase == Phase::CoolingDown;
     format!(
-        "{:?} {:?} w{} d{} stop{:?} spoke{} complete{:?} error{} fails{} spent{} ck{} cand{} boot{} reopened{} pause{:?} go_on{} asked_ck{}",
+        "{:?} {:?} w{} d{} stop{:?} spoke{} complete{:?} error{} fails{} spent{} ck{} cand{} boot{} reopened{} pause{:?} go_on{} asked_ck{} restore{} aside{}",
         run.phase,
         run.wanted,
         run.worker.is_some(),
@@ -38,6 +38,9 @@ fn key(run: &Run) -> String {
         )),
         run.told_to_go_on && may_go_on,
         run.checkpoint_asked && running,
+        run.restore.is_some(),
+        // Matters where the next attempt begins, and counts there only.
+        !run.set_aside.is_empty() && matches!(run.phase, Phase::Choosing | Phase::Waiting),
     )
 }
 
@@ -51,6 +54,11 @@ fn check(run: &Run) {
         assert!(run.ended_at.is_none() && !run.status.is_terminal());
     }
     check_pause(run);
+    if run.restore.is_some() {
+        assert!(phase == Phase::Choosing || run.is_released(), "a worker beside a restore: {run:?}");
+    }
+    let aside = |path: &str| run.set_aside.iter().any(|checkpoint| checkpoint.path == path);
+    assert!(!run.checkpoint.as_ref().is_some_and(|newest| aside(&newest.path)), "set aside and newest");
     match phase {
         Phase::Choosing | Phase::Waiting => {
             assert!(run.worker.is_none(), "{phase:?} with a worker");

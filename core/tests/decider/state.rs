@@ -201,7 +201,7 @@ fn is_fact(event: &Value) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn from_any_cut_on_the_wire_leads_to_the_same_end(opaque in any::<bool>(), moves in moves()) {

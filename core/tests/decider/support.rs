@@ -7,7 +7,7 @@ use resus_core::input::{
     Ask, CheckpointRef, CheckpointRefusal, Exit, Fact, Input, Reached, Verb, WorkerIdentity,
 };
 use resus_core::moment::Moment;
-use resus_core::policy::{Policy, RetryPolicy};
+use resus_core::policy::{Overrides, Policy, RetryPolicy};
 use resus_core::pulse::v2::Status;
 use resus_core::pulse::word::{Numbers, Outcome, Word, WorkerError};
 use resus_core::run::Run;
@@ -119,11 +119,17 @@ pub fn word(kind: &str) -> Word {
 /// Every input worth telling apart, by name. Observations are about `attempt`.
 pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
     let mut named: Vec<(String, Input)> = Verb::ALL.map(|v| (v.as_str().to_owned(), command(v))).into();
+    named.push(("restore".into(), Input::Restore { checkpoint: "latest".into(), by: "test".into() }));
+    let changes = Overrides { retries: Some(1), grace_ms: Some(30_000), ..Overrides::default() };
+    named.push(("configure".into(), Input::Configure { changes, by: "test".into() }));
     let mut fact = |name: &str, fact| named.push((name.to_owned(), Input::Observed { attempt, fact }));
     fact("picked none", Fact::CheckpointPicked { chosen: None, refused: vec![] });
     let refused = vec![CheckpointRefusal { checkpoint: checkpoint(5.0), reason: "torn".into() }];
     fact("picked older", Fact::CheckpointPicked { chosen: Some(checkpoint(3.0)), refused });
     fact("picked unknown", Fact::CheckpointsUnknown { reason: "EIO".into() });
+    let read = |refusal, newer| Fact::RestoreChecked { checkpoint: checkpoint(5.0), refusal, newer };
+    fact("restored", read(None, vec![checkpoint(8.0)]));
+    fact("restore torn", read(Some((Code::new("CHECKPOINT_CORRUPT"), "torn".into())), vec![]));
     fact("started", Fact::Started(worker()));
     let missing = Code::new("COMMAND_NOT_FOUND");
     fact("spawn refused", Fact::SpawnRefused { code: missing, message: "no such file".into() });

@@ -26,6 +26,9 @@ fn road_to(phase: Phase) -> &'static [&'static str] {
     }
 }
 
+const SAVED_AND_FAILED: &[&str] =
+    &["picked none", "started", "sign of life", "said saved", "checkpoint good", "exit 125"];
+
 /// States that a phase does not tell apart, and the inputs that lead to them.
 const FURTHER: &[(&str, Contract, &[&str])] = &[
     ("Starting, a pause is wanted", Contract::Pulse, &["picked none", "started", "pause"]),
@@ -56,6 +59,17 @@ const FURTHER: &[(&str, Contract, &[&str])] = &[
     ("Paused, released", Contract::Pulse, &["picked none", "started", "sign of life", "release", "exit 3"]),
     ("Terminated, releasing", Contract::Opaque, &["picked none", "started", "release"]),
     ("Terminated, released and resumed", Contract::Opaque, &["picked none", "started", "release", "resume"]),
+    ("Failed, with a checkpoint", Contract::Pulse, SAVED_AND_FAILED),
+    (
+        "Paused, released with a checkpoint",
+        Contract::Pulse,
+        &["picked none", "started", "sign of life", "said saved", "checkpoint good", "release", "exit 3"],
+    ),
+    (
+        "Choosing, restoring",
+        Contract::Pulse,
+        &["picked none", "started", "sign of life", "said saved", "checkpoint good", "exit 125", "restore"],
+    ),
     ("Killed, hung", Contract::Pulse, &["picked none", "started", "sign of life", "no heartbeat"]),
 ];
 

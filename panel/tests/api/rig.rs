@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use resus_core::api::{
-    CommandBody, CommandReply, DaemonView, OutputChunk, Problem, RunList, StoryLine, Submission,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, Problem, RestoreBody,
+    RunList, StoryLine, Submission,
 };
 use resus_core::exit::ExitCode;
 use resus_core::telemetry::history::Curves;
@@ -105,6 +106,23 @@ impl Desk for FakeDesk {
         self.note(format!("{} {selector}", body.verb.as_str()));
         let run = self.run(selector)?;
         Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+    }
+
+    async fn restore(&self, selector: &str, body: RestoreBody) -> Result<CommandReply, Problem> {
+        self.note(format!("restore {selector} {}", body.checkpoint));
+        let run = self.run(selector)?;
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+    }
+
+    async fn configure(&self, selector: &str, body: ConfigureBody) -> Result<CommandReply, Problem> {
+        self.note(format!("configure {selector} {}", json!(body.changes)));
+        let run = self.run(selector)?;
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+    }
+
+    fn checkpoints(&self, selector: &str) -> Result<CheckpointList, Problem> {
+        self.run(selector)?;
+        Ok(CheckpointList { checkpoints: Vec::new() })
     }
 
     fn runs(&self) -> RunList {

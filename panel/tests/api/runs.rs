@@ -38,6 +38,27 @@ async fn a_command_reaches_the_run_as_typed() {
 }
 
 #[tokio::test]
+async fn a_checkpoint_and_settings_are_chosen_by_documents() {
+    let desk = FakeDesk::new();
+    let body = r#"{"checkpoint":"ck-1","by":"test","command_id":"c-1"}"#;
+    let reply = post(&desk, "/v2/runs/othello/restore", body).await;
+    assert_eq!((reply.status.as_u16(), &reply.json()["changed"]), (200, &json!(true)));
+    let body = r#"{"changes":{"retries":3}}"#;
+    assert_eq!(post(&desk, "/v2/runs/othello/configure", body).await.status.as_u16(), 200);
+    let list = get(&desk, "/v2/runs/othello/checkpoints").await;
+    assert_eq!(list.json(), json!({"checkpoints": []}));
+    assert_eq!(desk.asked(), ["restore othello ck-1", "configure othello {\"retries\":3}"]);
+    for (address, body) in [
+        ("/v2/runs/othello/restore", r#"{"by":"test"}"#),
+        ("/v2/runs/othello/configure", r#"{"changes":{"retires":3}}"#),
+        ("/v2/runs/othello/configure", r#"{"changes":{"retries":-1}}"#),
+    ] {
+        post(&desk, address, body).await.problem(422);
+    }
+    get(&desk, "/v2/runs/nobody/checkpoints").await.problem(404);
+}
+
+#[tokio::test]
 async fn events_come_in_pages_of_a_bounded_size() {
     let desk = FakeDesk::new();
     let page = get(&desk, "/v2/runs/othello/events?after=3&limit=99999").await;

@@ -50,6 +50,8 @@ pub(super) fn status_of(record: &Record, before: Status, run: &Run) -> Value {
         | Event::Rebooted { .. }
         | Event::PauseEscalated { .. }
         | Event::Hung { .. }
+        | Event::Restored { .. }
+        | Event::Configured { .. }
         | Event::ErrorRateExceeded(_) => (why, String::new(), None),
     };
     let mut extra = Map::new();

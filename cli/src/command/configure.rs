@@ -1,0 +1,77 @@
+//! `resus configure`: other settings for a run that lives.
+
+use crate::command::Around;
+use crate::command::overrides::OverrideArgs;
+use crate::daemon::start::ask;
+use crate::error::CliError;
+use crate::render::page::Page;
+use crate::render::parts::short;
+use crate::submission::configure_body;
+use clap::Args;
+use resus_core::api::{CommandReply, Overrides};
+use resus_core::exit::ExitCode;
+
+/// Arguments of `resus configure`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "What is not named stays as it is. A wait or a grace that runs already stays as it was set.
+
+Examples:
+  resus configure nightly --retries 20
+  resus configure @latest --progress-timeout 2h --keep 10"
+)]
+pub(crate) struct ConfigureArgs {
+    /// Which runs
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<String>,
+    #[command(flatten)]
+    pub settings: OverrideArgs,
+}
+
+/// Carries out `resus configure`.
+///
+/// # Errors
+/// [`CliError`] of the first run that it fails for.
+pub(crate) async fn configure(args: ConfigureArgs, around: &Around) -> Result<ExitCode, CliError> {
+    let changes = args.settings.overrides();
+    if changes == Overrides::default() {
+        let what = "nothing to change: no setting is given".to_owned();
+        return Err(CliError::Usage {
+            what,
+            next: "resus configure RUN --retries 20, for example".to_owned(),
+        });
+    }
+    for run in &args.runs {
+        let body = &configure_body(changes.clone());
+        let reply = ask(&around.state, |client| async move { client.configure(run, body).await }).await?;
+        if around.console.json {
+            around.console.out_json(&reply.run)?;
+            continue;
+        }
+        around.console.tell(&told(&reply, &around.console.err_page()));
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn told(reply: &CommandReply, page: &Page) -> String {
+    let id = short(&reply.run.run_id);
+    let what = match reply.changed {
+        true => "has other settings from now on",
+        false => "has these settings already",
+    };
+    format!("✓ {}\n", page.sentence(&format!("{id} ({}) {what}", reply.run.name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::sample::{page, view};
+    use serde_json::json;
+
+    #[test]
+    fn it_is_told_whether_anything_changed() {
+        let reply = |changed| CommandReply { changed, why: String::new(), run: view(json!({})) };
+        assert_eq!(told(&reply(true), &page(80)), "✓ 8c1d9e77 (othello) has other settings from now on\n");
+        assert_eq!(told(&reply(false), &page(80)), "✓ 8c1d9e77 (othello) has these settings already\n");
+    }
+}

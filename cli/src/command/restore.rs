@@ -1,0 +1,137 @@
+//! `resus restore`: going on from a checkpoint of one's choice.
+
+use crate::args::a_duration;
+use crate::command::Around;
+use crate::daemon::start::ask;
+use crate::error::CliError;
+use crate::follow::Tell;
+use crate::render::page::Page;
+use crate::render::parts::{checkpoint as named, said, short};
+use crate::submission::restore_body;
+use crate::text::paint::Colour;
+use crate::until::{in_time, until};
+use clap::Args;
+use resus_core::api::StoryLine;
+use resus_core::exit::ExitCode;
+use resus_core::view::RunView;
+use std::time::Duration;
+
+/// Arguments of `resus restore`.
+#[derive(Debug, Args)]
+#[command(after_help = "The run must be failed, cancelled, waiting for a retry, or paused without a worker
+(resus pause --release). Newer checkpoints are set aside: they stay on the disk, and are not
+used unless you restore one. If the checkpoint does not verify, the run fails and says so; no
+other takes its place.
+
+Examples:
+  resus checkpoints nightly
+  resus restore nightly ck-000150
+  resus restore nightly latest")]
+pub(crate) struct RestoreArgs {
+    /// Which run
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Its id, the unique beginning of one, or 'latest'
+    #[arg(value_name = "CHECKPOINT")]
+    pub checkpoint: String,
+    /// Return before the checkpoint has been read back
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Wait no longer than this, e.g. 5m
+    #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
+    pub timeout: Option<Duration>,
+}
+
+/// Carries out `resus restore`.
+///
+/// # Errors
+/// [`CliError`].
+pub(crate) async fn restore(args: RestoreArgs, around: &Around) -> Result<ExitCode, CliError> {
+    let run = args.run.as_str();
+    let body = &restore_body(args.checkpoint);
+    // A question of its own: what comes of the command lies behind it, even if its answer is lost.
+    let (before, _) = ask(&around.state, |client| async move { client.run(run).await }).await?;
+    let reply = ask(&around.state, |client| async move { client.restore(run, body).await }).await?;
+    if args.no_wait {
+        tell(around, &reply.run, false)?;
+        return Ok(ExitCode::Ok);
+    }
+    let id = short(&reply.run.run_id).to_owned();
+    let mut failure = None;
+    let waiting =
+        until(around, reply.run, Tell::After(before.seq), |_, lines| hear_all(&mut failure, &lines));
+    let (view, came) = in_time(args.timeout, &id, "has not gone on from the checkpoint", waiting).await?;
+    came.map_err(|what| CliError::NotReached { run: id.clone(), what, next: format!("resus why {id}") })?;
+    tell(around, &view, true)?;
+    Ok(ExitCode::Ok)
+}
+
+/// What came of the wish, once it came to its end.
+fn hear_all(failure: &mut Option<String>, lines: &[StoryLine]) -> Option<Result<(), String>> {
+    lines.iter().find_map(|line| match line.what.as_str() {
+        "restored" => Some(Ok(())),
+        "failed" => {
+            *failure = line.text("message").map(said);
+            None
+        }
+        "paused" => Some(Err("was paused before the checkpoint was read back".to_owned())),
+        "ended" => {
+            let why = failure.take().unwrap_or_else(|| "it was ended before".to_owned());
+            Some(Err(format!("does not go on: {why}")))
+        }
+        _ => None,
+    })
+}
+
+fn tell(around: &Around, view: &RunView, is_restored: bool) -> Result<(), CliError> {
+    if around.console.json {
+        return around.console.out_json(view);
+    }
+    around.console.tell(&told(view, is_restored, &around.console.err_page()));
+    Ok(())
+}
+
+fn told(view: &RunView, is_restored: bool, page: &Page) -> String {
+    let id = short(&view.run_id);
+    let from = view.resumed_from.as_ref().filter(|_| is_restored);
+    let what = match from {
+        Some(from) => {
+            format!("attempt {} starts from checkpoint {}", view.attempt, named(from, &view.progress.unit))
+        }
+        None => format!("attempt {} starts as soon as the checkpoint is read back", view.attempt),
+    };
+    let glyph = page.paint.on(Colour::Green, "↻");
+    let text = page.sentence(&format!("{id} ({}) {what}", view.name));
+    format!("{glyph} {text}\n  watch it with: resus logs {id} -f\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::sample::{line, page, view};
+    use serde_json::json;
+
+    #[test]
+    fn what_came_of_it_is_told() {
+        let mut none = None;
+        let lines = [line(1, "resumed", json!({})), line(2, "attempt_begun", json!({}))];
+        assert_eq!(hear_all(&mut none, &lines), None);
+        assert_eq!(hear_all(&mut none, &[line(3, "restored", json!({}))]), Some(Ok(())));
+        let torn = json!({"message": "checkpoint ck-5 can't be restored: torn"});
+        assert_eq!(hear_all(&mut none, &[line(4, "failed", torn)]), None);
+        let ended = hear_all(&mut none, &[line(5, "ended", json!({}))]).unwrap().unwrap_err();
+        assert_eq!(ended, "does not go on: checkpoint ck-5 can't be restored: torn");
+    }
+
+    #[test]
+    fn the_checkpoint_is_named_with_its_place() {
+        let from = json!({"checkpoint_id": "ck-100", "path": "/s/ck-100", "step": 100.0});
+        let view = view(json!({"attempt": 3, "resumed_from": from}));
+        let expected = "\
+↻ 8c1d9e77 (othello) attempt 3 starts from checkpoint ck-100 at 100 games
+  watch it with: resus logs 8c1d9e77 -f
+";
+        assert_eq!(told(&view, true, &page(80)), expected);
+        assert!(told(&view, false, &page(80)).contains("as soon as the checkpoint is read back"));
+    }
+}

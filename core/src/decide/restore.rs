@@ -1,0 +1,99 @@
+//! Going on from a checkpoint of the user's choice.
+//!
+//! The attempt that is begun for it starts from that checkpoint or not at all: should it not
+//! verify, the run ends and says so. What was saved after it is set aside, or the next crash
+//! would bring back what the user turned away from.
+
+use super::observed::order;
+use super::{Asked, Decision, Reason, Refusal};
+use crate::codes::Code;
+use crate::effect::Effect;
+use crate::event::{Event, Failure, Why};
+use crate::input::{CheckpointRef, CheckpointRefusal, Verb};
+use crate::phase::Phase;
+use crate::run::Run;
+
+/// What stands for the newest verified checkpoint.
+const LATEST: &str = "latest";
+
+/// A user wants the run to go on from the checkpoint that `text` names.
+pub(super) fn decide(run: &Run, text: &str, by: &str) -> Result<Decision, Refusal> {
+    let refuse = |legal| Err(Refusal::because(run, Asked::Restore, Reason::Phase, legal));
+    let begin = || begin(run, text, by);
+    match run.phase {
+        Phase::Waiting | Phase::Failed | Phase::Cancelled => begin(),
+        Phase::Paused if run.is_released() => begin(),
+        // The worker that is there has another past.
+        Phase::Starting | Phase::Running | Phase::Paused => refuse(&[Verb::Release, Verb::Stop, Verb::Kill]),
+        Phase::Spawning | Phase::Choosing => refuse(&[Verb::Pause, Verb::Stop, Verb::Kill]),
+        Phase::Pausing => refuse(&[Verb::Release, Verb::Resume, Verb::Stop, Verb::Kill]),
+        Phase::CoolingDown => refuse(&[Verb::Stop, Verb::Kill]),
+        Phase::Asked | Phase::Terminated | Phase::Killed => refuse(&[Verb::Kill]),
+        Phase::Done => refuse(&[]),
+    }
+}
+
+fn begin(run: &Run, text: &str, by: &str) -> Result<Decision, Refusal> {
+    let chosen = named(run, text).map_err(|reason| Refusal::because(run, Asked::Restore, reason, &[]))?;
+    let requested_by = Some(by.to_owned());
+    let ends_pause = run.is_released().then(|| Event::Resumed { requested_by: requested_by.clone() });
+    let begun = Event::AttemptBegun { requested_by, boot_id: None, restore: Some(Box::new(chosen.clone())) };
+    let read = Effect::RestoreCheckpoint { attempt: run.attempt.next(), checkpoint: chosen.clone() };
+    Ok(Decision::new(Why::Requested, ends_pause.into_iter().chain([begun]).collect(), vec![read]))
+}
+
+/// The verified checkpoint that `text` names: by its id, the unique beginning of one, or `latest`.
+fn named<'a>(run: &'a Run, text: &str) -> Result<&'a CheckpointRef, Reason> {
+    let unknown = || Reason::NoSuchCheckpoint { text: text.to_owned() };
+    // Of two with one name the one that was verified last.
+    if let Some(exact) = run.verified.iter().rfind(|c| c.checkpoint_id == text) {
+        return Ok(exact);
+    }
+    if text == LATEST {
+        return run.checkpoint.as_ref().ok_or_else(unknown);
+    }
+    let begin_so = run.verified.iter().filter(|c| !text.is_empty() && c.checkpoint_id.starts_with(text));
+    match begin_so.collect::<Vec<_>>()[..] {
+        [] => Err(unknown()),
+        [only] => Ok(only),
+        ref several => Err(Reason::AmbiguousCheckpoint { text: text.to_owned(), count: several.len() }),
+    }
+}
+
+/// The chosen checkpoint has been read back.
+pub(super) fn checked(
+    run: &Run,
+    checkpoint: &CheckpointRef,
+    refusal: Option<&(Code, String)>,
+    newer: &[CheckpointRef],
+) -> Decision {
+    let is_awaited = run.restore.as_ref().is_some_and(|wanted| wanted.path == checkpoint.path);
+    if run.phase != Phase::Choosing || !is_awaited {
+        return Decision::nothing(Why::NothingToDo);
+    }
+    if let Some((code, reason)) = refusal {
+        return refused(checkpoint, code, reason);
+    }
+    let restored = Event::Restored { checkpoint: checkpoint.clone(), set_aside: newer.to_vec() };
+    let (ordered, spawn) = order(run, Some(checkpoint));
+    Decision::new(Why::CheckpointSearched, vec![restored, ordered], vec![spawn])
+}
+
+/// No other checkpoint takes its place: which one that should be is the user's to say.
+fn refused(checkpoint: &CheckpointRef, code: &Code, reason: &str) -> Decision {
+    let why = Why::RestoreRefused;
+    let is_useless = ["CHECKPOINT_CORRUPT", "CHECKPOINT_NOT_FOUND"].contains(&code.as_str());
+    let useless = is_useless.then(|| {
+        let reason = reason.to_owned();
+        Event::CheckpointRefused(CheckpointRefusal { checkpoint: checkpoint.clone(), reason })
+    });
+    let failed = Event::Failed(Failure {
+        code: code.clone(),
+        message: format!("checkpoint {} can't be restored: {reason}", checkpoint.checkpoint_id),
+        worker_says_retryable: None,
+        retried: false,
+        was_healthy: false,
+    });
+    let ended = Event::Ended { phase: Phase::Failed, why };
+    Decision::new(why, useless.into_iter().chain([failed, ended]).collect(), vec![Effect::Dismiss])
+}

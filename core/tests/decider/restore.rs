@@ -1,0 +1,107 @@
+//! Which checkpoint a text names, and what a restore does to the list of them.
+
+use crate::support::*;
+use resus_core::api::{CheckpointList, CheckpointState};
+use resus_core::fleet::{Fleet, FleetError};
+use resus_core::ids::Attempt;
+use resus_core::input::{CheckpointRef, Fact, Input};
+use resus_core::pulse::word::Word;
+use resus_core::spec::Contract;
+
+fn observe(fleet: &mut Fleet, fact: Fact) {
+    let attempt = run(fleet).attempt;
+    fleet.step(&run_id(), &Input::Observed { attempt, fact }, at(1_000)).unwrap();
+}
+
+fn go(fleet: &mut Fleet, names: &[&str]) {
+    for name in names {
+        let next = input(name, run(fleet).attempt, run(fleet).upto);
+        fleet.step(&run_id(), &next, at(1_000)).unwrap();
+    }
+}
+
+/// A failed run with verified checkpoints at these steps.
+fn failed_with(steps: &[f64]) -> Fleet {
+    let (mut fleet, _) = accepted(spec(Contract::Pulse, policy()), at(0));
+    go(&mut fleet, &["picked none", "started", "sign of life"]);
+    for step in steps {
+        let word = Word::CheckpointSaved(checkpoint(*step));
+        let upto = run(&fleet).upto + 1;
+        observe(&mut fleet, Fact::Said { word, said_unix_ms: None, at_units: None, upto });
+        observe(&mut fleet, Fact::CheckpointChecked { checkpoint: checkpoint(*step), refusal: None });
+    }
+    go(&mut fleet, &["exit 125"]);
+    fleet
+}
+
+fn chosen(fleet: &Fleet, text: &str) -> Result<String, String> {
+    let mut fork = fleet.clone();
+    let wish = Input::Restore { checkpoint: text.into(), by: "test".into() };
+    match fork.step(&run_id(), &wish, at(2_000)) {
+        Ok(_) => Ok(run(&fork).restore.clone().unwrap().checkpoint_id),
+        Err(FleetError::Refused(refusal)) => Err(refusal.to_string()),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_checkpoint_is_named_by_its_id_a_unique_beginning_or_as_the_latest() {
+    let fleet = failed_with(&[1.0, 15.0, 16.0, 3.0]);
+    for (text, id) in [("ck-15", "ck-15"), ("ck-1", "ck-1"), ("ck-3", "ck-3"), ("latest", "ck-3")] {
+        assert_eq!(chosen(&fleet, text).as_deref(), Ok(id), "{text}");
+    }
+    assert_eq!(chosen(&failed_with(&[15.0]), "c").as_deref(), Ok("ck-15"));
+    let ambiguous = chosen(&fleet, "ck").unwrap_err();
+    assert_eq!(ambiguous, "the names of 4 checkpoints of this run begin with \"ck\"");
+    for unknown in ["", "k-1", "ck-2"] {
+        let refusal = chosen(&fleet, unknown).unwrap_err();
+        assert_eq!(refusal, format!("no verified checkpoint of this run is called {unknown:?}"));
+    }
+    assert!(chosen(&failed_with(&[]), "latest").is_err());
+}
+
+fn listed(fleet: &Fleet) -> Vec<(String, CheckpointState, bool)> {
+    let list = CheckpointList::of(run(fleet)).checkpoints;
+    list.into_iter().map(|c| (c.checkpoint.checkpoint_id, c.state, c.is_resume_point)).collect()
+}
+
+fn restored(fleet: &mut Fleet, step: f64, newer: &[f64]) {
+    let wish = Input::Restore { checkpoint: format!("ck-{step}"), by: "test".into() };
+    fleet.step(&run_id(), &wish, at(2_000)).unwrap();
+    let newer: Vec<CheckpointRef> = newer.iter().map(|step| checkpoint(*step)).collect();
+    observe(fleet, Fact::RestoreChecked { checkpoint: checkpoint(step), refusal: None, newer });
+}
+
+#[test]
+fn what_is_newer_is_set_aside_until_it_is_saved_again_or_restored() {
+    use CheckpointState::{SetAside, Verified};
+    let mut fleet = failed_with(&[1.0, 2.0, 3.0]);
+    assert_eq!(listed(&fleet).last(), Some(&("ck-3".to_owned(), Verified, true)));
+    restored(&mut fleet, 1.0, &[2.0, 3.0]);
+    let of = |id: &str, state, next| (id.to_owned(), state, next);
+    assert_eq!(
+        listed(&fleet),
+        [of("ck-2", SetAside, false), of("ck-3", SetAside, false), of("ck-1", Verified, true)]
+    );
+    // The new worker comes as far as the second one, and saves it anew.
+    go(&mut fleet, &["started", "sign of life"]);
+    let word = Word::CheckpointSaved(checkpoint(2.0));
+    observe(&mut fleet, Fact::Said { word, said_unix_ms: None, at_units: None, upto: 1 });
+    observe(&mut fleet, Fact::CheckpointChecked { checkpoint: checkpoint(2.0), refusal: None });
+    assert_eq!(
+        listed(&fleet),
+        [of("ck-3", SetAside, false), of("ck-1", Verified, false), of("ck-2", Verified, true)]
+    );
+    go(&mut fleet, &["exit 125"]);
+    restored(&mut fleet, 3.0, &[]);
+    assert_eq!(run(&fleet).attempt, Attempt(3));
+    assert!(listed(&fleet).iter().all(|(_, state, _)| *state == Verified), "{:?}", listed(&fleet));
+}
+
+#[test]
+fn a_damaged_newest_one_does_not_bring_back_what_is_set_aside() {
+    let mut fleet = failed_with(&[1.0, 2.0, 3.0]);
+    restored(&mut fleet, 2.0, &[3.0]);
+    observe(&mut fleet, Fact::CheckpointsPruned { paths: vec![checkpoint(2.0).path] });
+    assert_eq!(run(&fleet).checkpoint, Some(checkpoint(1.0)));
+}
