@@ -135,6 +135,19 @@ impl Link {
     }
 }
 
+impl Link {
+    /// Whether all of its servers are on this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let host = |server: &String| {
+            let (_scheme, rest) = server.split_once("://").unwrap_or(("", server));
+            rest.rsplit_once(':').map_or(rest, |(host, _port)| host).to_owned()
+        };
+        let is_here = |host: String| host == "localhost" || host == "[::1]" || host.starts_with("127.");
+        self.servers.iter().map(host).all(is_here)
+    }
+}
+
 /// `HOST:PORT` of `HOST`, `HOST:PORT`, `[V6]` or `[V6]:PORT`.
 fn with_port(host: &str) -> Option<String> {
     let (name, port) = match host.rsplit_once(':') {
@@ -165,6 +178,8 @@ mod tests {
         let Auth::UserPassword { user, password } = &link.auth else { panic!("{link:?}") };
         assert_eq!((user.as_str(), password.reveal()), ("ann", "pa:ss"));
         assert!(!format!("{link:?}{link}").contains("pa:ss"));
+        assert!(!link.is_loopback());
+        assert!(Link::parse("127.0.0.1,localhost:1,[::1]").unwrap().is_loopback());
         let link = Link::parse("tls://s3cret@h").unwrap();
         assert!(link.tls.required && link.auth == Auth::Token(Secret::new("s3cret")));
     }

@@ -55,6 +55,12 @@ impl Status {
     pub(super) fn connected(&self, link: &Link, server: &Server) {
         self.enter(BusState::Connected, link, None);
         self.clear("BUS_UNAVAILABLE");
+        self.clear("BUS_OPEN_TO_ALL");
+        if server.open_to_all && !link.is_loopback() {
+            let what =
+                "the NATS server asks nobody who they are: whoever reaches it can start, stop and forge";
+            self.alarm("BUS_OPEN_TO_ALL", what.to_owned());
+        }
         let mut view = self.view();
         view.server_version = Some(server.version.clone());
         view.jetstream = server.without_jetstream.is_none();

@@ -41,6 +41,8 @@ pub struct Server {
     pub without_jetstream: Option<String>,
     /// What is lacking besides, e.g. the stream of telemetry.
     pub lacking: Vec<String>,
+    /// It asks nobody who they are.
+    pub open_to_all: bool,
     /// Largest message in bytes.
     pub max_payload: usize,
 }
@@ -90,6 +92,7 @@ impl Session {
                 version: info.version.clone(),
                 without_jetstream: unusable(&info.version, info.jetstream),
                 lacking: Vec::new(),
+                open_to_all: !info.auth_required,
                 max_payload: info.max_payload,
             },
             client,
