@@ -12,6 +12,7 @@ compile_error!("Resus runs on Linux only: it relies on pidfd, inotify, flock and
 
 mod adopted;
 mod board;
+pub mod broker;
 mod checkpoint;
 mod clock;
 mod curves;

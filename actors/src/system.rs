@@ -1,6 +1,7 @@
 //! A running system of actors: started from a state folder, reached through its door.
 
 use crate::board::Board;
+use crate::broker::{BrokerStatus, Source};
 use crate::clock;
 use crate::curves::Curves;
 use crate::directory::Directory;
@@ -20,6 +21,7 @@ use crate::watchdog::WatchdogMsg;
 use crate::worker::Surroundings;
 use crate::workload::{Registry, RegistryError};
 use ractor::{Actor, ActorRef, SpawnErr};
+use resus_bus::link::Link;
 use resus_bus::local::Local;
 use resus_bus::setup::BusSetup;
 use resus_core::ids::Slug;
@@ -97,6 +99,8 @@ pub struct System {
     stop: watch::Receiver<bool>,
     vigil: Arc<Vigil>,
     notifier: Option<Arc<Notifier>>,
+    /// The way to a NATS server.
+    source: Source,
     /// What goes on beside the actors; ends with this.
     _beside: JoinSet<()>,
     _lock: StateLock,
@@ -110,6 +114,7 @@ impl System {
     pub async fn start(setup: Setup) -> Result<Self, StartError> {
         let boot_id = resus_shim::identity::boot_id().map_err(StartError::BootId)?;
         let watcher = Watcher::new().map_err(StartError::Watcher)?;
+        let source = Source::open(&setup.bus, &setup.node, setup.state.path(), &boot_id);
         let around = Around {
             revive: revive(&setup)?,
             lost: if setup.accept_lost_history { LostHistory::Accept } else { LostHistory::Refuse },
@@ -164,6 +169,7 @@ impl System {
         if !replayed(&door.board, stop.clone()).await {
             vigil.end();
             root.stop(None);
+            source.close().await;
             return Err(StartError::NotReady);
         }
         if let Some(limit) = setup.idle_exit {
@@ -173,13 +179,25 @@ impl System {
         if let Some(notifier) = &notifier {
             notifier.ready();
         }
-        Ok(Self { door: Door(door), root, stop, vigil, notifier, _beside: beside, _lock: setup.lock })
+        Ok(Self { door: Door(door), root, stop, vigil, notifier, source, _beside: beside, _lock: setup.lock })
     }
 
     /// The way in.
     #[must_use]
     pub fn door(&self) -> Door {
         self.door.clone()
+    }
+
+    /// How a NATS server is reached, now and whenever that changes; `None` while there is none.
+    #[must_use]
+    pub fn links(&self) -> watch::Receiver<Option<Arc<Link>>> {
+        self.source.links.clone()
+    }
+
+    /// How the managed server is, if the daemon runs one.
+    #[must_use]
+    pub fn broker(&self) -> Option<BrokerStatus> {
+        self.source.status.as_ref().map(|status| status.borrow().clone())
     }
 
     /// Returns when somebody asked the daemon to stop, or the tree gave up.
@@ -205,6 +223,7 @@ impl System {
         if tokio::task::spawn_blocking(move || curves.save()).await.is_err() {
             tracing::error!("writing curves failed");
         }
+        self.source.close().await;
     }
 }
 

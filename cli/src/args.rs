@@ -6,8 +6,10 @@ use crate::command::checkpoints::CheckpointsArgs;
 use crate::command::config::ConfigArgs;
 use crate::command::configure::ConfigureArgs;
 use crate::command::daemon::DaemonArgs;
+use crate::command::doctor::DoctorArgs;
 use crate::command::events::EventsArgs;
 use crate::command::logs::LogsArgs;
+use crate::command::nats::NatsArgs;
 use crate::command::pause::{PauseArgs, ResumeArgs};
 use crate::command::ps::PsArgs;
 use crate::command::restore::RestoreArgs;
@@ -116,6 +118,10 @@ pub(crate) enum Command {
     Daemon(DaemonArgs),
     /// Look at the settings
     Config(ConfigArgs),
+    /// Tell how to reach the NATS server
+    Nats(NatsArgs),
+    /// Look whether everything is as it should be
+    Doctor(DoctorArgs),
 }
 
 /// Reads a duration such as `30s` or `1h30m`.

@@ -6,8 +6,10 @@ pub(crate) mod checkpoints;
 pub(crate) mod config;
 pub(crate) mod configure;
 pub(crate) mod daemon;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod logs;
+pub(crate) mod nats;
 pub(crate) mod overrides;
 pub(crate) mod pause;
 pub(crate) mod ps;
@@ -99,6 +101,8 @@ pub(crate) fn carry_out(command: Command, around: &Around) -> Result<ExitCode, C
             Command::Retry(args) => retry::retry(args, around).await,
             Command::Daemon(args) => daemon::daemon(args, around).await,
             Command::Config(args) => config::config(args, around),
+            Command::Nats(args) => nats::nats(&args, around),
+            Command::Doctor(args) => doctor::doctor(args, around).await,
         }
     })
 }
@@ -129,7 +133,7 @@ pub(crate) async fn give(around: &Around, run: &str, verb: Verb) -> Result<Given
 fn minds_the_build(command: &Command) -> bool {
     match command {
         Command::Daemon(args) => args.minds_the_build(),
-        Command::Config(_) => false,
+        Command::Config(_) | Command::Nats(_) | Command::Doctor(_) => false,
         Command::Run(_)
         | Command::Ps(_)
         | Command::Status(_)

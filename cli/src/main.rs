@@ -9,6 +9,7 @@ mod client;
 mod command;
 mod console;
 mod daemon;
+mod doctor;
 mod ending;
 mod error;
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub(crate) mod header;
 pub(crate) mod health;
 pub(crate) mod live;
 pub(crate) mod narrate;
+pub(crate) mod nats;
 pub(crate) mod next;
 pub(crate) mod page;
 pub(crate) mod parts;

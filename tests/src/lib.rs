@@ -10,12 +10,14 @@
 mod http;
 mod nats;
 mod nats_client;
+mod nats_wire;
 mod process;
 mod program;
 pub mod proxy;
 
 pub use nats::{NatsServer, Options as NatsOptions, Port, Version};
 pub use nats_client::{Delivered, NatsClient};
+pub use nats_wire::{Message, Wire};
 pub use process::{Process, alive, kill, processes_of};
 pub use program::{program, write_program};
 

@@ -18,6 +18,9 @@ const FOLDER_VAR: &str = "RESUS_NATS_SERVER_DIR";
 /// nobody gets the port of a server that is down for a moment.
 const PORTS: std::ops::Range<u16> = 12_000..32_000;
 
+/// Between one port and the next that is given out; has no divisor in common with their number.
+const STRIDE: u32 = 117;
+
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
@@ -84,8 +87,9 @@ impl Port {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let range = u32::from(PORTS.end - PORTS.start);
         for _ in 0..range {
-            // Other processes begin elsewhere.
-            let step = NEXT.fetch_add(1, Ordering::Relaxed);
+            // Other processes begin elsewhere; and what goes to the next port because this one is
+            // taken does not get somebody else's.
+            let step = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(STRIDE);
             let offset = std::process::id().wrapping_mul(7_919).wrapping_add(step) % range;
             let number = PORTS.start + offset as u16;
             let name = SocketAddr::from_abstract_name(format!("resus-test-port-{number}")).unwrap();

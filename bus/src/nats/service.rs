@@ -67,6 +67,11 @@ pub async fn serve<E: Endpoints>(
                 None => break,
             },
         };
+        // Somebody who may ask, but not publish, must not have us publish for him.
+        if !request.message.reply.as_ref().is_some_and(|reply| subject::may_be_answered(reply)) {
+            tracing::warn!(verb, reply = ?request.message.reply, "a question wants its answer where none may go");
+            continue;
+        }
         let bytes_max = client.max_payload().saturating_sub(HEADER_BYTES);
         match Arc::clone(&room).try_acquire_owned() {
             Ok(permit) => {

@@ -3,9 +3,14 @@
 use crate::settings::SettingsError;
 use crate::settings::bus::{BusSettings, Url};
 use crate::text::size;
-use resus_bus::link::{Auth, Link, Secret};
+use resus_actors::broker::{ServerFolder, ServerRecord};
+use resus_bus::link::{Auth, Link, Secret, Tls};
+use resus_bus::roles::Role;
 use resus_bus::setup::{BusSetup, Choice, Managed};
-use std::fs::File;
+use resus_shim::identity::is_alive;
+use resus_store::StateDir;
+use std::env;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -38,6 +43,73 @@ pub(crate) fn setup(settings: &BusSettings, nats_url: Option<&str>) -> Result<Bu
     })
 }
 
+/// The bus of the settings as it is now, seen from a command.
+#[derive(Debug)]
+pub(crate) enum Present {
+    /// None but the one within the daemon.
+    Local,
+    /// Somebody's server.
+    External(Link),
+    /// The daemon's own server.
+    Managed {
+        /// Its folder.
+        folder: ServerFolder,
+        /// The last one, if there was any.
+        record: Option<ServerRecord>,
+        /// Whether that one lives.
+        running: bool,
+    },
+}
+
+impl Present {
+    /// The bus that `settings` describe and the environment of this process, of the daemon of
+    /// `state`.
+    ///
+    /// # Errors
+    /// As [`setup`].
+    pub(crate) fn of(state: &StateDir, settings: &BusSettings) -> Result<Self, SettingsError> {
+        Ok(match setup(settings, env::var(URL_VAR).ok().as_deref())?.choice {
+            Choice::Local => Self::Local,
+            Choice::External(link) => Self::External(link),
+            Choice::Managed(_) => {
+                let folder = ServerFolder::of(state.path());
+                let record = folder.record();
+                let running = record.as_ref().is_some_and(|last| is_alive(last.process, &last.boot_id));
+                Self::Managed { folder, record, running }
+            }
+        })
+    }
+
+    /// The monitoring address of the server, if it is known.
+    pub(crate) fn monitor_url(&self, settings: &BusSettings) -> Option<String> {
+        match self {
+            Self::Managed { record: Some(record), .. } => {
+                Some(format!("http://127.0.0.1:{}", record.monitor_port))
+            }
+            Self::Local | Self::External(_) | Self::Managed { record: None, .. } => {
+                settings.monitor_url.clone()
+            }
+        }
+    }
+
+    /// How to look at the daemon's own server.
+    ///
+    /// # Errors
+    /// Its password can't be read, or there never was one.
+    pub(crate) fn managed_link(&self) -> io::Result<Link> {
+        let Self::Managed { folder, record: Some(record), .. } = self else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let password = fs::read_to_string(folder.password_file(Role::Viewer))?;
+        let auth = Auth::UserPassword {
+            user: Role::Viewer.as_str().to_owned(),
+            password: Secret::new(password.trim_end()),
+        };
+        let servers = vec![format!("nats://127.0.0.1:{}", record.port)];
+        Ok(Link { servers, auth, tls: Tls::default() })
+    }
+}
+
 fn choice(settings: &BusSettings, nats_url: Option<&str>, faults: &mut Vec<String>) -> Choice {
     let link = match (&settings.url, nats_url) {
         (Url::Local, _) | (Url::Auto, None) => return Choice::Local,
@@ -62,14 +134,15 @@ fn choice(settings: &BusSettings, nats_url: Option<&str>, faults: &mut Vec<Strin
 
 /// `link` with who we are and with certificates.
 fn with_identity(mut link: Link, settings: &BusSettings, faults: &mut Vec<String>) -> Link {
-    let mut secret = |key: &str, path: &Option<PathBuf>| {
+    let mut secret = |key: &str, path: &Option<PathBuf>, check: fn(&str) -> Result<(), SecretError>| {
         let path = path.as_ref()?;
-        secret(path).map_err(|why| faults.push(format!("bus.{key}: {} {why}", path.display()))).ok()
+        let read = secret(path).and_then(|secret| check(secret.reveal()).map(|()| secret));
+        read.map_err(|why| faults.push(format!("bus.{key}: {} {why}", path.display()))).ok()
     };
-    let password = secret("password_file", &settings.password_file).and_then(one_line);
-    let token = secret("token_file", &settings.token_file).and_then(one_line);
-    let seed = secret("nkey_file", &settings.nkey_file).and_then(one_line);
-    let credentials = secret("creds_file", &settings.creds_file);
+    let password = secret("password_file", &settings.password_file, any_form).map(one_line);
+    let token = secret("token_file", &settings.token_file, any_form).map(one_line);
+    let seed = secret("nkey_file", &settings.nkey_file, is_seed).map(one_line);
+    let credentials = secret("creds_file", &settings.creds_file, are_credentials);
     let auth = match (&settings.user, password, token, seed, credentials) {
         (Some(user), Some(password), ..) => Auth::UserPassword { user: user.clone(), password },
         (_, _, Some(token), ..) => Auth::Token(token),
@@ -80,7 +153,7 @@ fn with_identity(mut link: Link, settings: &BusSettings, faults: &mut Vec<String
     link.auth = auth;
     if settings.tls_key.is_some() {
         // Not kept: whoever connects reads it anew, so that a renewed one is used.
-        let _checked = secret("tls_key", &settings.tls_key);
+        let _checked = secret("tls_key", &settings.tls_key, any_form);
     }
     for (key, path) in [("tls_ca", &settings.tls_ca), ("tls_cert", &settings.tls_cert)] {
         if let Some(path) = path
@@ -97,8 +170,26 @@ fn with_identity(mut link: Link, settings: &BusSettings, faults: &mut Vec<String
 }
 
 /// The file's only line: tokens and passwords have no end of line.
-fn one_line(text: Secret) -> Option<Secret> {
-    Some(Secret::new(text.reveal().trim_end_matches(['\n', '\r'])))
+fn one_line(text: Secret) -> Secret {
+    Secret::new(text.reveal().trim_end_matches(['\n', '\r']))
+}
+
+fn any_form(_text: &str) -> Result<(), SecretError> {
+    Ok(())
+}
+
+/// The seed of a user's NKey: a prefix, 32 bytes and a checksum in base 32, which always begins so.
+fn is_seed(text: &str) -> Result<(), SecretError> {
+    let text = text.trim_end();
+    let base_32 = text.bytes().all(|b| matches!(b, b'A'..=b'Z' | b'2'..=b'7'));
+    let is_one = text.starts_with("SU") && text.len() == 58 && base_32;
+    if is_one { Ok(()) } else { Err(SecretError::Form("the seed of an NKey of a user (SU…)")) }
+}
+
+fn are_credentials(text: &str) -> Result<(), SecretError> {
+    let has = |part: &str| text.contains(&format!("-----BEGIN {part}-----"));
+    let are = has("NATS USER JWT") && has("USER NKEY SEED");
+    if are { Ok(()) } else { Err(SecretError::Form("a file of credentials (.creds)")) }
 }
 
 /// Why a file of a secret is not used.
@@ -114,6 +205,8 @@ enum SecretError {
     Empty,
     #[error("is not text")]
     Binary,
+    #[error("is not {0}")]
+    Form(&'static str),
 }
 
 /// The content of a file that nobody else may read.
@@ -137,7 +230,7 @@ fn secret(path: &Path) -> Result<Secret, SecretError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::{self, Permissions};
+    use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
 
     fn file(folder: &Path, name: &str, content: &str, mode: u32) -> Option<PathBuf> {
@@ -180,12 +273,28 @@ mod tests {
         let Choice::External(link) = setup(&settings, None).unwrap().choice else { panic!() };
         let password = Secret::new("s3cret ");
         assert_eq!(link.auth, Auth::UserPassword { user: "ann".to_owned(), password });
-        let creds = file(folder.path(), "c", "-----BEGIN\nx\n", 0o400);
+        let text = "-----BEGIN NATS USER JWT-----\nx\n-----BEGIN USER NKEY SEED-----\ny\n";
+        let creds = file(folder.path(), "c", text, 0o400);
         let ca = file(folder.path(), "ca", "", 0o644);
         let settings = BusSettings { creds_file: creds, tls_ca: ca.clone(), ..at("h") };
         let Choice::External(link) = setup(&settings, None).unwrap().choice else { panic!() };
-        assert_eq!(link.auth, Auth::Credentials(Secret::new("-----BEGIN\nx\n")));
+        assert_eq!(link.auth, Auth::Credentials(Secret::new(text)));
         assert!(link.tls.required && link.tls.ca == ca);
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_found_before_a_server_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |settings: &BusSettings| setup(settings, None).unwrap_err().details().remove(0);
+        let public_key = format!("U{}\n", "A".repeat(55));
+        let settings = BusSettings { nkey_file: file(folder.path(), "n", &public_key, 0o600), ..at("h") };
+        assert!(told(&settings).ends_with("/n is not the seed of an NKey of a user (SU…)"));
+        let settings = BusSettings { creds_file: file(folder.path(), "c", "s3cret", 0o600), ..at("h") };
+        assert!(told(&settings).ends_with("/c is not a file of credentials (.creds)"));
+        let seed = format!("SU{}\n", "A".repeat(56));
+        let settings = BusSettings { nkey_file: file(folder.path(), "s", &seed, 0o600), ..at("h") };
+        let Choice::External(link) = setup(&settings, None).unwrap().choice else { panic!() };
+        assert_eq!(link.auth, Auth::NKey(Secret::new(seed.trim_end())));
     }
 
     #[test]

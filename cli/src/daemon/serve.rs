@@ -5,7 +5,7 @@ use crate::daemon::halt::{allow_starts, halt};
 use crate::daemon::handshake::OWN_PROGRAM;
 use crate::daemon::journal::Journal;
 use crate::daemon::record::{Record, build_id};
-use crate::daemon::voice::{self, Voice};
+use crate::daemon::voice::Voice;
 use crate::error::CliError;
 use crate::place::Place;
 use crate::settings::Settings;
@@ -27,6 +27,9 @@ use tokio::net::UnixListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
 
 /// What our process is called in records and logs.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -168,8 +171,7 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
             eprintln!("Ctrl-C ends it; trainings go on");
         }
         let front = Front::new(system.door());
-        let links = voice::links(&parts.bus.choice);
-        let voice = (!is_local).then(|| Voice::begin(&system, &parts.bus, links.subscribe(), front.clone()));
+        let voice = (!is_local).then(|| Voice::begin(&system, &parts.bus, front.clone()));
         resus_panel::serve(listener, front, end(&system, asked_to_end)).await;
         if let Some(voice) = voice {
             voice.end().await;
@@ -222,8 +224,10 @@ fn log_to(state: &StateDir, settings: &Settings) -> Result<(), CliError> {
     let path = state.daemon_log();
     let journal = Journal::open(path.clone(), settings.log_bytes_max, settings.log_keep)
         .map_err(|source| CliError::Io { what: "open", path, source })?;
-    let subscriber =
-        tracing_subscriber::fmt().json().log_internal_errors(false).with_writer(journal).finish();
+    // The NATS client tells of every step of every connection; what matters of it is told by us.
+    let loud = Targets::new().with_default(LevelFilter::INFO).with_target("async_nats", LevelFilter::WARN);
+    let layer = tracing_subscriber::fmt::layer().json().log_internal_errors(false).with_writer(journal);
+    let subscriber = tracing_subscriber::registry().with(layer.with_filter(loud));
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         // Only a second call in one process fails, and then the first one's log goes on.
         tracing::warn!("the log is set up already");
@@ -258,7 +262,8 @@ fn listen(socket: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-fn host_name() -> Slug {
+/// What this machine is called where no setting says otherwise.
+pub(crate) fn host_name() -> Slug {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Slug::nearest(&name, "node")
 }

@@ -1,10 +1,8 @@
 //! The daemon on the bus: what is started beside the panel when there is a server to speak with.
 
 use resus_actors::system::System;
-use resus_bus::link::Link;
-use resus_bus::setup::{BusSetup, Choice};
+use resus_bus::setup::BusSetup;
 use resus_panel::{Control, Front, Grounds};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -21,16 +19,11 @@ pub(crate) struct Voice {
 }
 
 impl Voice {
-    /// Begins to speak on the server that `links` names; `front` answers what is asked there.
-    pub(crate) fn begin(
-        system: &System,
-        setup: &BusSetup,
-        links: watch::Receiver<Option<Arc<Link>>>,
-        front: Front,
-    ) -> Self {
+    /// Begins to speak on the system's server; `front` answers what is asked there.
+    pub(crate) fn begin(system: &System, setup: &BusSetup, front: Front) -> Self {
         let (ending, is_ending) = watch::channel(false);
         let control = Control::new(front, is_ending.clone(), Grounds::of_process(setup.allow_commands));
-        let door = system.door();
+        let (door, links) = (system.door(), system.links());
         let task = tokio::spawn(async move {
             loop {
                 let speaking = door.clone().speak_on(links.clone(), control.clone(), is_ending.clone());
@@ -53,13 +46,4 @@ impl Voice {
             self.task.abort();
         }
     }
-}
-
-/// Where the server is, as far as that is known from the start.
-pub(crate) fn links(choice: &Choice) -> watch::Sender<Option<Arc<Link>>> {
-    let link = match choice {
-        Choice::External(link) => Some(Arc::new(link.clone())),
-        Choice::Local | Choice::Managed(_) => None,
-    };
-    watch::Sender::new(link)
 }

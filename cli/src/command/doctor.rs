@@ -1,0 +1,151 @@
+//! `resus doctor`: is everything as it should be, and if not, what to type.
+
+use crate::client::ClientError;
+use crate::command::Around;
+use crate::daemon::bus::Present;
+use crate::daemon::start::locate;
+use crate::doctor::{Check, Mark, exit, server, sync, varz};
+use crate::error::CliError;
+use crate::render::page::Page;
+use crate::render::parts::said;
+use crate::settings::Settings;
+use crate::settings::bus::BusSettings;
+use crate::text::columns::pad;
+use crate::text::paint::Colour;
+use clap::Args;
+use resus_bus::link::Link;
+use resus_bus::nats::probe::probe;
+use resus_core::exit::ExitCode;
+use serde_json::json;
+
+/// Columns of what was looked at.
+const WHAT_WIDTH: usize = 12;
+
+/// Arguments of `resus doctor`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "It changes nothing and starts no daemon. ✓ good, ! works but, ✗ does not work; the exit
+code is 0 if nothing is ✗."
+)]
+pub(crate) struct DoctorArgs {}
+
+/// Carries out `resus doctor`.
+///
+/// # Errors
+/// [`CliError::Output`]; whatever else is wrong is what it is there to tell.
+pub(crate) async fn doctor(_args: DoctorArgs, around: &Around) -> Result<ExitCode, CliError> {
+    let mut checks = Vec::new();
+    match Settings::load() {
+        Ok(settings) => {
+            checks.push(Check::good("settings", "valid"));
+            checks.push(daemon(around).await);
+            checks.extend(bus(around, &settings.bus).await);
+        }
+        Err(error) => {
+            let details = error.details().join("; ");
+            checks.push(bad_settings(format!("{error}: {details}")));
+            checks.push(daemon(around).await);
+        }
+    }
+    let code = exit(&checks);
+    if around.console.json {
+        around.console.out_json(&json!({ "checks": checks, "exit_code": code.code() }))?;
+    } else {
+        let page = around.console.out_page();
+        let text: String = checks.iter().map(|check| line(check, &page)).collect();
+        around.console.out(&text)?;
+    }
+    Ok(code)
+}
+
+fn bad_settings(said: String) -> Check {
+    let fix = "resus config defaults (every key, explained)";
+    Check::bad("settings", said, fix, ExitCode::ConfigInvalid)
+}
+
+async fn daemon(around: &Around) -> Check {
+    const WHAT: &str = "daemon";
+    match locate(&around.state).daemon().await {
+        Ok(view) => match view.degraded {
+            Some(why) => Check::warning(WHAT, format!("degraded: {}", said(&why)), "resus daemon logs"),
+            None => Check::good(WHAT, format!("running, pid {}, version {}", view.pid, said(&view.version))),
+        },
+        Err(error @ ClientError::Nobody { .. }) => {
+            Check::warning(WHAT, error.to_string(), "resus daemon start (any other command does so too)")
+        }
+        Err(error) => Check::bad(WHAT, error.to_string(), "resus daemon logs", ExitCode::DaemonUnreachable),
+    }
+}
+
+async fn bus(around: &Around, settings: &BusSettings) -> Vec<Check> {
+    const WHAT: &str = "bus";
+    let present = match Present::of(&around.state, settings) {
+        Ok(present) => present,
+        Err(error) => return vec![bad_settings(error.details().join("; "))],
+    };
+    let mut checks = Vec::new();
+    let link: Link = match &present {
+        Present::Local => {
+            let said = "local: events stay on this machine, which needs no server";
+            return vec![Check::good(WHAT, said)];
+        }
+        Present::External(link) => {
+            checks.push(Check::good(WHAT, link.to_string()));
+            link.clone()
+        }
+        Present::Managed { running: false, .. } => {
+            let said = "managed, and the server does not run";
+            let fix = "resus daemon start; if it does not come: resus daemon logs";
+            return vec![Check::bad(WHAT, said, fix, ExitCode::ConfigInvalid)];
+        }
+        Present::Managed { .. } => match present.managed_link() {
+            Ok(link) => {
+                checks.push(Check::good(WHAT, format!("managed, {link}")));
+                link
+            }
+            Err(error) => {
+                let said = format!("managed, and its password can't be read: {error}");
+                return vec![Check::bad(WHAT, said, "resus daemon restart", ExitCode::ConfigInvalid)];
+            }
+        },
+    };
+    let answer = probe(&link).await;
+    checks.extend(server(&link, &answer));
+    if answer.is_ok() {
+        let page = match present.monitor_url(settings) {
+            Some(url) => varz::read(&url).await,
+            None => Err("the server's monitoring address is not set".to_owned()),
+        };
+        checks.push(sync(&page));
+    }
+    checks
+}
+
+/// One check: a mark, what, how it is, and behind it what to do.
+fn line(check: &Check, page: &Page) -> String {
+    let mark = match check.mark {
+        Mark::Good => page.paint.on(Colour::Green, "✓"),
+        Mark::Warning => page.paint.on(Colour::Yellow, "!"),
+        Mark::Bad => page.paint.on(Colour::Red, "✗"),
+    };
+    let mut text = format!("{mark} {}{}\n", pad(check.what, WHAT_WIDTH), check.said);
+    if let Some(fix) = &check.fix {
+        let arrow = page.paint.on(Colour::Dim, "→");
+        text.push_str(&format!("{}{arrow} {fix}\n", " ".repeat(WHAT_WIDTH + 2)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::sample::page;
+
+    #[test]
+    fn a_check_is_a_line_and_its_fix_another() {
+        let page = page(80);
+        assert_eq!(line(&Check::good("daemon", "running"), &page), "✓ daemon      running\n");
+        let bad = Check::bad("server", "away", "start it", ExitCode::ConfigInvalid);
+        assert_eq!(line(&bad, &page), "✗ server      away\n              → start it\n");
+    }
+}
