@@ -8,7 +8,7 @@ use crate::slots::Slots;
 use crate::telemetry::Telemetry;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use resus_bus::local::Local;
-use resus_bus::transport::{PublishError, Transport};
+use resus_bus::transport::Transport;
 use resus_core::ids::Slug;
 use resus_store::{Reader, StateDir};
 use std::sync::Arc;
@@ -94,8 +94,8 @@ impl Actor for Publisher {
             let outgoing = entry.content.ok().and_then(|row| outgoing(&state.namespace, &row));
             if let Some(outgoing) = outgoing {
                 state.telemetry.flush(&outgoing.run_id).await;
-                if let Err(PublishError::Away(reason)) = state.bus.publish(outgoing.message).await {
-                    tracing::warn!(%reason, "the bus is away; events wait in the ledger");
+                if let Err(error) = state.bus.publish(&[outgoing.message]).await {
+                    tracing::warn!(%error, "an event can't be published; it waits in the ledger");
                     try_later(&myself);
                     return Ok(());
                 }

@@ -242,7 +242,7 @@ impl Telemetry {
                 let message = Message { subject, id: None, body: body.into() };
                 self.slots.put(run_id, message.clone());
                 // Whoever is away misses it: the next one says it anew.
-                drop(self.bus.publish(message).await);
+                drop(self.bus.publish(&[message]).await);
             }
             Err(error) => tracing::error!(%run_id, %error, "telemetry can't be written as JSON"),
         }

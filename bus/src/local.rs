@@ -28,9 +28,11 @@ impl Local {
 }
 
 impl Transport for Local {
-    async fn publish(&self, message: Message) -> Result<(), PublishError> {
-        // An error here only says that nobody listens, which is fine.
-        let _nobody = self.sender.send(message);
+    async fn publish(&self, messages: &[Message]) -> Result<(), PublishError> {
+        for message in messages {
+            // An error here only says that nobody listens, which is fine.
+            let _nobody = self.sender.send(message.clone());
+        }
         Ok(())
     }
 }
@@ -46,11 +48,9 @@ mod tests {
     #[tokio::test]
     async fn every_subscriber_hears_everything_in_order() {
         let bus = Local::default();
-        bus.publish(message(0)).await.unwrap();
+        bus.publish(&[message(0)]).await.unwrap();
         let (mut one, mut two) = (bus.subscribe(), bus.subscribe());
-        for n in 1..=3 {
-            bus.publish(message(n)).await.unwrap();
-        }
+        bus.publish(&[message(1), message(2), message(3)]).await.unwrap();
         for subscriber in [&mut one, &mut two] {
             for n in 1..=3 {
                 assert_eq!(subscriber.recv().await.unwrap(), message(n));
@@ -63,7 +63,7 @@ mod tests {
         let bus = Local::default();
         let mut sleeper = bus.subscribe();
         for n in 0..KEPT_MESSAGES + 10 {
-            bus.publish(message(n)).await.unwrap();
+            bus.publish(&[message(n)]).await.unwrap();
         }
         assert_eq!(sleeper.recv().await, Err(broadcast::error::RecvError::Lagged(10)));
         assert_eq!(sleeper.recv().await.unwrap(), message(10));

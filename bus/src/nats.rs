@@ -7,6 +7,7 @@ mod remote;
 mod service;
 mod session;
 mod streams;
+mod transport;
 
 pub use connect::{NatsError, retry_delay};
 pub use ledger::{Batch, LedgerError, Stored};

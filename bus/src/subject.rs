@@ -26,6 +26,16 @@ pub fn event(namespace: &Slug, workload: &Slug, run_id: &RunId, event_type: Even
     format!("pulse.v2.{lane}.{namespace}.{workload}.{run_id}.{}", event_type.as_str())
 }
 
+/// The run that an address made by [`event`] is about; `None` for every other address.
+#[must_use]
+pub fn run_of_event(subject: &str) -> Option<RunId> {
+    let mut tokens = subject.strip_prefix("pulse.v2.")?.split('.');
+    let is_event = matches!(tokens.next()?, "ledger" | "telemetry");
+    let (_namespace, _workload, run_id, _event_type) =
+        (tokens.next()?, tokens.next()?, tokens.next()?, tokens.next()?);
+    if is_event && tokens.next().is_none() { RunId::new(run_id).ok() } else { None }
+}
+
 /// Every event of one run, of both lanes.
 #[must_use]
 pub fn all_of_run(namespace: &Slug, run_id: &RunId) -> String {
@@ -55,6 +65,15 @@ pub fn state_key(namespace: &Slug, workload: &Slug, run_id: &RunId) -> String {
 pub fn state(namespace: &Slug, workload: &Slug, run_id: &RunId) -> String {
     format!("$KV.{STATE_BUCKET}.{}", state_key(namespace, workload, run_id))
 }
+
+/// `$KV.pulse_state.<ns>.*.<training_id>`: the address of a run's key, whatever its workload.
+#[must_use]
+pub fn state_of_run(namespace: &Slug, run_id: &RunId) -> String {
+    format!("$KV.{STATE_BUCKET}.{namespace}.*.{run_id}")
+}
+
+/// Where the server is asked for a key of the bucket [`STATE_BUCKET`] by its address.
+pub const STATE_LOOKUP: &str = "$JS.API.DIRECT.GET.KV_pulse_state";
 
 /// `pulse.v2.node.<ns>.<node>.<what>`: what happens to a machine.
 #[must_use]
@@ -111,6 +130,12 @@ pub fn may_be_answered(reply: &str) -> bool {
     !reply.is_empty() && !reply.starts_with('$') && !reply.starts_with("pulse.")
 }
 
+/// `pulse.v2.ctl.<ns>.<node>.<verb>`: one endpoint of a daemon.
+#[must_use]
+pub fn control_verb(namespace: &Slug, node: &Slug, verb: &str) -> String {
+    format!("{}.{verb}", control(namespace, Some(node)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,9 +147,21 @@ mod tests {
         let of = |kind| event(&slug("default"), &slug("othello"), &run, kind);
         assert_eq!(of(EventType::Status), "pulse.v2.ledger.default.othello.r1.status");
         assert_eq!(of(EventType::Progress), "pulse.v2.telemetry.default.othello.r1.progress");
+        assert_eq!(run_of_event(&of(EventType::Status)), Some(run.clone()));
+        assert_eq!(run_of_event(&of(EventType::Progress)), Some(run.clone()));
+        for other in [
+            snapshot_v1(&slug("ledger"), &slug("othello"), &run),
+            node(&slug("default"), &slug("n1"), "joined"),
+            format!("{}.more", of(EventType::Status)),
+        ] {
+            assert_eq!(run_of_event(&other), None, "{other}");
+        }
         assert_eq!(snapshot_v1(&slug("default"), &slug("othello"), &run), "pulse.v1.default.othello.r1");
         assert_eq!(state(&slug("a"), &slug("b"), &run), "$KV.pulse_state.a.b.r1");
         assert_eq!(control(&slug("a"), None), "pulse.v2.ctl.a.any");
+        assert_eq!(control_verb(&slug("a"), &slug("n1"), "stop"), "pulse.v2.ctl.a.n1.stop");
+        assert_eq!(state_of_run(&slug("a"), &run), "$KV.pulse_state.a.*.r1");
+        assert!(STATE_LOOKUP.ends_with(STATE_BUCKET));
     }
 
     #[test]

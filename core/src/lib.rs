@@ -30,6 +30,7 @@ pub mod pulse;
 pub mod release;
 pub mod retry;
 pub mod run;
+pub mod schema;
 pub mod sd_notify;
 pub mod selector;
 pub mod slot;

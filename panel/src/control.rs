@@ -260,4 +260,11 @@ mod tests {
         assert_eq!(names.len(), VERBS.len());
         assert!(Verb::ALL.iter().all(|verb| names.contains(verb.as_str())));
     }
+
+    #[test]
+    fn the_schemas_know_what_can_be_asked() {
+        let described = resus_core::schema::EXCHANGES.map(|e| (e.verb, e.request, e.reply));
+        let described = BTreeSet::from(described);
+        assert_eq!(VERBS.iter().map(|v| (v.name, v.request, v.reply)).collect::<BTreeSet<_>>(), described);
+    }
 }

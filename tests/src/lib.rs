@@ -7,6 +7,7 @@
     reason = "this is test support: a panic is how a test says what went wrong"
 )]
 
+pub mod clients;
 mod http;
 mod nats;
 mod nats_client;
@@ -19,7 +20,7 @@ pub use nats::{NatsServer, Options as NatsOptions, Port, Version};
 pub use nats_client::{Delivered, NatsClient};
 pub use nats_wire::{Message, Wire};
 pub use process::{Process, alive, kill, processes_of};
-pub use program::{program, write_program};
+pub use program::{example, program, write_program};
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -10,14 +10,24 @@ pub fn program() -> &'static PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| match std::env::var_os("RESUS_BIN") {
         Some(path) => PathBuf::from(path),
-        None => build(),
+        None => build(&["--package", "resus"], "resus"),
     })
 }
 
-fn build() -> PathBuf {
+/// An example of the crate `resus-bus`: beside `$RESUS_BIN` if set, else built here.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    match std::env::var_os("RESUS_BIN") {
+        Some(path) => Path::new(&path).with_file_name("examples").join(name),
+        None => build(&["--package", "resus-bus", "--example", name], name),
+    }
+}
+
+fn build(what: &[&str], name: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--package", "resus", "--message-format", "json-render-diagnostics"])
+        .args(["build", "--message-format", "json-render-diagnostics"])
+        .args(what)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .output()
         .unwrap();
@@ -25,7 +35,7 @@ fn build() -> PathBuf {
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "resus")
+        .filter(|message| message["target"]["name"] == name)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
         .unwrap_or_else(|| panic!("cargo named no executable"))
 }

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 use std::time::Instant;
 
+use crate::clients;
 use crate::nats_server;
 use crate::step::{self, StartError};
 use crate::tally::Tally;
@@ -45,6 +46,9 @@ pub fn run(workspace: &Workspace, filters: &[String]) -> Result<bool, TestError>
     if built && nats_server::fetch(workspace).is_err() {
         // Told already; a test that needs what is missing fails and says so.
         eprintln!("warning: tests that need a NATS server will fail");
+    }
+    if built && let Err(error) = clients::install(workspace) {
+        eprintln!("warning: tests that use libraries of other languages will fail: {error}");
     }
     let tally = if built { test(workspace, filters)? } else { Tally::default().closed(false) };
     let Tally { programs, passed, failed, ignored } = tally;

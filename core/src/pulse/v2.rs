@@ -110,6 +110,21 @@ pub enum EventType {
 }
 
 impl EventType {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::Status,
+        Self::Progress,
+        Self::Metric,
+        Self::Error,
+        Self::StageChange,
+        Self::TargetStart,
+        Self::TargetComplete,
+        Self::RunComplete,
+        Self::Checkpoint,
+        Self::Worker,
+        Self::Heartbeat,
+    ];
+
     /// The word on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -1,0 +1,224 @@
+//! What can be asked of a daemon through the bus, and what it answers. Requests are read
+//! strictly: a field that is not listed is refused.
+
+use super::Document;
+use super::events::any_event;
+use super::shape::{
+    Field, Shape, flag, id, integer, like, list, map, number, object, optional, required, small, text, whole,
+    words,
+};
+
+/// A verb of the control service: the types of its request and of its reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exchange {
+    /// The last part of its address.
+    pub verb: &'static str,
+    /// Type of the request's document.
+    pub request: &'static str,
+    /// Type of the reply's document; of `logs` it is in a header, and the reply is the bytes.
+    pub reply: &'static str,
+}
+
+/// Every verb of the control service.
+pub const EXCHANGES: [Exchange; 18] = [
+    exchange("start", "StartRequest", "RunView"),
+    exchange("stop", "RunRequest", "CommandReply"),
+    exchange("kill", "RunRequest", "CommandReply"),
+    exchange("retry", "RunRequest", "CommandReply"),
+    exchange("pause", "PauseRequest", "CommandReply"),
+    exchange("release", "RunRequest", "CommandReply"),
+    exchange("resume", "RunRequest", "CommandReply"),
+    exchange("checkpoint", "RunRequest", "CommandReply"),
+    exchange("restore", "RestoreRequest", "CommandReply"),
+    exchange("configure", "ConfigureRequest", "CommandReply"),
+    exchange("state", "StateRequest", "StateReply"),
+    exchange("list", "ListRequest", "ListReply"),
+    exchange("checkpoints", "CheckpointsRequest", "CheckpointList"),
+    exchange("events", "HistoryRequest", "EventsReply"),
+    exchange("why", "HistoryRequest", "WhyReply"),
+    exchange("logs", "LogsRequest", "OutputChunk"),
+    exchange("curves", "CurvesRequest", "CurvesReply"),
+    exchange("daemon", "DaemonRequest", "DaemonView"),
+];
+
+const fn exchange(verb: &'static str, request: &'static str, reply: &'static str) -> Exchange {
+    Exchange { verb, request, reply }
+}
+
+pub(super) fn documents() -> Vec<Document> {
+    let mut documents = requests();
+    documents.extend(replies());
+    documents
+}
+
+fn run() -> Field {
+    required("run", text().about("The run, as people type it: id, its end, or name"))
+}
+
+/// Who commands what, and under which number.
+fn command(more: impl IntoIterator<Item = Field>) -> Shape {
+    let mut fields = vec![
+        run(),
+        optional("by", text().about("Who asks, as shown to people")),
+        optional("command_id", command_id()),
+    ];
+    fields.extend(more);
+    object(fields).closed()
+}
+
+fn command_id() -> Shape {
+    id().or_null().about("The same id again is the same command")
+}
+
+fn requests() -> Vec<Document> {
+    let request = |name, fields: Vec<Field>| object(fields).closed().document_of_type(name);
+    let wait = || optional("wait_ms", whole().about("Answer after so long at the latest"));
+    let limit = || optional("limit", small().or_null().about("So many at most"));
+    vec![
+        start().document_of_type("StartRequest"),
+        overrides().document_of_type("Overrides"),
+        command([]).document_of_type("RunRequest"),
+        command([optional("release", flag().about("The worker saves a checkpoint and leaves"))])
+            .document_of_type("PauseRequest"),
+        command([required("checkpoint", text().about("Its id, the beginning of it, or latest"))])
+            .document_of_type("RestoreRequest"),
+        command([required("changes", like("Overrides"))]).document_of_type("ConfigureRequest"),
+        request(
+            "StateRequest",
+            vec![
+                run(),
+                optional("since", whole().or_null().about("Answer once the version is above this")),
+                wait(),
+            ],
+        ),
+        request(
+            "ListRequest",
+            vec![optional("after", text().or_null().about("next of the page before")), limit()],
+        ),
+        request("CheckpointsRequest", vec![run()]),
+        request(
+            "HistoryRequest",
+            vec![run(), optional("after", whole().about("Events after this seq")), limit()],
+        ),
+        request(
+            "LogsRequest",
+            vec![
+                run(),
+                optional("attempt", small().or_null().about("By default the newest")),
+                optional("offset", whole()),
+                optional("max", small().or_null().about("So many bytes at most")),
+                wait(),
+            ],
+        ),
+        request(
+            "CurvesRequest",
+            vec![run(), optional("after", text().or_null().about("next of the page before"))],
+        ),
+        request("DaemonRequest", vec![]),
+    ]
+}
+
+fn start() -> Shape {
+    let pair = list(text()).with_exactly(2);
+    object([
+        optional("workload", text().or_null().about("A registered one; exclusive with command")),
+        optional("params", map(text())),
+        optional("command", list(text()).or_null().about("Only where the daemon's operator allows it")),
+        optional("name", text().or_null()),
+        optional("cwd", text().or_null().about("Of a command, on the daemon's machine")),
+        optional("env", list(pair).or_null().about("Of a command: names and values, all of them")),
+        optional("overrides", like("Overrides")),
+        optional("command_id", id().or_null().about("The same id again finds the run that it created")),
+    ])
+    .closed()
+}
+
+fn overrides() -> Shape {
+    let milliseconds =
+        ["backoff_ms", "grace_ms", "startup_timeout_ms", "heartbeat_timeout_ms", "progress_timeout_ms"];
+    let numbers = ["retries", "max_error_share_permille", "keep_checkpoints"];
+    let fields = milliseconds.map(|name| optional(name, whole().or_null())).into_iter();
+    object(fields.chain(numbers.map(|name| optional(name, small().or_null()))))
+        .closed()
+        .about("Settings of one run that differ from the daemon's")
+}
+
+fn replies() -> Vec<Document> {
+    let reply = |name, fields: Vec<Field>| object(fields).document_of_type(name);
+    let next_seq = || optional("next", whole().about("There may be more after this seq"));
+    vec![
+        reply(
+            "CommandReply",
+            vec![
+                required("changed", flag().about("False: it was so already")),
+                required("why", text().about("A code")),
+                required("run", like("RunView")),
+            ],
+        ),
+        reply(
+            "StateReply",
+            vec![
+                required("run", like("RunView")),
+                required("version", whole().about("The version to wait from next")),
+            ],
+        ),
+        reply(
+            "ListReply",
+            vec![
+                required("runs", list(like("RunView")).about("Newest first")),
+                optional("quarantined", map(text()).about("Runs whose ledger is damaged, with the reason")),
+                optional("next", text().about("There is more behind this one")),
+            ],
+        ),
+        reply("EventsReply", vec![required("events", list(any_event())), next_seq()]),
+        reply("WhyReply", vec![required("lines", list(story_line())), next_seq()]),
+        reply("CheckpointList", vec![required("checkpoints", list(known_checkpoint()))]),
+        reply("OutputChunk", output_chunk()),
+        reply(
+            "CurvesReply",
+            vec![
+                required("curves", map(list(point()))),
+                optional("next", text().about("There is more behind this name")),
+            ],
+        ),
+    ]
+}
+
+fn known_checkpoint() -> Shape {
+    object([
+        required("checkpoint", like("CheckpointRef")),
+        required("state", words(["candidate", "verified", "set_aside"])),
+        required("is_resume_point", flag().about("The next attempt begins here, if it still verifies")),
+    ])
+}
+
+fn story_line() -> Shape {
+    object([
+        required("what", text().about("What the ledger calls it")),
+        required("why", text().about("A code")),
+        required("sentence", text().about("For people")),
+        required("event", any_event()),
+    ])
+}
+
+fn output_chunk() -> Vec<Field> {
+    vec![
+        required("attempt", small()),
+        required("newest_attempt", small()),
+        required("offset", whole()),
+        required("next_offset", whole().about("Ask from here next")),
+        required("length", whole()),
+        required("complete", flag().about("Nothing will be added to this attempt")),
+        required("run_ended", flag()),
+    ]
+}
+
+fn point() -> Shape {
+    object([
+        required("x", number().about("Amount done")),
+        required("value", number()),
+        required("unix_ms", integer()),
+        required("attempt", small()),
+        optional("rolled_back", flag().about("A later attempt resumed before it")),
+    ])
+}

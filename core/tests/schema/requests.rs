@@ -1,0 +1,94 @@
+//! Requests: the schema takes a document exactly when the daemon reads it.
+
+use crate::validate::{Schemas, Unlisted};
+use resus_core::api::Overrides;
+use resus_core::api::control::{
+    CheckpointsRequest, ConfigureRequest, CurvesRequest, DaemonRequest, HistoryRequest, ListRequest,
+    LogsRequest, PauseRequest, RestoreRequest, RunRequest, StartRequest, StateRequest,
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Replaces every field by everything, leaves every field out, adds one: both judges agree.
+fn agree<T: DeserializeOwned>(schemas: &mut Schemas, file: &str, whole: &Value) {
+    let mut variants = vec![whole.clone(), json!({}), json!("x")];
+    let fields: Vec<String> = whole.as_object().unwrap().keys().cloned().collect();
+    let listed: BTreeSet<_> = fields.iter().map(|field| format!("{file}#.{field}")).collect();
+    assert_eq!(schemas.fields_of(file), listed, "the sample has every field, and no other");
+    for field in &fields {
+        let mut without = whole.clone();
+        without.as_object_mut().unwrap().remove(field);
+        variants.push(without);
+        for other in [
+            json!(null),
+            json!(true),
+            json!(-1),
+            json!(7),
+            json!(1.5),
+            json!(1u64 << 40),
+            json!("text"),
+            json!("not an id!"),
+            json!([]),
+            json!(["a", "b"]),
+            json!([["a", "b"]]),
+            json!([["a"]]),
+            json!({}),
+            json!({"a": "b"}),
+            json!({"retries": 3}),
+        ] {
+            // (serde also reads a list as an object's fields in their order.)
+            if whole[field.as_str()].is_object() && other.is_array() {
+                continue;
+            }
+            let mut variant = whole.clone();
+            variant[field.as_str()] = other;
+            variants.push(variant);
+        }
+    }
+    let mut more = whole.clone();
+    more["tomorrow"] = json!(1);
+    variants.push(more);
+    let mut taken = 0;
+    for variant in &variants {
+        let faults = schemas.check(file, variant);
+        let read =
+            serde_json::from_value::<T>(variant.clone()).map(|_| ()).map_err(|error| error.to_string());
+        assert_eq!(faults.is_empty(), read.is_ok(), "{file}: {variant}: {faults:?}, {read:?}");
+        taken += usize::from(read.is_ok());
+    }
+    assert!(taken > 0 && taken < variants.len(), "{file}");
+}
+
+#[test]
+fn requests_are_taken_exactly_when_they_are_read() {
+    let mut schemas = Schemas::new(Unlisted::Ignored);
+    let schemas = &mut schemas;
+    let overrides = json!({
+        "retries": 1, "backoff_ms": 1, "grace_ms": 1, "startup_timeout_ms": 1, "heartbeat_timeout_ms": 1,
+        "progress_timeout_ms": 1, "max_error_share_permille": 1, "keep_checkpoints": 1,
+    });
+    agree::<Overrides>(schemas, "overrides.json", &overrides);
+    let start = json!({
+        "workload": "w", "params": {}, "command": ["x"], "name": "n", "cwd": "/", "env": [["A", "b"]],
+        "overrides": overrides, "command_id": "c",
+    });
+    agree::<StartRequest>(schemas, "start_request.json", &start);
+    agree::<RunRequest>(schemas, "run_request.json", &json!({"run": "r", "by": "me", "command_id": "c"}));
+    let pause = json!({"run": "r", "by": "me", "command_id": "c", "release": true});
+    agree::<PauseRequest>(schemas, "pause_request.json", &pause);
+    let restore = json!({"run": "r", "checkpoint": "latest", "by": "me", "command_id": "c"});
+    agree::<RestoreRequest>(schemas, "restore_request.json", &restore);
+    let configure = json!({"run": "r", "changes": overrides, "by": "me", "command_id": "c"});
+    agree::<ConfigureRequest>(schemas, "configure_request.json", &configure);
+    agree::<CheckpointsRequest>(schemas, "checkpoints_request.json", &json!({"run": "r"}));
+    agree::<StateRequest>(schemas, "state_request.json", &json!({"run": "r", "since": 1, "wait_ms": 1}));
+    agree::<ListRequest>(schemas, "list_request.json", &json!({"after": "r", "limit": 1}));
+    agree::<HistoryRequest>(schemas, "history_request.json", &json!({"run": "r", "after": 1, "limit": 1}));
+    let logs = json!({"run": "r", "attempt": 1, "offset": 1, "max": 1, "wait_ms": 1});
+    agree::<LogsRequest>(schemas, "logs_request.json", &logs);
+    agree::<CurvesRequest>(schemas, "curves_request.json", &json!({"run": "r", "after": "loss"}));
+    let daemon = schemas.check("daemon_request.json", &json!({}));
+    assert!(daemon.is_empty() && serde_json::from_value::<DaemonRequest>(json!({})).is_ok());
+    assert!(!schemas.check("daemon_request.json", &json!({"a": 1})).is_empty());
+}

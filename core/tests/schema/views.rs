@@ -1,0 +1,143 @@
+//! Documents that the daemon writes: they fit, and every field is there sometimes.
+
+use crate::support::*;
+use crate::validate::{Schemas, Unlisted};
+use crate::walk::{Walk, node};
+use resus_core::api::control::{CurvesReply, EventsReply, ListReply, StateReply, WhyReply};
+use resus_core::api::{CheckpointList, CommandReply, DaemonView, OutputChunk, Problem, StoryLine};
+use resus_core::exit::ExitCode;
+use resus_core::pulse::state::{StateSnapshot, TelemetryPlace};
+use resus_core::pulse::v1::project::{V2State, project};
+use resus_core::telemetry::series::Point;
+use resus_core::view::{ProgressView, RunView};
+use resus_core::watch::Health;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Checks what is written, and that it can be read back.
+fn fits(schemas: &mut Schemas, file: &str, document: &impl Serialize) {
+    let value = serde_json::to_value(document).unwrap();
+    let faults = schemas.check(file, &value);
+    assert!(faults.is_empty(), "{faults:#?} of {value}");
+}
+
+fn all_met(schemas: &Schemas, file: &str) {
+    let silent: Vec<_> = schemas.fields_of(file).difference(&schemas.met).cloned().collect();
+    assert!(silent.is_empty(), "nobody ever says {silent:?}: is it still a field?");
+}
+
+#[test]
+fn runs_and_their_snapshots_fit() {
+    let mut schemas = Schemas::new(Unlisted::Refused);
+    for number in 0..200 {
+        let mut walk = Walk::begin(number);
+        for _ in 0..40 {
+            walk.step();
+            let run = run(&walk.fleet);
+            let health = Some(Health::Ok).filter(|_| run.worker.is_some());
+            let view = RunView::of(run, &walk.slot, "n1", walk.now);
+            let eta = health.map(|_| 1.5);
+            let progress = ProgressView {
+                rate: eta,
+                eta_s: eta,
+                eta_low_s: eta,
+                eta_high_s: eta,
+                ..view.progress.clone()
+            };
+            let view = RunView { health, progress_age_s: eta, progress, ..view };
+            fits(&mut schemas, "run_view.json", &view);
+            fits(&mut schemas, "checkpoint_list.json", &CheckpointList::of(run));
+            let v1 = project(&V2State::of(run, &walk.slot, 0, walk.now.unix_ms));
+            let place = TelemetryPlace::default();
+            let snapshot = StateSnapshot::of(run, &walk.slot, health, v1.clone(), place, &node());
+            fits(&mut schemas, "state_snapshot.json", &snapshot);
+            // The same form as the file's.
+            let file: Value = serde_json::from_slice(&v1.to_bytes()).unwrap();
+            fits(&mut schemas, "snapshot_v1.json", &file);
+        }
+    }
+    for file in [
+        "run_view.json",
+        "state_snapshot.json",
+        "snapshot_v1.json",
+        "checkpoint_ref.json",
+        "checkpoint_list.json",
+    ] {
+        all_met(&schemas, file);
+    }
+}
+
+#[test]
+fn answers_fit() {
+    let mut schemas = Schemas::new(Unlisted::Refused);
+    let mut walk = Walk::begin(1);
+    walk.step();
+    let view = || RunView::of(run(&walk.fleet), &walk.slot, "n1", walk.now);
+    let damaged = BTreeMap::from([("r".to_owned(), "row 3 does not verify".to_owned())]);
+    let text = |text: &str| text.to_owned();
+    fits(
+        &mut schemas,
+        "command_reply.json",
+        &CommandReply { changed: true, why: text("REQUESTED"), run: view() },
+    );
+    fits(&mut schemas, "state_reply.json", &StateReply { run: view(), version: 7 });
+    let list = ListReply { runs: vec![view()], quarantined: damaged, next: Some(text("r")) };
+    fits(&mut schemas, "list_reply.json", &list);
+    fits(&mut schemas, "events_reply.json", &EventsReply { events: walk.told.clone(), next: Some(3) });
+    let line = StoryLine {
+        what: text("accepted"),
+        why: text("NEW_RUN"),
+        sentence: text("accepted"),
+        event: walk.told[0].clone(),
+    };
+    fits(&mut schemas, "why_reply.json", &WhyReply { lines: vec![line], next: Some(1) });
+    let point =
+        Point { x: 1.0, value: 0.5, unix_ms: 1, attempt: run(&walk.fleet).attempt, rolled_back: true };
+    let curves = BTreeMap::from([("loss".to_owned(), vec![point])]);
+    fits(&mut schemas, "curves_reply.json", &CurvesReply { curves, next: Some(text("loss")) });
+    let chunk = OutputChunk {
+        attempt: 1,
+        newest_attempt: 2,
+        offset: 0,
+        next_offset: 5,
+        length: 5,
+        complete: true,
+        run_ended: false,
+    };
+    fits(&mut schemas, "output_chunk.json", &chunk);
+    let problem = Problem {
+        kind: text("urn:resus:refused"),
+        title: text("t"),
+        status: 409,
+        detail: text("d"),
+        hint: Some(text("h")),
+        exit_code: ExitCode::Refused,
+    };
+    fits(&mut schemas, "problem.json", &problem);
+    let daemon: DaemonView = serde_json::from_value(json!({
+        "pid": 1, "version": "0.1.0", "state_dir": "/s", "node": "n1", "started_at": "2026-11-22T04:13:46.123Z",
+        "uptime_s": 1.5, "runs_live": 1, "runs_total": 2, "runs_quarantined": 0, "degraded": "full", "ledger_pos": 9,
+        "rss_bytes": 9, "actor_restarts": {"publisher": 1},
+        "bus": {
+            "state": "away", "url": "nats://h:4222", "namespace": "default", "reason": "gone", "since": "",
+            "server_version": "2.15.1", "jetstream": true, "lacking": ["x"], "waiting": 3, "left_out": 0,
+            "alarms": ["x"],
+        },
+    }))
+    .unwrap();
+    fits(&mut schemas, "daemon_view.json", &daemon);
+    for file in [
+        "command_reply.json",
+        "state_reply.json",
+        "list_reply.json",
+        "events_reply.json",
+        "why_reply.json",
+        "curves_reply.json",
+        "output_chunk.json",
+        "problem.json",
+        "daemon_view.json",
+    ] {
+        all_met(&schemas, file);
+    }
+}
