@@ -30,6 +30,7 @@ use resus_core::exit::ExitCode;
 use resus_core::ids::{CommandId, Slug};
 use resus_core::input::Input;
 use resus_core::moment::{Moment, rfc3339};
+use resus_core::pulse::state::StateSnapshot;
 use resus_core::telemetry::history::Curves as Points;
 use resus_core::text::one_line;
 use resus_core::view::RunView;
@@ -135,6 +136,18 @@ impl Door {
         self.0.asked.touch();
         let run = self.0.board.find(selector).map_err(|error| of_selector(&error))?;
         Ok(CheckpointList::of(&run))
+    }
+
+    /// The state of a run for those who come late.
+    ///
+    /// # Errors
+    /// A [`Problem`] if none or several fit.
+    pub fn snapshot(&self, selector: &str) -> Result<StateSnapshot, Problem> {
+        self.0.asked.touch();
+        let run = self.0.board.find(selector).map_err(|error| of_selector(&error))?;
+        let place = self.0.telemetry.place(&run.id);
+        let state = self.0.board.state(&run.id, place);
+        state.ok_or_else(|| internal(format!("run {} is not on the board", run.id)))
     }
 
     /// All runs, newest first.

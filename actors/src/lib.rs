@@ -34,6 +34,7 @@ mod problem;
 mod publisher;
 mod readiness;
 mod root;
+mod run_files;
 mod silences;
 mod slots;
 mod status_files;

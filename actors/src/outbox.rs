@@ -12,6 +12,7 @@ mod speaker;
 mod states;
 mod status;
 
+pub(crate) use pages::Pages;
 pub(crate) use status::Status;
 
 use crate::clock;

@@ -11,6 +11,7 @@ use crate::limits::{REPLAY_DEADLINE, STORE_CLOSE_DEADLINE};
 use crate::notify::Notifier;
 use crate::outbox::Status;
 use crate::root::{Plan, Root, RootMsg};
+use crate::run_files;
 use crate::silences::Silences;
 use crate::slots::Slots;
 use crate::status_files;
@@ -239,7 +240,7 @@ struct Around {
 }
 
 /// What goes on beside the actors, as long as the set lives.
-fn go_on_beside(door: &Inner, watcher: Arc<Watcher>) -> JoinSet<()> {
+fn go_on_beside(door: &Arc<Inner>, watcher: Arc<Watcher>) -> JoinSet<()> {
     let mut beside = JoinSet::new();
     beside.spawn(async move {
         if let Err(error) = watcher.run().await {
@@ -257,6 +258,9 @@ fn go_on_beside(door: &Inner, watcher: Arc<Watcher>) -> JoinSet<()> {
         }
     });
     beside.spawn(status_files::keep(Arc::clone(&door.board), Arc::clone(&door.state)));
+    if door.bus_setup.file {
+        beside.spawn(run_files::keep(Arc::clone(door)));
+    }
     beside
 }
 

@@ -8,6 +8,7 @@ use resus_core::api::{
     RunList, StoryLine, Submission,
 };
 use resus_core::exit::ExitCode;
+use resus_core::pulse::state::StateSnapshot;
 use resus_core::telemetry::history::Curves;
 use resus_core::view::RunView;
 use resus_panel::{Desk, Heard, Listen};
@@ -119,6 +120,18 @@ impl Desk for FakeDesk {
     fn checkpoints(&self, selector: &str) -> Result<CheckpointList, Problem> {
         self.run(selector)?;
         Ok(CheckpointList { checkpoints: Vec::new() })
+    }
+
+    fn snapshot(&self, selector: &str) -> Result<StateSnapshot, Problem> {
+        let run = self.run(selector)?;
+        let state = json!({
+            "v": 2, "training_id": run.run_id, "name": "n", "workload": "w", "node": "n", "attempt": 1,
+            "seq": run.seq, "status": "running", "reason": "", "message": "",
+            "timestamp": "2026-11-22T00:00:00.000Z", "telemetry_attempt": 1, "after_seq": 0, "tick": 0,
+            "v1": {"status": "running", "epoch": 0.0, "total_epochs": 0.0, "loss": 0.0, "message": "",
+                "timestamp": 0},
+        });
+        Ok(serde_json::from_value(state).unwrap())
     }
 
     fn runs(&self) -> RunList {

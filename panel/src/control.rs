@@ -139,7 +139,8 @@ impl<D: Desk> Control<D> {
 
     async fn state(&self, asked: StateRequest, bytes_max: usize) -> Result<Reply, Problem> {
         let (run, version) = self.panel.run_after(&asked.run, asked.since, asked.wait_ms).await?;
-        fitting(StateReply { run, version }, |reply| &mut reply.run, bytes_max)
+        let snapshot = self.panel.desk.snapshot(&run.run_id)?;
+        fitting(StateReply { run, snapshot, version }, |reply| &mut reply.run, bytes_max)
     }
 
     fn list(&self, asked: ListRequest, bytes_max: usize) -> Result<Reply, Problem> {

@@ -5,6 +5,7 @@ use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, Problem, RestoreBody,
     RunList, StoryLine, Submission,
 };
+use resus_core::pulse::state::StateSnapshot;
 use resus_core::telemetry::history::Curves;
 use resus_core::view::RunView;
 use serde_json::Value;
@@ -41,6 +42,11 @@ pub trait Desk: Clone + Send + Sync + 'static {
     /// # Errors
     /// The problem that none or several are called so.
     fn checkpoints(&self, selector: &str) -> Result<CheckpointList, Problem>;
+    /// The state of a run for those who come late.
+    ///
+    /// # Errors
+    /// The problem that none or several are called so.
+    fn snapshot(&self, selector: &str) -> Result<StateSnapshot, Problem>;
     /// All runs, newest first.
     fn runs(&self) -> RunList;
     /// One run.

@@ -11,6 +11,7 @@ use resus_core::api::{
     RunList, StoryLine, Submission,
 };
 use resus_core::exit::ExitCode;
+use resus_core::pulse::state::StateSnapshot;
 use resus_core::telemetry::history::Curves;
 use resus_core::view::RunView;
 use serde_json::Value;
@@ -59,6 +60,10 @@ impl Desk for Front {
 
     fn checkpoints(&self, selector: &str) -> Result<CheckpointList, Problem> {
         self.door.checkpoints(selector)
+    }
+
+    fn snapshot(&self, selector: &str) -> Result<StateSnapshot, Problem> {
+        self.door.snapshot(selector)
     }
 
     fn runs(&self) -> RunList {

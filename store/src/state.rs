@@ -166,6 +166,12 @@ impl StateDir {
         self.path.join("bus.json")
     }
 
+    /// How far the events of the ledger have come into the files of runs.
+    #[must_use]
+    pub fn files_mark(&self) -> PathBuf {
+        self.path.join("bus-files")
+    }
+
     /// Present while the daemon is stopped on purpose, so that nothing starts it again.
     #[must_use]
     pub fn stopped(&self) -> PathBuf {

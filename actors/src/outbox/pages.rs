@@ -8,22 +8,22 @@ use tokio::task::JoinHandle;
 
 /// Rows in a page: enough that waiting for the last acknowledgement of a batch costs little, few
 /// enough that a page is about half a MiB.
-pub(super) const PAGE_ROWS: u32 = 1_000;
+pub(crate) const PAGE_ROWS: u32 = 1_000;
 
 /// A page of the ledger.
-pub(super) struct Page {
+pub(crate) struct Page {
     /// Events to publish, each with its position. Rows that don't verify are left out.
-    pub(super) events: Vec<(u64, Outgoing)>,
+    pub(crate) events: Vec<(u64, Outgoing)>,
     /// Position of its last row.
-    pub(super) last_pos: u64,
+    pub(crate) last_pos: u64,
     /// There may be more behind it.
-    pub(super) is_full: bool,
+    pub(crate) is_full: bool,
 }
 
 type Reading = JoinHandle<(Option<Reader>, Result<Page, String>)>;
 
 /// Reads pages, one ahead.
-pub(super) struct Pages {
+pub(crate) struct Pages {
     path: PathBuf,
     namespace: Slug,
     reader: Option<Reader>,
@@ -31,7 +31,7 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    pub(super) fn new(path: PathBuf, namespace: Slug) -> Self {
+    pub(crate) fn new(path: PathBuf, namespace: Slug) -> Self {
         Self { path, namespace, reader: None, ahead: None }
     }
 
@@ -39,7 +39,7 @@ impl Pages {
     ///
     /// # Errors
     /// The ledger can't be read, in words.
-    pub(super) async fn after(&mut self, pos: u64) -> Result<Page, String> {
+    pub(crate) async fn after(&mut self, pos: u64) -> Result<Page, String> {
         let reading = match self.ahead.take() {
             Some((from, reading)) if from == pos => reading,
             Some((_, other)) => {

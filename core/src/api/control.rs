@@ -3,6 +3,7 @@
 
 use crate::api::{Overrides, StoryLine, Submission};
 use crate::ids::CommandId;
+use crate::pulse::state::StateSnapshot;
 use crate::telemetry::history::Curves;
 use crate::view::RunView;
 use serde::{Deserialize, Serialize};
@@ -147,6 +148,8 @@ pub struct StateRequest {
 pub struct StateReply {
     /// The run.
     pub run: RunView,
+    /// Its state for those who come late, as in the bucket `pulse_state`.
+    pub snapshot: StateSnapshot,
     /// The version to wait from next.
     pub version: u64,
 }

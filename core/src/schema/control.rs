@@ -159,6 +159,7 @@ fn replies() -> Vec<Document> {
             "StateReply",
             vec![
                 required("run", like("RunView")),
+                required("snapshot", like("StateSnapshot")),
                 required("version", whole().about("The version to wait from next")),
             ],
         ),

@@ -81,7 +81,10 @@ fn answers_fit() {
         "command_reply.json",
         &CommandReply { changed: true, why: text("REQUESTED"), run: view() },
     );
-    fits(&mut schemas, "state_reply.json", &StateReply { run: view(), version: 7 });
+    let v1 = project(&V2State::of(run(&walk.fleet), &walk.slot, 7, walk.now.mono_ms));
+    let place = TelemetryPlace::default();
+    let snapshot = StateSnapshot::of(run(&walk.fleet), &walk.slot, None, v1, place, &node());
+    fits(&mut schemas, "state_reply.json", &StateReply { run: view(), snapshot, version: 7 });
     let list = ListReply { runs: vec![view()], quarantined: damaged, next: Some(text("r")) };
     fits(&mut schemas, "list_reply.json", &list);
     fits(&mut schemas, "events_reply.json", &EventsReply { events: walk.told.clone(), next: Some(3) });

@@ -115,3 +115,27 @@ fn a_subscriber_that_does_not_read_holds_nobody_up() {
     rig.assert_all_there(&[&run]);
     drop(sleeper);
 }
+
+#[test]
+fn every_run_has_a_file_of_its_events_where_that_is_wanted_also_across_a_killed_daemon() {
+    let home = resus_tests::Home::new();
+    home.configure("[bus]\nurl = \"local\"\nfile = true\n");
+    let run =
+        home.submit(&["fake", "--set", "step_ms=10", "--set", "steps=100", "--set", "checkpoint_every=10"]);
+    let _so_far = home.until_done(&run, 40.0);
+    home.kill_daemon();
+    let _done = home.until_phase(&run, "done");
+    let file = home.run_dir(&run).join("pulse.jsonl");
+    let ledger = home.events(&run);
+    let lines = home.wait_for("the whole ledger in the file", || {
+        let text = std::fs::read_to_string(&file).ok()?;
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (lines.iter().any(|line| line["event_id"] == ledger.last().unwrap()["event_id"])).then_some(lines)
+    });
+    let (facts, telemetry): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line["seq"].is_u64());
+    let mut there = ids(&facts);
+    there.dedup();
+    assert_eq!(there, ids(&ledger));
+    assert!(telemetry.iter().any(|line| line["event_type"] == "progress"));
+}

@@ -32,6 +32,7 @@ fn a_server_that_keeps_nothing_still_serves_subscribers_and_commands_and_that_is
         let state = listener.request("pulse.v2.ctl.default.any.state", &json!({"run": run})).json();
         assert_eq!(state["run"]["phase"], "done", "{state}");
         assert_eq!(state["run"]["seq"], json!(ledger.len()));
+        assert_eq!(state["snapshot"]["status"], "done", "what there is no bucket for is answered");
     }
 }
 
