@@ -5,6 +5,7 @@ use crate::command::checkpoint::CheckpointArgs;
 use crate::command::checkpoints::CheckpointsArgs;
 use crate::command::config::ConfigArgs;
 use crate::command::configure::ConfigureArgs;
+use crate::command::context::ContextArgs;
 use crate::command::daemon::DaemonArgs;
 use crate::command::doctor::DoctorArgs;
 use crate::command::events::EventsArgs;
@@ -73,6 +74,29 @@ pub(crate) struct Global {
         default_value_t
     )]
     pub color: ColourChoice,
+    /// Ask another machine's daemon, through this NATS server
+    ///
+    /// Without it the environment's RESUS_NATS counts, unless there is a --context.
+    #[arg(long, global = true, value_name = "URL", conflicts_with_all = ["state_dir", "context"])]
+    pub nats: Option<String>,
+    /// Ask the daemon kept under this name
+    ///
+    /// See 'resus context'; 'local' is this machine's. Without it RESUS_CONTEXT counts, and then the
+    /// context in use.
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "state_dir")]
+    pub context: Option<String>,
+    /// With --nats: the machine whose daemon is meant [default: the only one that answers]
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub node: Option<String>,
+    /// With --nats: the namespace of that daemon [default: default]
+    #[arg(long, global = true, value_name = "NS", hide_short_help = true)]
+    pub namespace: Option<String>,
+    /// With --nats: who we are; the password is in RESUS_NATS_PASSWORD
+    #[arg(long, global = true, value_name = "USER", hide_short_help = true, conflicts_with = "nats_creds")]
+    pub nats_user: Option<String>,
+    /// With --nats: a .creds file
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub nats_creds: Option<PathBuf>,
 }
 
 /// What to do.
@@ -118,6 +142,8 @@ pub(crate) enum Command {
     Daemon(DaemonArgs),
     /// Look at the settings
     Config(ConfigArgs),
+    /// Keep daemons on other machines under names
+    Context(ContextArgs),
     /// Tell how to reach the NATS server
     Nats(NatsArgs),
     /// Look whether everything is as it should be

@@ -44,7 +44,7 @@ pub(crate) async fn watch(around: &Around, view: RunView) -> Result<Watched, Cli
         |source: io::Error| CliError::Io { what: "watch the signals of", path: "/proc/self".into(), source };
     let mut interrupt = signal(SignalKind::interrupt()).map_err(signal_failed)?;
     let mut quit = signal(SignalKind::quit()).map_err(signal_failed)?;
-    let mut updates = follow(&around.state, &view.run_id, Tell::After(0));
+    let mut updates = follow(&around.target, &view.run_id, Tell::After(0));
     let mut redraw = interval(REDRAW_INTERVAL);
     redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watcher = Watcher::new(around, view);
@@ -88,7 +88,7 @@ impl<'a> Watcher<'a> {
     fn new(around: &'a Around, view: RunView) -> Self {
         let console = around.console;
         let printed = (is_command(&view) && console.err_is_live && !console.json)
-            .then(|| last_line::follow(&around.state, &view.run_id));
+            .then(|| last_line::follow(&around.target, &view.run_id));
         Self {
             around,
             screen: Screen::new(console),
@@ -185,8 +185,8 @@ impl<'a> Watcher<'a> {
     }
 
     fn send(&mut self, verb: Verb) {
-        let (state, run_id) = (self.around.state.clone(), self.view.run_id.clone());
-        self.commands.spawn(deliver(state, run_id, command_body(verb)));
+        let (target, run_id) = (self.around.target.clone(), self.view.run_id.clone());
+        self.commands.spawn(deliver(target, run_id, command_body(verb)));
     }
 
     /// Success shows in the run's events; a refusal has to be said.

@@ -1,9 +1,16 @@
-//! The daemon's API from the client's side: one request, one connection, one deadline.
+//! The daemon's API from the client's side: on this machine one request, one connection, one
+//! deadline; on another one questions through a NATS server. Both give the same answers.
 
 mod calls;
+pub(crate) mod far;
+mod here;
 pub(crate) mod stream;
+pub(crate) mod there;
 mod wire;
 
+use crate::client::far::FarError;
+use crate::client::there::There;
+use crate::client::wire::Socket;
 use resus_core::api::Problem;
 use std::io;
 use std::path::PathBuf;
@@ -16,13 +23,16 @@ const STORY_DEADLINE: Duration = Duration::from_secs(30);
 /// A command is answered when it is on disk; the daemon itself gives up after 11 s.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(13);
 
-/// Where a daemon listens. Cheap to clone; connects anew for every request, so a daemon that
-/// was restarted in between is no obstacle.
+/// How a daemon is asked. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Client {
-    socket: PathBuf,
-    /// Whom to name when it does not answer.
-    pid: Option<u32>,
+pub(crate) struct Client(Wire);
+
+#[derive(Debug, Clone)]
+enum Wire {
+    /// On this machine.
+    Socket(Socket),
+    /// Through a NATS server.
+    Nats(There),
 }
 
 /// Why there was no good answer.
@@ -57,6 +67,9 @@ pub(crate) enum ClientError {
     /// The daemon says no.
     #[error("{}", .0.title)]
     Refused(Box<Problem>),
+    /// A daemon on another machine can't be asked.
+    #[error(transparent)]
+    Far(#[from] FarError),
 }
 
 impl ClientError {
@@ -67,6 +80,7 @@ impl ClientError {
             // 503: the ledger can't be written just now, or too many wait.
             Self::Refused(problem) => problem.status == 503,
             Self::Foreign { .. } => false,
+            Self::Far(error) => error.is_passing(),
         }
     }
 }
@@ -78,7 +92,12 @@ fn of_pid(pid: Option<u32>) -> String {
 impl Client {
     /// A client of the daemon that listens on `socket`.
     pub(crate) fn new(socket: PathBuf, pid: Option<u32>) -> Self {
-        Self { socket, pid }
+        Self(Wire::Socket(Socket { path: socket, pid }))
+    }
+
+    /// A client of a daemon on another machine.
+    pub(crate) fn of_there(there: There) -> Self {
+        Self(Wire::Nats(there))
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod checkpoints;
 pub(crate) mod config;
 pub(crate) mod configure;
+pub(crate) mod context;
 pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub(crate) mod events;
@@ -28,17 +29,17 @@ use crate::daemon::handshake;
 use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::submission::command_body;
+use crate::target::{Scope, Target};
 use resus_core::api::CommandReply;
 use resus_core::exit::ExitCode;
 use resus_core::input::Verb;
 use resus_store::StateDir;
-use std::path::absolute;
 
 /// What every command is given.
 #[derive(Debug, Clone)]
 pub(crate) struct Around {
-    /// The state folder.
-    pub state: StateDir,
+    /// Whose daemon is asked.
+    pub target: Target,
     /// Where to write.
     pub console: Console,
 }
@@ -47,16 +48,27 @@ impl Around {
     /// The surroundings that the global options ask for.
     ///
     /// # Errors
-    /// [`CliError::State`].
-    pub(crate) fn new(global: &Global, console: Console) -> Result<Self, CliError> {
-        let path = match &global.state_dir {
-            Some(path) => absolute(path).map_err(|source| CliError::Usage {
-                what: format!("the state folder {} can't be found from here: {source}", path.display()),
-                next: "give its whole path, or cd to a folder that exists".to_owned(),
-            })?,
-            None => StateDir::default_path()?,
-        };
-        Ok(Self { state: StateDir::open(&path)?, console })
+    /// As [`Target::of`].
+    pub(crate) fn new(global: &Global, scope: Scope, console: Console) -> Result<Self, CliError> {
+        Ok(Self { target: Target::of(global, scope)?, console })
+    }
+
+    /// The surroundings of a test whose daemon is that of `state`.
+    #[cfg(test)]
+    pub(crate) fn of_test(state: &StateDir) -> Self {
+        let console = Console::of_process(true, crate::console::ColourChoice::Never);
+        Self { target: Target::Here(state.clone()), console }
+    }
+
+    /// The state folder of this machine's daemon.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`]: another machine's daemon is asked.
+    pub(crate) fn here(&self) -> Result<&StateDir, CliError> {
+        self.target.state().ok_or_else(|| CliError::Usage {
+            what: "this is about this machine only, and another one's daemon is asked".to_owned(),
+            next: "add --context local".to_owned(),
+        })
     }
 }
 
@@ -64,12 +76,12 @@ impl Around {
 ///
 /// # Errors
 /// [`CliError`].
-pub(crate) fn carry_out(command: Command, around: &Around) -> Result<ExitCode, CliError> {
+pub(crate) fn carry_out(command: Command, global: &Global, around: &Around) -> Result<ExitCode, CliError> {
     if let Command::Daemon(args) = &command
         && let Some(options) = args.as_daemon()
     {
         // The daemon has a runtime of its own kind, and must not be born under another.
-        return crate::daemon::serve::run(around.state.clone(), options).map(|()| ExitCode::Ok);
+        return crate::daemon::serve::run(around.here()?.clone(), options).map(|()| ExitCode::Ok);
     }
     // One thread starts in a fraction of a millisecond and is all that a client needs.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -77,8 +89,10 @@ pub(crate) fn carry_out(command: Command, around: &Around) -> Result<ExitCode, C
         .build()
         .map_err(|source| CliError::Io { what: "start", path: "/proc/self/exe".into(), source })?;
     runtime.block_on(async {
-        if minds_the_build(&command) {
-            handshake::tell(around).await;
+        if let Target::Here(state) = &around.target
+            && minds_the_build(&command)
+        {
+            handshake::tell(state, around.console).await;
         }
         match command {
             Command::Run(args) => run::run(args, around).await,
@@ -101,6 +115,7 @@ pub(crate) fn carry_out(command: Command, around: &Around) -> Result<ExitCode, C
             Command::Retry(args) => retry::retry(args, around).await,
             Command::Daemon(args) => daemon::daemon(args, around).await,
             Command::Config(args) => config::config(args, around),
+            Command::Context(args) => context::context(args, global, around),
             Command::Nats(args) => nats::nats(&args, around),
             Command::Doctor(args) => doctor::doctor(args, around).await,
         }
@@ -124,8 +139,8 @@ pub(crate) async fn give(around: &Around, run: &str, verb: Verb) -> Result<Given
     let body = &command_body(verb);
     // A question of its own: the command may be carried out and its answer be lost. When it is
     // given again, the run has moved on, and what came of the command lies behind it.
-    let (before, _) = ask(&around.state, |client| async move { client.run(run).await }).await?;
-    let reply = ask(&around.state, |client| async move { client.command(run, body).await }).await?;
+    let (before, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
+    let reply = ask(&around.target, |client| async move { client.command(run, body).await }).await?;
     Ok(Given { reply, seq_before: before.seq })
 }
 
@@ -133,7 +148,7 @@ pub(crate) async fn give(around: &Around, run: &str, verb: Verb) -> Result<Given
 fn minds_the_build(command: &Command) -> bool {
     match command {
         Command::Daemon(args) => args.minds_the_build(),
-        Command::Config(_) | Command::Nats(_) | Command::Doctor(_) => false,
+        Command::Config(_) | Command::Context(_) | Command::Nats(_) | Command::Doctor(_) => false,
         Command::Run(_)
         | Command::Ps(_)
         | Command::Status(_)
@@ -155,10 +170,39 @@ fn minds_the_build(command: &Command) -> bool {
     }
 }
 
+impl Command {
+    /// Whose daemon the command can be about.
+    pub(crate) fn scope(&self) -> Scope {
+        match self {
+            Self::Daemon(args) => args.scope(),
+            Self::Adopt(args) => args.scope(),
+            Self::Config(_) => Scope::Itself,
+            Self::Nats(_) | Self::Doctor(_) => Scope::Here,
+            Self::Context(_) => Scope::Options,
+            Self::Run(_)
+            | Self::Ps(_)
+            | Self::Status(_)
+            | Self::Logs(_)
+            | Self::Wait(_)
+            | Self::Events(_)
+            | Self::Watch(_)
+            | Self::Why(_)
+            | Self::Pause(_)
+            | Self::Resume(_)
+            | Self::Checkpoint(_)
+            | Self::Checkpoints(_)
+            | Self::Restore(_)
+            | Self::Configure(_)
+            | Self::Stop(_)
+            | Self::Kill(_)
+            | Self::Retry(_) => Scope::Anywhere,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::ColourChoice;
     use crate::fake_daemon::FakeDaemon;
     use crate::render::sample::RUN_ID;
     use serde_json::json;
@@ -168,8 +212,7 @@ mod tests {
         let daemon = FakeDaemon::start();
         daemon.desk.change(json!({}), 2);
         *daemon.desk.dies_behind.lock().unwrap() = vec![("checkpoint_requested", json!({}))];
-        let console = Console::of_process(true, ColourChoice::Never);
-        let around = Around { state: daemon.state.clone(), console };
+        let around = Around::of_test(&daemon.state);
         let given = give(&around, RUN_ID, Verb::Checkpoint).await.unwrap();
         assert_eq!((given.seq_before, given.reply.run.seq), (2, 3), "the request lies between");
         let commands = daemon.desk.commands.lock().unwrap();

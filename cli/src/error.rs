@@ -127,6 +127,7 @@ impl CliError {
             Self::Settings(_) => ExitCode::ConfigInvalid,
             Self::Lock(LockError::Held { .. }) | Self::NotReached { .. } => ExitCode::Refused,
             Self::Client(ClientError::Refused(problem)) => problem.exit_code,
+            Self::Client(ClientError::Far(error)) => error.exit(),
             Self::Service(ServiceError::NoHome | ServiceError::Unit(_) | ServiceError::NotOurs { .. }) => {
                 ExitCode::Refused
             }
@@ -177,6 +178,7 @@ impl CliError {
             Self::State(error) => error.hint().map(str::to_owned),
             Self::Lock(LockError::Held { .. }) => text("resus daemon status"),
             Self::Client(ClientError::Refused(problem)) => problem.hint.clone(),
+            Self::Client(ClientError::Far(error)) => Some(error.next()),
             Self::Client(ClientError::Silent { pid: Some(pid), .. }) => Some(format!(
                 "resus daemon logs; if it hangs: kill -9 {pid} (trainings go on, and any command starts a new daemon)"
             )),

@@ -3,6 +3,10 @@
 
 use crate::daemon::record::Record;
 use crate::render::sample;
+use crate::target::Target;
+use bytes::Bytes;
+use resus_bus::control::{Endpoints, Reply};
+use resus_bus::nats::RequestError;
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, Problem, RestoreBody,
     RunList, StoryLine, Submission,
@@ -11,12 +15,13 @@ use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;
 use resus_core::telemetry::history::Curves;
 use resus_core::view::RunView;
-use resus_panel::{Desk, Heard, Listen};
+use resus_panel::{Control, Desk, Grounds, Heard, Listen};
 use resus_store::StateDir;
 use serde_json::{Value, json};
+use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::UnixListener;
@@ -25,6 +30,8 @@ use tokio::task::JoinHandle;
 
 /// Events in one answer of the fake: few, so that pages are needed.
 const PAGE: usize = 2;
+/// What a message of the fake bus holds: little, so that lists come in pages.
+const MESSAGE_BYTES: usize = 4096;
 
 /// What the fake daemon knows of its one run.
 #[derive(Clone)]
@@ -36,6 +43,8 @@ pub(crate) struct FakeDesk {
     pub refuse_pages: Arc<AtomicUsize>,
     pub bus: broadcast::Sender<Arc<str>>,
     pub output: Arc<Mutex<Vec<u8>>>,
+    /// So many more runs in the list.
+    pub more: Arc<AtomicUsize>,
     pub commands: Arc<Mutex<Vec<CommandBody>>>,
     /// What the next command adds to the ledger before its answer is lost, if it is to be lost.
     pub dies_behind: Arc<Mutex<Vec<(&'static str, Value)>>>,
@@ -50,6 +59,7 @@ impl FakeDesk {
             refuse_pages: Arc::default(),
             bus: broadcast::Sender::new(4),
             output: Arc::default(),
+            more: Arc::default(),
             commands: Arc::default(),
             dies_behind: Arc::default(),
         }
@@ -135,7 +145,10 @@ impl Desk for FakeDesk {
     }
 
     fn runs(&self) -> RunList {
-        RunList { runs: vec![self.view.lock().unwrap().clone()], quarantined: Default::default() }
+        let view = self.view.lock().unwrap().clone();
+        let more = 0..self.more.load(Ordering::Relaxed);
+        let more = more.map(|n| RunView { run_id: format!("run-{n}"), ..view.clone() });
+        RunList { runs: [view.clone()].into_iter().chain(more).collect(), quarantined: Default::default() }
     }
 
     fn run(&self, selector: &str) -> Result<RunView, Problem> {
@@ -234,6 +247,44 @@ fn busy() -> Problem {
     }
 }
 
+/// A bus for the tests of clients: the real service over the same desk, without a server.
+pub(crate) struct FakeBus {
+    pub desk: FakeDesk,
+    control: Control<FakeDesk>,
+    /// Nobody answers any more.
+    pub gone: Arc<AtomicBool>,
+}
+
+impl FakeBus {
+    pub(crate) fn new(desk: FakeDesk) -> Self {
+        let grounds = Grounds { allow_commands: false, cwd: "/".into(), env: Vec::new() };
+        let control = Control::new(desk.clone(), watch::channel(false).1, grounds);
+        Self { desk, control, gone: Arc::default() }
+    }
+
+    /// The body of the answer, and what describes it if it is output.
+    pub(crate) async fn request(
+        &self,
+        verb: &str,
+        question: Bytes,
+    ) -> Result<(Bytes, Option<String>), RequestError> {
+        if self.gone.load(Ordering::Relaxed) {
+            return Err(RequestError::Nobody { subject: verb.to_owned() });
+        }
+        let Reply { body, mut headers, error } = self.control.answer(verb, question, MESSAGE_BYTES).await;
+        match error {
+            None => Ok((body, headers.pop().map(|(_, value)| value))),
+            Some((code, words)) => Err(RequestError::Service { code, words, body }),
+        }
+    }
+}
+
+impl fmt::Debug for FakeBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FakeBus")
+    }
+}
+
 /// A state folder with a daemon that can be ended and started again.
 pub(crate) struct FakeDaemon {
     folder: tempfile::TempDir,
@@ -251,6 +302,11 @@ impl FakeDaemon {
         let mut daemon = Self { folder, state, desk: FakeDesk::new(), running: None };
         daemon.start_again();
         daemon
+    }
+
+    /// It, for a command.
+    pub(crate) fn target(&self) -> Target {
+        Target::Here(self.state.clone())
     }
 
     fn socket(&self) -> PathBuf {

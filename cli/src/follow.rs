@@ -1,11 +1,11 @@
 //! Following a run: every change of it, across restarts of the daemon, until nobody listens.
 
 use crate::client::{Client, ClientError};
-use crate::daemon::start::{ensure, locate};
+use crate::daemon::start::ensure_here;
 use crate::error::CliError;
+use crate::target::Target;
 use resus_core::api::{CommandBody, CommandReply, StoryLine};
 use resus_core::view::RunView;
-use resus_store::StateDir;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -47,14 +47,14 @@ pub(crate) enum Tell {
 
 /// Follows the run `run_id`. The channel ends with an error that trying again would not mend.
 pub(crate) fn follow(
-    state: &StateDir,
+    target: &Target,
     run_id: &str,
     events: Tell,
 ) -> mpsc::Receiver<Result<Update, CliError>> {
     // One update waits at most: what is shown is never old.
     let (tell, updates) = mpsc::channel(1);
     let follower = Follower {
-        state: state.clone(),
+        target: target.clone(),
         run_id: run_id.to_owned(),
         told: events,
         unsent: Vec::new(),
@@ -66,7 +66,7 @@ pub(crate) fn follow(
 }
 
 struct Follower {
-    state: StateDir,
+    target: Target,
     run_id: String,
     /// Up to where events have been read.
     told: Tell,
@@ -79,7 +79,7 @@ struct Follower {
 
 impl Follower {
     async fn live(mut self) {
-        let mut client = locate(&self.state);
+        let mut client = self.target.client();
         loop {
             let heard = match self.next(&client).await {
                 Ok(update) => Ok(update),
@@ -123,9 +123,9 @@ impl Follower {
         self.version = None;
         let mut what = error.to_string();
         loop {
-            let stopped = self.state.stopped().exists();
+            let stopped = self.target.is_stopped();
             self.tell.send(Ok(Update::Lost { what, stopped })).await.ok()?;
-            match reach(&self.state).await {
+            match reach(&self.target).await {
                 Ok(client) => return Some(client),
                 Err(error) => what = error.to_string(),
             }
@@ -138,11 +138,13 @@ impl Follower {
 ///
 /// # Errors
 /// [`CliError`].
-pub(crate) async fn reach(state: &StateDir) -> Result<Client, CliError> {
-    if !state.stopped().exists() {
-        return ensure(state).await;
+pub(crate) async fn reach(target: &Target) -> Result<Client, CliError> {
+    if let Target::Here(state) = target
+        && !state.stopped().exists()
+    {
+        return ensure_here(state).await;
     }
-    let client = locate(state);
+    let client = target.client();
     client.health().await?;
     Ok(client)
 }
@@ -153,12 +155,12 @@ pub(crate) async fn reach(state: &StateDir) -> Result<Client, CliError> {
 /// # Errors
 /// [`CliError`] when the daemon refuses it.
 pub(crate) async fn deliver(
-    state: StateDir,
+    target: Target,
     run_id: String,
     body: CommandBody,
 ) -> Result<CommandReply, CliError> {
     loop {
-        let answer = match reach(&state).await {
+        let answer = match reach(&target).await {
             Ok(client) => client.command(&run_id, &body).await,
             Err(CliError::Client(error)) => Err(error),
             Err(CliError::Start(_)) => {

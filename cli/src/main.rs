@@ -8,6 +8,7 @@ mod attach;
 mod client;
 mod command;
 mod console;
+mod contexts;
 mod daemon;
 mod doctor;
 mod ending;
@@ -22,6 +23,7 @@ mod render;
 mod screen;
 mod settings;
 mod submission;
+mod target;
 mod text;
 mod until;
 
@@ -68,7 +70,8 @@ fn cli() -> Exit {
         Err(error) => return refuse_arguments(&error),
     };
     let console = Console::of_process(cli.global.json, cli.global.color);
-    let done = Around::new(&cli.global, console).and_then(|around| command::carry_out(cli.command, &around));
+    let around = Around::new(&cli.global, cli.command.scope(), console);
+    let done = around.and_then(|around| command::carry_out(cli.command, &cli.global, &around));
     match done {
         Ok(code) => code,
         // Whoever read our output has seen enough.

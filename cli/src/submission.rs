@@ -1,6 +1,7 @@
 //! Requests as this process makes them: its folder, its environment, fresh command ids.
 
 use crate::error::CliError;
+use crate::target::{CONTEXT_VAR, NATS_VAR, PASSWORD_VAR};
 use resus_core::api::{CommandBody, ConfigureBody, Overrides, RestoreBody};
 use resus_core::ids::CommandId;
 use resus_core::input::Verb;
@@ -57,9 +58,12 @@ pub(crate) fn worker_env(vars: impl Iterator<Item = (OsString, OsString)>) -> Wo
 }
 
 /// Variables that tell a worker whose it is: they would make the new worker speak for the run
-/// (or the service) that this process belongs to.
+/// (or the service) that this process belongs to. And those that say whose daemon commands
+/// mean: what a worker asks for is for the daemon it lives under, and a password has no place
+/// among what is recorded of a run.
 fn is_ours_alone(name: &str) -> bool {
-    name.starts_with("PULSE_") || ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"].contains(&name)
+    let others = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", NATS_VAR, CONTEXT_VAR, PASSWORD_VAR];
+    name.starts_with("PULSE_") || others.contains(&name)
 }
 
 /// The working folder of this process, as text.
@@ -96,6 +100,8 @@ mod tests {
             (os(b"PULSE_X"), os(b"\xff")),
             (os(b"NOTIFY_SOCKET"), os(b"/n")),
             (os(b"WATCHDOG_USEC"), os(b"1")),
+            (os(b"RESUS_NATS"), os(b"nats://ann:s3cret@h")),
+            (os(b"RESUS_NATS_PASSWORD"), os(b"s3cret")),
             (os(b"LATIN1"), os(b"caf\xe9")),
             (os(b"\xff"), os(b"x")),
             (os(b"PULSED"), os(b"kept")),

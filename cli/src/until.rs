@@ -31,7 +31,7 @@ pub(crate) async fn until<T>(
         source,
     })?;
     let mut screen = Screen::new(around.console);
-    let mut updates = follow(&around.state, &view.run_id, events);
+    let mut updates = follow(&around.target, &view.run_id, events);
     let mut known = view;
     // What was found, and the event it was found with. The ledger, which tells the events, is ahead
     // of the view by the time of a message: the run is handed back as it is after that event.
@@ -93,7 +93,6 @@ pub(crate) async fn in_time<T>(
 mod tests {
     use super::*;
     use crate::client::Client;
-    use crate::console::{ColourChoice, Console};
     use crate::daemon::start::locate;
     use crate::fake_daemon::FakeDaemon;
     use crate::render::sample::{self, RUN_ID};
@@ -107,8 +106,7 @@ mod tests {
         daemon.desk.lines.lock().unwrap().push(sample::line(3, "checkpoint_verified", json!({})));
         let client: Client = locate(&daemon.state);
         let (view, _) = client.run(RUN_ID).await.unwrap();
-        let around =
-            Around { state: daemon.state.clone(), console: Console::of_process(true, ColourChoice::Never) };
+        let around = Around::of_test(&daemon.state);
         let (heard, is_heard) = tokio::sync::oneshot::channel();
         let (mut heard, desk) = (Some(heard), daemon.desk.clone());
         let catching_up = async {

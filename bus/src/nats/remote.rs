@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{SelectAll, select_all};
 use resus_core::api::control::{NAMESPACE_KEY, NODE_KEY, SERVICE};
 use resus_core::ids::Slug;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -42,6 +43,8 @@ struct Seen {
     refused: bool,
     /// Newest thing that the server did not allow, in its words.
     denied: Option<String>,
+    /// How often that has changed.
+    denials: u64,
 }
 
 /// An answer of a service.
@@ -144,12 +147,10 @@ impl Remote {
     /// [`RequestError`].
     pub async fn request(&self, subject: &str, body: Bytes, wait: Duration) -> Result<Answer, RequestError> {
         self.connected()?;
-        let mut seen = self.seen.clone();
-        seen.mark_unchanged();
         let request = Request::new().payload(body).timeout(Some(wait));
         let answer = tokio::select! {
             answer = self.client.send_request(subject.to_owned(), request) => answer,
-            reason = denied(&mut seen, subject) => return Err(RequestError::Denied { reason }),
+            trouble = self.trouble(subject) => return Err(trouble),
         };
         let message = answer.map_err(|error| match error.kind() {
             RequestErrorKind::NoResponders => RequestError::Nobody { subject: subject.to_owned() },
@@ -171,6 +172,24 @@ impl Remote {
         })
     }
 
+    /// Returns when there will be no answer from `subject`: the server says that it is not allowed
+    /// to us, or the connection breaks, and whoever comes back on the next one knows nothing of us.
+    async fn trouble(&self, subject: &str) -> RequestError {
+        let mut seen = self.seen.clone();
+        let before = seen.borrow_and_update().clone();
+        while seen.changed().await.is_ok() {
+            let now = seen.borrow_and_update();
+            let denied = now.denied.as_ref().filter(|_| now.denials > before.denials);
+            if let Some(reason) = denied.filter(|words| names(words, subject)) {
+                return RequestError::Denied { reason: reason.clone() };
+            }
+            if now.breaks > before.breaks {
+                break;
+            }
+        }
+        RequestError::Connection(broken(&self.link))
+    }
+
     fn connected(&self) -> Result<(), RequestError> {
         if self.client.connection_state() == State::Connected {
             return Ok(());
@@ -178,7 +197,7 @@ impl Remote {
         let link = self.link.clone();
         Err(RequestError::Connection(match self.seen.borrow().refused {
             true => NatsError::Refused { link },
-            false => NatsError::Away { link, reason: "the connection was lost".to_owned() },
+            false => broken(&link),
         }))
     }
 
@@ -207,8 +226,7 @@ impl Remote {
         self.connected()?;
         let call = format!("$SRV.PING.{SERVICE}");
         let failed = |error: String| RequestError::Connection(NatsError::Failed(error));
-        let mut seen = self.seen.clone();
-        seen.mark_unchanged();
+        let mut trouble = pin!(self.trouble(&call));
         let inbox = self.client.new_inbox();
         let mut answers =
             self.client.subscribe(inbox.clone()).await.map_err(|error| failed(error.to_string()))?;
@@ -219,7 +237,7 @@ impl Remote {
         while nodes.len() < NODES_MAX {
             let message = tokio::select! {
                 message = timeout_at(until, answers.next()) => message,
-                reason = denied(&mut seen, &call) => return Err(RequestError::Denied { reason }),
+                trouble = &mut trouble => return Err(trouble),
             };
             let Ok(Some(message)) = message else { break };
             if message.status == Some(StatusCode::NO_RESPONDERS) {
@@ -250,7 +268,10 @@ impl Seen {
             Event::Disconnected | Event::Closed => self.breaks += 1,
             Event::SlowConsumer(_) => self.lost += 1,
             Event::ServerError(ServerError::AuthorizationViolation) => self.refused = true,
-            Event::ServerError(ServerError::Other(reason)) => self.denied = Some(reason),
+            Event::ServerError(ServerError::Other(reason)) => {
+                self.denied = Some(reason);
+                self.denials += 1;
+            }
             Event::ServerError(ServerError::SlowConsumer(_))
             | Event::LameDuckMode
             | Event::Draining
@@ -259,14 +280,8 @@ impl Seen {
     }
 }
 
-/// Returns when the server says that `subject` is not allowed to us.
-async fn denied(seen: &mut watch::Receiver<Seen>, subject: &str) -> String {
-    while seen.changed().await.is_ok() {
-        if let Some(reason) = seen.borrow_and_update().denied.as_ref().filter(|text| names(text, subject)) {
-            return reason.clone();
-        }
-    }
-    std::future::pending().await
+fn broken(link: &str) -> NatsError {
+    NatsError::Away { link: link.to_owned(), reason: "the connection was lost".to_owned() }
 }
 
 /// Whether the server's words `Permissions Violation for … "SUBJECT"` are about `subject`.
@@ -326,15 +341,14 @@ impl Subscription {
             return Err(self.broken());
         }
         let is_ours = |reason: &&String| self.subjects.iter().any(|subject| names(reason, subject));
-        match seen.denied.as_ref().filter(|_| seen.denied != self.before.denied).filter(is_ours) {
+        match seen.denied.as_ref().filter(|_| seen.denials > self.before.denials).filter(is_ours) {
             Some(reason) => Err(RequestError::Denied { reason: reason.clone() }),
             None => Ok(()),
         }
     }
 
     fn broken(&self) -> RequestError {
-        let reason = "the connection was lost".to_owned();
-        RequestError::Connection(NatsError::Away { link: self.link.clone(), reason })
+        RequestError::Connection(broken(&self.link))
     }
 }
 

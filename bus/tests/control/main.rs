@@ -1,11 +1,11 @@
 //! Control over a real server: the service and its client, and what becomes of both when
 //! something is wrong.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed set-up is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
 
 mod faults;
 mod server;
 
-use crate::server::Server;
+use crate::server::{link, server};
 use bytes::Bytes;
 use resus_bus::control::{Endpoints, Reply, Verb};
 use resus_bus::nats::{Heard, NatsError, Remote, RequestError, serve};
@@ -13,6 +13,7 @@ use resus_bus::subject;
 use resus_core::api::Problem;
 use resus_core::exit::ExitCode;
 use resus_core::ids::Slug;
+use resus_tests::NatsServer;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,8 +95,8 @@ struct Serving {
 
 impl Serving {
     /// A service of `node` that answers already.
-    async fn start(server: &Server, node: &'static str) -> Self {
-        let client = async_nats::connect(&server.url).await.unwrap();
+    async fn start(server: &NatsServer, node: &'static str) -> Self {
+        let client = async_nats::connect(server.url()).await.unwrap();
         let (ending, ends) = watch::channel(false);
         let (begun, leave) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let endpoints = Odd { name: node, begun: Arc::clone(&begun), leave: Arc::clone(&leave) };
@@ -111,8 +112,8 @@ impl Serving {
     }
 }
 
-async fn remote(server: &Server) -> Remote {
-    Remote::connect(&server.link(""), "test").await.unwrap()
+async fn remote(server: &NatsServer) -> Remote {
+    Remote::connect(&link(server, ""), "test").await.unwrap()
 }
 
 async fn ask(remote: &Remote, subject: &str) -> Result<Bytes, RequestError> {
@@ -121,7 +122,7 @@ async fn ask(remote: &Remote, subject: &str) -> Result<Bytes, RequestError> {
 
 #[tokio::test]
 async fn a_question_reaches_its_node_or_whichever() {
-    let server = Server::start("");
+    let server = server("");
     let _serving = (Serving::start(&server, "a").await, Serving::start(&server, "b").await);
     let remote = remote(&server).await;
     for node in ["a", "b"] {
@@ -141,7 +142,7 @@ async fn a_question_reaches_its_node_or_whichever() {
 
 #[tokio::test]
 async fn a_refusal_is_in_the_headers_and_in_the_body() {
-    let server = Server::start("");
+    let server = server("");
     let _serving = Serving::start(&server, "a").await;
     let remote = remote(&server).await;
     let refused = ask(&remote, &at(Some("a"), "refuse")).await.unwrap_err();
@@ -161,7 +162,7 @@ async fn a_refusal_is_in_the_headers_and_in_the_body() {
 
 #[tokio::test]
 async fn what_goes_wrong_in_an_answer_costs_that_answer_alone() {
-    let server = Server::start("");
+    let server = server("");
     let _serving = Serving::start(&server, "a").await;
     let remote = remote(&server).await;
     for verb in ["panic", "shout"] {
@@ -177,7 +178,7 @@ async fn what_goes_wrong_in_an_answer_costs_that_answer_alone() {
 
 #[tokio::test]
 async fn questions_beyond_the_limit_are_refused_at_once() {
-    let server = Server::start("");
+    let server = server("");
     let serving = Serving::start(&server, "a").await;
     let remote = remote(&server).await;
     let mut asked = tokio::task::JoinSet::new();
@@ -199,7 +200,7 @@ async fn questions_beyond_the_limit_are_refused_at_once() {
 
 #[tokio::test]
 async fn a_service_that_ends_answers_what_it_has_begun_and_is_found_no_more() {
-    let server = Server::start("");
+    let server = server("");
     let serving = Serving::start(&server, "a").await;
     let remote = remote(&server).await;
     let waiting = tokio::spawn({
@@ -218,13 +219,13 @@ async fn a_service_that_ends_answers_what_it_has_begun_and_is_found_no_more() {
 
 #[tokio::test]
 async fn what_is_published_is_heard_and_what_was_lost_is_told() {
-    let server = Server::start("");
+    let server = server("");
     let _serving = Serving::start(&server, "a").await;
     let remote = remote(&server).await;
     let mut subscription = remote.subscribe(vec!["news.>".into(), "other".into()]).await.unwrap();
     // The server has the subscription when it has answered what came behind it.
     ask(&remote, &at(None, "echo")).await.unwrap();
-    let publisher = async_nats::connect(&server.url).await.unwrap();
+    let publisher = async_nats::connect(server.url()).await.unwrap();
     publisher.publish("news.a", "one".into()).await.unwrap();
     publisher.publish("silence", "none".into()).await.unwrap();
     publisher.flush().await.unwrap();

@@ -1,16 +1,12 @@
-//! The API's addresses as calls with types.
+//! What a daemon can be asked, whichever way it is reached.
 
 use crate::client::stream::Stream;
-use crate::client::wire::{Answer, segment};
-use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, Client, ClientError, STORY_DEADLINE};
+use crate::client::{Client, ClientError, Wire};
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, Problem, RestoreBody,
-    RunList, Story, StoryLine, Submission,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, RestoreBody, RunList,
+    StoryLine, Submission,
 };
-use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
-use resus_panel::{OUTPUT_HEADER, VERSION_HEADER};
-use serde_json::json;
 use std::time::Duration;
 
 /// A piece of a worker's output.
@@ -25,24 +21,34 @@ pub(crate) struct Output {
 impl Client {
     /// Whether somebody is there.
     pub(crate) async fn health(&self) -> Result<(), ClientError> {
-        self.get("/healthz", ANSWER_DEADLINE).await.map(drop)
+        match &self.0 {
+            Wire::Socket(socket) => socket.health().await,
+            Wire::Nats(there) => there.health().await,
+        }
     }
 
     /// Accepts a run. The same `command_id` again finds the run it created.
     pub(crate) async fn submit(&self, submission: &Submission) -> Result<RunView, ClientError> {
-        self.post("/v2/runs", submission, COMMAND_DEADLINE).await?.document()
+        match &self.0 {
+            Wire::Socket(socket) => socket.submit(submission).await,
+            Wire::Nats(there) => there.submit(submission).await,
+        }
     }
 
     /// Gives a command to a run.
     pub(crate) async fn command(&self, run: &str, body: &CommandBody) -> Result<CommandReply, ClientError> {
-        let address = format!("/v2/runs/{}/command", named(run)?);
-        self.post(&address, body, COMMAND_DEADLINE).await?.document()
+        match &self.0 {
+            Wire::Socket(socket) => socket.command(run, body).await,
+            Wire::Nats(there) => there.command(run, body).await,
+        }
     }
 
     /// Lets a run go on from a checkpoint.
     pub(crate) async fn restore(&self, run: &str, body: &RestoreBody) -> Result<CommandReply, ClientError> {
-        let address = format!("/v2/runs/{}/restore", named(run)?);
-        self.post(&address, body, COMMAND_DEADLINE).await?.document()
+        match &self.0 {
+            Wire::Socket(socket) => socket.restore(run, body).await,
+            Wire::Nats(there) => there.restore(run, body).await,
+        }
     }
 
     /// Changes settings of a run.
@@ -51,25 +57,34 @@ impl Client {
         run: &str,
         body: &ConfigureBody,
     ) -> Result<CommandReply, ClientError> {
-        let address = format!("/v2/runs/{}/configure", named(run)?);
-        self.post(&address, body, COMMAND_DEADLINE).await?.document()
+        match &self.0 {
+            Wire::Socket(socket) => socket.configure(run, body).await,
+            Wire::Nats(there) => there.configure(run, body).await,
+        }
     }
 
     /// The checkpoints of a run.
     pub(crate) async fn checkpoints(&self, run: &str) -> Result<CheckpointList, ClientError> {
-        let address = format!("/v2/runs/{}/checkpoints", named(run)?);
-        self.get(&address, ANSWER_DEADLINE).await?.document()
+        match &self.0 {
+            Wire::Socket(socket) => socket.checkpoints(run).await,
+            Wire::Nats(there) => there.checkpoints(run).await,
+        }
     }
 
     /// All runs, newest first.
     pub(crate) async fn runs(&self) -> Result<RunList, ClientError> {
-        self.get("/v2/runs", ANSWER_DEADLINE).await?.document()
+        match &self.0 {
+            Wire::Socket(socket) => socket.runs().await,
+            Wire::Nats(there) => there.runs().await,
+        }
     }
 
     /// One run, and the version to wait from next.
     pub(crate) async fn run(&self, run: &str) -> Result<(RunView, u64), ClientError> {
-        let address = format!("/v2/runs/{}", named(run)?);
-        versioned(&self.get(&address, ANSWER_DEADLINE).await?)
+        match &self.0 {
+            Wire::Socket(socket) => socket.run(run).await,
+            Wire::Nats(there) => there.run(run).await,
+        }
     }
 
     /// One run once something has changed since `version`, or `wait` is over.
@@ -79,22 +94,26 @@ impl Client {
         version: u64,
         wait: Duration,
     ) -> Result<(RunView, u64), ClientError> {
-        let address = format!("/v2/runs/{}?since={version}&wait_ms={}", segment(run), wait.as_millis());
-        versioned(&self.get(&address, wait + ANSWER_DEADLINE).await?)
+        match &self.0 {
+            Wire::Socket(socket) => socket.run_after(run, version, wait).await,
+            Wire::Nats(there) => there.run_after(run, version, wait).await,
+        }
     }
 
     /// Ledger events of a run after `seq`, told, in their order; a page of them.
     pub(crate) async fn story(&self, run: &str, after_seq: u64) -> Result<Vec<StoryLine>, ClientError> {
-        let address = format!("/v2/runs/{}/story?after={after_seq}", segment(run));
-        let page: Story = self.get(&address, STORY_DEADLINE).await?.document()?;
-        Ok(page.lines)
+        match &self.0 {
+            Wire::Socket(socket) => socket.story(run, after_seq).await,
+            Wire::Nats(there) => there.story(run, after_seq).await,
+        }
     }
 
     /// Everything that is published from now on, of `runs`, or of all.
     pub(crate) async fn stream(&self, runs: &[String]) -> Result<Stream, ClientError> {
-        let names: Vec<_> = runs.iter().map(|run| segment(run)).collect();
-        let which = if names.is_empty() { String::new() } else { format!("?run={}", names.join(",")) };
-        Stream::open(self, &format!("/v2/stream{which}")).await
+        match &self.0 {
+            Wire::Socket(socket) => socket.stream(runs).await,
+            Wire::Nats(there) => there.stream(runs).await,
+        }
     }
 
     /// Output of an attempt (by default the newest) from `offset` on, at most `max` bytes;
@@ -107,46 +126,25 @@ impl Client {
         max: u32,
         wait: Duration,
     ) -> Result<Output, ClientError> {
-        let of = attempt.map_or_else(String::new, |attempt| format!("attempt={attempt}&"));
-        let (run, wait_ms) = (segment(run), wait.as_millis());
-        let address = format!("/v2/runs/{run}/output?{of}offset={offset}&max={max}&wait_ms={wait_ms}");
-        let answer = self.get(&address, wait + ANSWER_DEADLINE).await?;
-        let chunk = serde_json::from_str(answer.header(OUTPUT_HEADER)?)
-            .map_err(|error| ClientError::Foreign { what: error.to_string() })?;
-        Ok(Output { chunk, bytes: answer.body.to_vec() })
+        match &self.0 {
+            Wire::Socket(socket) => socket.output(run, attempt, offset, max, wait).await,
+            Wire::Nats(there) => there.output(run, attempt, offset, max, wait).await,
+        }
     }
 
     /// The daemon itself.
     pub(crate) async fn daemon(&self) -> Result<DaemonView, ClientError> {
-        self.get("/v2/daemon", ANSWER_DEADLINE).await?.document()
+        match &self.0 {
+            Wire::Socket(socket) => socket.daemon().await,
+            Wire::Nats(there) => there.daemon().await,
+        }
     }
 
     /// Asks the daemon to stop; the daemon as it was then.
     pub(crate) async fn stop_daemon(&self) -> Result<DaemonView, ClientError> {
-        self.post("/v2/daemon/stop", &json!({}), ANSWER_DEADLINE).await?.document()
+        match &self.0 {
+            Wire::Socket(socket) => socket.stop_daemon().await,
+            Wire::Nats(there) => there.stop_daemon().await,
+        }
     }
-}
-
-/// A run's place in an address. An empty name has none: the API's answer would be about another
-/// address.
-fn named(run: &str) -> Result<String, ClientError> {
-    if !run.is_empty() {
-        return Ok(segment(run));
-    }
-    Err(ClientError::Refused(Box::new(Problem {
-        kind: "urn:resus:not-found".to_owned(),
-        title: "No such run".to_owned(),
-        status: 404,
-        detail: "no run is called \"\"".to_owned(),
-        hint: Some("list the runs with: resus ps -a".to_owned()),
-        exit_code: ExitCode::NotFound,
-    })))
-}
-
-fn versioned(answer: &Answer) -> Result<(RunView, u64), ClientError> {
-    let version = answer
-        .header(VERSION_HEADER)?
-        .parse()
-        .map_err(|_| ClientError::Foreign { what: format!("{VERSION_HEADER} is not a number") })?;
-    Ok((answer.document()?, version))
 }

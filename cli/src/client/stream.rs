@@ -1,7 +1,9 @@
-//! What the daemon says as it happens: server-sent events, read piece by piece.
+//! What the daemon says as it happens: server-sent events, read piece by piece, or what is
+//! published on a bus.
 
-use crate::client::wire::Connection;
-use crate::client::{ANSWER_DEADLINE, Client, ClientError};
+use crate::client::there::Published;
+use crate::client::wire::{Connection, Socket};
+use crate::client::{ANSWER_DEADLINE, ClientError};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::Method;
@@ -19,13 +21,11 @@ const SILENCE_MAX: Duration = Duration::from_secs(45);
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
 /// A stream of what happens.
-pub(crate) struct Stream {
-    body: Incoming,
-    /// It ends with the stream.
-    _connection: Connection,
-    parser: Parser,
-    ready: VecDeque<Said>,
-    pid: Option<u32>,
+pub(crate) enum Stream {
+    /// Of the daemon on this machine.
+    Here(Box<Events>),
+    /// Of another one's.
+    There(Box<Published>),
 }
 
 /// Something on a stream.
@@ -38,13 +38,36 @@ pub(crate) enum Said {
 }
 
 impl Stream {
+    /// Waits for the next thing said. May be dropped and called again: nothing is lost.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the end of the stream is one too: the daemon has ended.
+    pub(crate) async fn next(&mut self) -> Result<Said, ClientError> {
+        match self {
+            Self::Here(events) => events.next().await,
+            Self::There(published) => published.next().await,
+        }
+    }
+}
+
+/// Server-sent events on a socket.
+pub(crate) struct Events {
+    body: Incoming,
+    /// It ends with the stream.
+    _connection: Connection,
+    parser: Parser,
+    ready: VecDeque<Said>,
+    pid: Option<u32>,
+}
+
+impl Events {
     /// Opens the stream at `address`. When this returns, everything that happens from then on
     /// will be heard.
-    pub(super) async fn open(client: &Client, address: &str) -> Result<Self, ClientError> {
-        let silent = |_| ClientError::Silent { pid: client.pid, waited: ANSWER_DEADLINE };
+    pub(super) async fn open(socket: &Socket, address: &str) -> Result<Self, ClientError> {
+        let silent = |_| ClientError::Silent { pid: socket.pid, waited: ANSWER_DEADLINE };
         let opening = async {
-            let (response, connection) = client.send(Method::GET, address, Bytes::new()).await?;
-            Ok((Client::good(response).await?, connection))
+            let (response, connection) = socket.send(Method::GET, address, Bytes::new()).await?;
+            Ok::<_, ClientError>((Socket::good(response).await?, connection))
         };
         let (body, connection) = timeout(ANSWER_DEADLINE, opening).await.map_err(silent)??;
         Ok(Self {
@@ -52,15 +75,11 @@ impl Stream {
             _connection: connection,
             parser: Parser::default(),
             ready: VecDeque::new(),
-            pid: client.pid,
+            pid: socket.pid,
         })
     }
 
-    /// Waits for the next thing said. May be dropped and called again: nothing is lost.
-    ///
-    /// # Errors
-    /// [`ClientError`]; the end of the stream is one too: the daemon has ended.
-    pub(crate) async fn next(&mut self) -> Result<Said, ClientError> {
+    async fn next(&mut self) -> Result<Said, ClientError> {
         loop {
             if let Some(said) = self.ready.pop_front() {
                 return Ok(said);

@@ -1,6 +1,6 @@
 //! HTTP/1.1 over a Unix socket.
 
-use crate::client::{Client, ClientError};
+use crate::client::ClientError;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -12,6 +12,7 @@ use resus_core::api::Problem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
@@ -35,7 +36,16 @@ impl Drop for Connection {
     }
 }
 
-impl Client {
+/// Where a daemon listens. Connects anew for every request, so a daemon that was restarted in
+/// between is no obstacle.
+#[derive(Debug, Clone)]
+pub(super) struct Socket {
+    pub path: PathBuf,
+    /// Whom to name when it does not answer.
+    pub pid: Option<u32>,
+}
+
+impl Socket {
     /// Asks for `address` and waits for the whole answer at most `within`.
     pub(super) async fn get(&self, address: &str, within: Duration) -> Result<Answer, ClientError> {
         self.ask(Method::GET, address, Bytes::new(), within).await
@@ -84,7 +94,7 @@ impl Client {
         address: &str,
         body: Bytes,
     ) -> Result<(Response<Incoming>, Connection), ClientError> {
-        let stream = UnixStream::connect(&self.socket).await.map_err(|source| match source.kind() {
+        let stream = UnixStream::connect(&self.path).await.map_err(|source| match source.kind() {
             // Too many wait already to be accepted: somebody is there, and hangs.
             io::ErrorKind::WouldBlock => ClientError::Silent { pid: self.pid, waited: Duration::ZERO },
             _ => ClientError::Nobody { source },

@@ -1,12 +1,13 @@
 //! `resus adopt`: a training that somebody else runs, watched.
 
 use crate::command::Around;
-use crate::daemon::start::{ask, locate};
+use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::render::parts::short;
 use crate::render::summary::outcome;
 use crate::settings::Settings;
 use crate::submission::{command_id, worker_env, working_folder};
+use crate::target::Scope;
 use clap::Args;
 use resus_core::api::{Overrides, Submission};
 use resus_core::exit::ExitCode;
@@ -49,6 +50,14 @@ pub(crate) struct AdoptArgs {
     pub successor_of: Option<String>,
 }
 
+impl AdoptArgs {
+    /// Whose daemon the command can be about: the file is on this machine. What a watcher asks
+    /// for is for the daemon it lives under, whatever its user has chosen meanwhile.
+    pub(crate) fn scope(&self) -> Scope {
+        if self.successor_of.is_some() { Scope::Itself } else { Scope::Here }
+    }
+}
+
 /// Carries out `resus adopt`.
 ///
 /// # Errors
@@ -57,16 +66,16 @@ pub(crate) async fn adopt(args: AdoptArgs, around: &Around) -> Result<ExitCode, 
     let submission = &submission(&args)?;
     let view = if args.successor_of.is_some() {
         // A daemon started from here would be one of the worker's processes, and end with it.
-        locate(&around.state).submit(submission).await?
+        around.target.client().submit(submission).await?
     } else {
         // A mistake in the configuration is told now, not when the next daemon starts.
         Settings::load()?;
-        let runs = ask(&around.state, |client| async move { client.runs().await }).await?.runs;
+        let runs = ask(&around.target, |client| async move { client.runs().await }).await?.runs;
         if let Some(view) = watching(&runs, &submission.params) {
             tell("is watched already", &args.v1, view, around)?;
             return Ok(ExitCode::Ok);
         }
-        ask(&around.state, |client| async move { client.submit(submission).await }).await?
+        ask(&around.target, |client| async move { client.submit(submission).await }).await?
     };
     tell("is watched", &args.v1, &view, around)?;
     Ok(ExitCode::Ok)

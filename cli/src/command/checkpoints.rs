@@ -29,12 +29,12 @@ pub(crate) struct CheckpointsArgs {
 pub(crate) async fn checkpoints(args: CheckpointsArgs, around: &Around) -> Result<ExitCode, CliError> {
     let console = &around.console;
     let run = args.run.as_str();
-    let list = ask(&around.state, |client| async move { client.checkpoints(run).await }).await?;
+    let list = ask(&around.target, |client| async move { client.checkpoints(run).await }).await?;
     if console.json {
         console.out_json(&list)?;
         return Ok(ExitCode::Ok);
     }
-    let (view, _) = ask(&around.state, |client| async move { client.run(run).await }).await?;
+    let (view, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
     if list.checkpoints.is_empty() {
         console.tell(&format!("{} ({}) has no checkpoint\n", short(&view.run_id), view.name));
         return Ok(ExitCode::Ok);

@@ -43,7 +43,7 @@ pub(crate) async fn configure(args: ConfigureArgs, around: &Around) -> Result<Ex
     }
     for run in &args.runs {
         let body = &configure_body(changes.clone());
-        let reply = ask(&around.state, |client| async move { client.configure(run, body).await }).await?;
+        let reply = ask(&around.target, |client| async move { client.configure(run, body).await }).await?;
         if around.console.json {
             around.console.out_json(&reply.run)?;
             continue;

@@ -10,6 +10,7 @@ use crate::command::Around;
 use crate::daemon::serve::Options;
 use crate::daemon::start::ask;
 use crate::error::CliError;
+use crate::target::Scope;
 use clap::{Args, Subcommand};
 use resus_core::exit::ExitCode;
 
@@ -76,6 +77,21 @@ impl DaemonArgs {
         }
     }
 
+    /// Whose daemon the command can be about. A context that is in use must not keep a daemon
+    /// from starting.
+    pub(crate) fn scope(&self) -> Scope {
+        match &self.what {
+            What::Status => Scope::Anywhere,
+            What::Run(_) => Scope::Itself,
+            What::Start
+            | What::Stop(_)
+            | What::Restart
+            | What::Logs(_)
+            | What::Install(_)
+            | What::Uninstall => Scope::Here,
+        }
+    }
+
     /// Whether a daemon of another build matters to this command: not to those that end it,
     /// or do without one.
     pub(crate) fn minds_the_build(&self) -> bool {
@@ -112,7 +128,7 @@ pub(crate) async fn daemon(args: DaemonArgs, around: &Around) -> Result<ExitCode
 }
 
 async fn start(around: &Around) -> Result<ExitCode, CliError> {
-    let view = ask(&around.state, |client| async move { client.daemon().await }).await?;
+    let view = ask(&around.target, |client| async move { client.daemon().await }).await?;
     match around.console.json {
         true => around.console.out_json(&view)?,
         false => around.console.tell(&format!("the daemon runs (pid {})\n", view.pid)),

@@ -16,6 +16,7 @@ use clap::Args;
 use resus_bus::link::Link;
 use resus_bus::nats::probe::probe;
 use resus_core::exit::ExitCode;
+use resus_store::StateDir;
 use serde_json::json;
 
 /// Columns of what was looked at.
@@ -38,13 +39,13 @@ pub(crate) async fn doctor(_args: DoctorArgs, around: &Around) -> Result<ExitCod
     match Settings::load() {
         Ok(settings) => {
             checks.push(Check::good("settings", "valid"));
-            checks.push(daemon(around).await);
-            checks.extend(bus(around, &settings.bus).await);
+            checks.push(daemon(around.here()?).await);
+            checks.extend(bus(around.here()?, &settings.bus).await);
         }
         Err(error) => {
             let details = error.details().join("; ");
             checks.push(bad_settings(format!("{error}: {details}")));
-            checks.push(daemon(around).await);
+            checks.push(daemon(around.here()?).await);
         }
     }
     let code = exit(&checks);
@@ -63,9 +64,9 @@ fn bad_settings(said: String) -> Check {
     Check::bad("settings", said, fix, ExitCode::ConfigInvalid)
 }
 
-async fn daemon(around: &Around) -> Check {
+async fn daemon(state: &StateDir) -> Check {
     const WHAT: &str = "daemon";
-    match locate(&around.state).daemon().await {
+    match locate(state).daemon().await {
         Ok(view) => match view.degraded {
             Some(why) => Check::warning(WHAT, format!("degraded: {}", said(&why)), "resus daemon logs"),
             None => Check::good(WHAT, format!("running, pid {}, version {}", view.pid, said(&view.version))),
@@ -77,9 +78,9 @@ async fn daemon(around: &Around) -> Check {
     }
 }
 
-async fn bus(around: &Around, settings: &BusSettings) -> Vec<Check> {
+async fn bus(state: &StateDir, settings: &BusSettings) -> Vec<Check> {
     const WHAT: &str = "bus";
-    let present = match Present::of(&around.state, settings) {
+    let present = match Present::of(state, settings) {
         Ok(present) => present,
         Err(error) => return vec![bad_settings(error.details().join("; "))],
     };

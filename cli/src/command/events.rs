@@ -64,14 +64,14 @@ fn a_type(text: &str) -> Result<String, String> {
 /// [`CliError`].
 pub(crate) async fn events(args: EventsArgs, around: &Around) -> Result<ExitCode, CliError> {
     let run = args.run.as_str();
-    let (view, _) = ask(&around.state, |client| async move { client.run(run).await }).await?;
+    let (view, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
     let mut printer = Printer { around, types: &args.types, begun: false };
     if args.follow {
         return until_the_end(&view.run_id, args.after, printer).await;
     }
     let (mut seq, run_id) = (args.after, view.run_id.as_str());
     while seq < view.seq {
-        let lines = ask(&around.state, |client| async move { client.story(run_id, seq).await }).await?;
+        let lines = ask(&around.target, |client| async move { client.story(run_id, seq).await }).await?;
         let Some(newest) = lines.iter().map(StoryLine::seq).max() else { break };
         seq = newest;
         lines.iter().try_for_each(|line| printer.print(line))?;
@@ -80,7 +80,7 @@ pub(crate) async fn events(args: EventsArgs, around: &Around) -> Result<ExitCode
 }
 
 async fn until_the_end(run_id: &str, after: u64, mut printer: Printer<'_>) -> Result<ExitCode, CliError> {
-    let mut updates = follow(&printer.around.state, run_id, Tell::After(after));
+    let mut updates = follow(&printer.around.target, run_id, Tell::After(after));
     let mut lost = false;
     while let Some(update) = updates.recv().await {
         match update? {
@@ -143,7 +143,6 @@ impl Printer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::{ColourChoice, Console};
     use crate::fake_daemon::FakeDaemon;
     use crate::render::sample::RUN_ID;
     use serde_json::json;
@@ -162,8 +161,7 @@ mod tests {
     #[tokio::test]
     async fn the_end_of_a_run_that_is_followed_is_the_exit_code() {
         let daemon = FakeDaemon::start();
-        let console = Console::of_process(true, ColourChoice::Never);
-        let around = Around { state: daemon.state.clone(), console };
+        let around = Around::of_test(&daemon.state);
         daemon.desk.change(json!({"phase": "failed"}), 5);
         assert_eq!(events(args(true), &around).await.unwrap(), ExitCode::RunFailed);
         assert_eq!(events(args(false), &around).await.unwrap(), ExitCode::Ok);

@@ -67,8 +67,8 @@ struct Piece<'t> {
 /// [`CliError`].
 pub(crate) async fn logs(args: LogsArgs, around: &Around) -> Result<ExitCode, CliError> {
     let run = args.run.as_str();
-    let (view, _) = ask(&around.state, |client| async move { client.run(run).await }).await?;
-    let mut client = ensure(&around.state).await?;
+    let (view, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
+    let mut client = ensure(&around.target).await?;
     let Some(attempt) = first_attempt(&args, &client, &view).await? else {
         note(around, "nothing yet: no worker was started");
         return Ok(ExitCode::Ok);
@@ -213,7 +213,7 @@ impl<'a> Reading<'a> {
     /// Tries for ever: whoever follows wants to see the end.
     async fn reconnect(&self) -> Client {
         loop {
-            match reach(&self.around.state).await {
+            match reach(&self.around.target).await {
                 Ok(client) => return client,
                 Err(_) => sleep(RETRY_INTERVAL).await,
             }

@@ -39,7 +39,7 @@ pub(crate) fn nats(args: &NatsArgs, around: &Around) -> Result<ExitCode, CliErro
 
 fn info(around: &Around) -> Result<ExitCode, CliError> {
     let settings = Settings::load()?;
-    let present = Present::of(&around.state, &settings.bus)?;
+    let present = Present::of(around.here()?, &settings.bus)?;
     let node = settings.node.clone().unwrap_or_else(serve::host_name).to_string();
     let Some(info) = describe(&present, &settings.bus, node) else {
         if around.console.json {

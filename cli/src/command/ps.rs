@@ -29,7 +29,7 @@ pub(crate) struct PsArgs {
 /// [`CliError`].
 pub(crate) async fn ps(args: PsArgs, around: &Around) -> Result<ExitCode, CliError> {
     let console = &around.console;
-    let mut list = ask(&around.state, |client| async move { client.runs().await }).await?;
+    let mut list = ask(&around.target, |client| async move { client.runs().await }).await?;
     let total = list.runs.len();
     if !args.all {
         list.runs = shown(list.runs);

@@ -50,8 +50,8 @@ pub(crate) async fn restore(args: RestoreArgs, around: &Around) -> Result<ExitCo
     let run = args.run.as_str();
     let body = &restore_body(args.checkpoint);
     // A question of its own: what comes of the command lies behind it, even if its answer is lost.
-    let (before, _) = ask(&around.state, |client| async move { client.run(run).await }).await?;
-    let reply = ask(&around.state, |client| async move { client.restore(run, body).await }).await?;
+    let (before, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
+    let reply = ask(&around.target, |client| async move { client.restore(run, body).await }).await?;
     if args.no_wait {
         tell(around, &reply.run, false)?;
         return Ok(ExitCode::Ok);

@@ -34,7 +34,7 @@ pub(crate) struct RetryArgs {
 pub(crate) async fn retry(args: RetryArgs, around: &Around) -> Result<ExitCode, CliError> {
     for run in &args.runs {
         let body = &command_body(Verb::Retry);
-        let reply = ask(&around.state, |client| async move { client.command(run, body).await }).await?;
+        let reply = ask(&around.target, |client| async move { client.command(run, body).await }).await?;
         if around.console.json {
             around.console.out_json(&reply.run)?;
             continue;

@@ -12,7 +12,8 @@ use crate::output::terminal::Decoder;
 use crate::output::{PIECE_BYTES, tail_start};
 use crate::render::header::header;
 use crate::settings::Settings;
-use crate::submission::{command_id, worker_env, working_folder};
+use crate::submission::{WorkerEnv, command_id, worker_env, working_folder};
+use crate::target::Target;
 use crate::text::columns::cut;
 use crate::text::nearest::nearest;
 use crate::text::paint::Colour;
@@ -71,10 +72,12 @@ pub(crate) struct RunArgs {
 pub(crate) async fn run(args: RunArgs, around: &Around) -> Result<ExitCode, CliError> {
     let detach = args.detach;
     let submission = submission(args, around)?;
-    // A mistake in the configuration is told now, not when the next daemon starts.
-    Settings::load()?;
+    if around.target.state().is_some() {
+        // A mistake in the configuration is told now, not when the next daemon starts.
+        Settings::load()?;
+    }
     let handed_in = &submission;
-    let view = ask(&around.state, |client| async move { client.submit(handed_in).await })
+    let view = ask(&around.target, |client| async move { client.submit(handed_in).await })
         .await
         .map_err(|error| with_suggestions(error, handed_in))?;
     if handed_in.command.is_some() && waiting_input() > 0 && !around.console.json {
@@ -110,7 +113,11 @@ fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
         let what = "nothing to run: give a workload or a command".to_owned();
         return Err(CliError::Usage { what, next: NOTHING_TO_RUN.to_owned() });
     }
-    let env = worker_env(env::vars_os());
+    let (cwd, env) = match around.target {
+        Target::Here(_) => (working_folder()?, worker_env(env::vars_os())),
+        // This machine's mean nothing there; the daemon has its own.
+        Target::There(_) => (String::new(), WorkerEnv::default()),
+    };
     if !env.left_out.is_empty() && !around.console.json {
         let names = env.left_out.join(", ");
         around.console.tell(&format!("warning: not UTF-8, so the worker does not get: {names}\n"));
@@ -120,7 +127,7 @@ fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
         params: params(args.set)?,
         command: (!args.command.is_empty()).then_some(args.command),
         name: args.name,
-        cwd: working_folder()?,
+        cwd,
         env: env.vars,
         overrides: args.settings.overrides(),
         command_id: command_id(),
@@ -168,7 +175,7 @@ fn suggestions(submission: &Submission) -> Option<String> {
 async fn conclude(view: &RunView, around: &Around) -> Result<(), CliError> {
     let console = &around.console;
     let has_failed = view.phase == "failed" && !console.json;
-    if has_failed && let Some(words) = last_words(&ensure(&around.state).await?, view).await {
+    if has_failed && let Some(words) = last_words(&ensure(&around.target).await?, view).await {
         let head = console.err_paint.on(Colour::Dim, "the end of its output:");
         console.tell(&format!("{head}\n{words}"));
     }

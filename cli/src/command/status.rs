@@ -28,7 +28,7 @@ pub(crate) struct StatusArgs {
 pub(crate) async fn status(args: StatusArgs, around: &Around) -> Result<ExitCode, CliError> {
     let console = &around.console;
     let run = args.run.as_str();
-    let (view, _) = ask(&around.state, |client| async move { client.run(run).await }).await?;
+    let (view, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
     if console.json {
         console.out_json(&view)?;
         return Ok(ExitCode::Ok);

@@ -60,7 +60,7 @@ async fn end(around: &Around, verb: Verb, runs: &[String], wait: bool) -> Result
     let mut asked = Vec::new();
     for run in runs {
         let body = &command_body(verb);
-        asked.push(ask(&around.state, |client| async move { client.command(run, body).await }).await?);
+        asked.push(ask(&around.target, |client| async move { client.command(run, body).await }).await?);
     }
     for reply in asked {
         let had_ended = !reply.changed && outcome(&reply.run).is_some();

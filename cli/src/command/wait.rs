@@ -36,7 +36,7 @@ pub(crate) struct WaitArgs {
 /// [`CliError`]; [`CliError::TimedOut`] when the time is over.
 pub(crate) async fn wait(args: WaitArgs, around: &Around) -> Result<ExitCode, CliError> {
     let run = args.run.as_str();
-    let (view, _) = ask(&around.state, |client| async move { client.run(run).await }).await?;
+    let (view, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
     let run = short(&view.run_id).to_owned();
     let (view, exit) = in_time(args.timeout, &run, "has not ended", until_ended(around, view)).await?;
     ending::tell(&view, &around.console)?;

@@ -49,16 +49,16 @@ pub(crate) struct WatchArgs {
 pub(crate) async fn watch(args: WatchArgs, around: &Around) -> Result<ExitCode, CliError> {
     let mut watcher = Watcher { around, wanted: None, told: BTreeMap::new(), live: BTreeSet::new() };
     if args.runs.is_empty() {
-        let list = ask(&around.state, |client| async move { client.runs().await }).await?;
+        let list = ask(&around.target, |client| async move { client.runs().await }).await?;
         list.runs.iter().for_each(|view| watcher.begin(view));
     } else {
         watcher.wanted = Some(Vec::new());
         for run in &args.runs {
-            let (view, _) = ask(&around.state, |client| async move { client.run(run).await }).await?;
+            let (view, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
             watcher.begin(&view);
         }
     }
-    let mut client = ensure(&around.state).await?;
+    let mut client = ensure(&around.target).await?;
     loop {
         match watcher.listen(&client).await {
             Ok(()) => return Ok(ExitCode::Ok),
@@ -190,7 +190,7 @@ impl Watcher<'_> {
     async fn reconnect(&self) -> Client {
         loop {
             sleep(RETRY_INTERVAL).await;
-            if let Ok(client) = reach(&self.around.state).await {
+            if let Ok(client) = reach(&self.around.target).await {
                 return client;
             }
         }
@@ -200,13 +200,12 @@ impl Watcher<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::{ColourChoice, Console};
     use crate::fake_daemon::FakeDaemon;
     use crate::render::sample::RUN_ID;
     use serde_json::json;
 
     fn around(daemon: &FakeDaemon) -> Around {
-        Around { state: daemon.state.clone(), console: Console::of_process(true, ColourChoice::Never) }
+        Around::of_test(&daemon.state)
     }
 
     fn watcher<'a>(around: &'a Around, seq: u64) -> Watcher<'a> {

@@ -43,10 +43,11 @@ pub(crate) struct WhyArgs {
 /// [`CliError`].
 pub(crate) async fn why(args: WhyArgs, around: &Around) -> Result<ExitCode, CliError> {
     let run = args.run.as_str();
-    let (view, _) = ask(&around.state, |client| async move { client.run(run).await }).await?;
+    let (view, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
     let lines = since_it_was_well(&view, around).await?;
     let account = Account::new(&view, &lines);
-    let evidence = evidence(&around.state, &view, &account);
+    // What lies on another machine is of no use here.
+    let evidence = around.target.state().map(|state| evidence(state, &view, &account)).unwrap_or_default();
     let console = &around.console;
     if console.json {
         console.out_json(&document(&account, &evidence))?;
@@ -65,7 +66,7 @@ async fn since_it_was_well(view: &RunView, around: &Around) -> Result<Vec<StoryL
         let mut lines: Vec<StoryLine> = Vec::new();
         let mut seq = from;
         while seq < view.seq {
-            let page = ask(&around.state, |client| async move { client.story(run_id, seq).await }).await?;
+            let page = ask(&around.target, |client| async move { client.story(run_id, seq).await }).await?;
             let Some(newest) = page.iter().map(StoryLine::seq).max() else { break };
             seq = newest;
             lines.extend(page);
@@ -90,7 +91,6 @@ fn evidence(state: &StateDir, view: &RunView, account: &Account<'_>) -> Vec<Path
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::{ColourChoice, Console};
     use crate::fake_daemon::FakeDaemon;
     use crate::render::sample::RUN_ID;
     use serde_json::json;
@@ -98,8 +98,7 @@ mod tests {
     #[tokio::test]
     async fn the_history_is_read_back_to_where_the_run_was_well_and_no_farther() {
         let daemon = FakeDaemon::start();
-        let around =
-            Around { state: daemon.state.clone(), console: Console::of_process(true, ColourChoice::Never) };
+        let around = Around::of_test(&daemon.state);
         daemon.desk.change(json!({}), 50);
         daemon.desk.tell(json!({}), &[("worker_ready", json!({}))]);
         daemon.desk.change(json!({}), 300);

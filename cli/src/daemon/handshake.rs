@@ -1,7 +1,7 @@
 //! Whether the daemon is of the same build as this command.
 
 use crate::client::ClientError;
-use crate::command::Around;
+use crate::console::Console;
 use crate::daemon::record::{Record, build_id};
 use crate::daemon::start::locate;
 use crate::render::parts::said;
@@ -17,11 +17,11 @@ const COMPARED_BYTES: usize = 64 * 1024;
 
 /// Says so if the daemon that answers is of another build. Programs are not told: with
 /// `--json` standard error is for problems only.
-pub(crate) async fn tell(around: &Around) {
-    if !around.console.json
-        && let Some(daemon) = other_build(&around.state).await
+pub(crate) async fn tell(state: &StateDir, console: Console) {
+    if !console.json
+        && let Some(daemon) = other_build(state).await
     {
-        around.console.tell(&note(&daemon));
+        console.tell(&note(&daemon));
     }
 }
 

@@ -9,6 +9,7 @@ use crate::daemon::serve::MANAGER_VARS;
 use crate::error::CliError;
 use crate::place::{self, Place};
 use crate::settings::Settings;
+use crate::target::Target;
 use resus_core::exit::ExitCode;
 use resus_store::StateDir;
 use std::fs::File;
@@ -79,14 +80,26 @@ pub(crate) fn locate(state: &StateDir) -> Client {
     }
 }
 
-/// A daemon that answers; it is started if there is none.
+/// A daemon that answers. On this machine it is started if there is none; another machine's is
+/// left to that machine.
+///
+/// # Errors
+/// [`CliError`]: it hangs, or can't be started, or the configuration is not valid.
+pub(crate) async fn ensure(target: &Target) -> Result<Client, CliError> {
+    match target {
+        Target::Here(state) => ensure_here(state).await,
+        Target::There(_) => Ok(target.client()),
+    }
+}
+
+/// A daemon of this machine that answers; it is started if there is none.
 ///
 /// Several clients may do this at once: the lock of the state folder decides whose daemon
 /// lives, and all of them are served by that one.
 ///
 /// # Errors
 /// [`CliError`]: it hangs, or can't be started, or the configuration is not valid.
-pub(crate) async fn ensure(state: &StateDir) -> Result<Client, CliError> {
+pub(crate) async fn ensure_here(state: &StateDir) -> Result<Client, CliError> {
     let client = locate(state);
     match client.health().await {
         Ok(()) => Ok(client),
@@ -101,13 +114,13 @@ pub(crate) async fn ensure(state: &StateDir) -> Result<Client, CliError> {
 ///
 /// # Errors
 /// As [`ensure`], and the answer's own.
-pub(crate) async fn ask<T, F>(state: &StateDir, question: impl Fn(Client) -> F) -> Result<T, CliError>
+pub(crate) async fn ask<T, F>(target: &Target, question: impl Fn(Client) -> F) -> Result<T, CliError>
 where
     F: Future<Output = Result<T, ClientError>>,
 {
     let mut tries = 1;
     loop {
-        match question(ensure(state).await?).await {
+        match question(ensure(target).await?).await {
             Err(ClientError::Nobody { .. } | ClientError::Broken { .. }) if tries < TRIES => tries += 1,
             answer => return Ok(answer?),
         }

@@ -34,7 +34,7 @@ async fn events_until(updates: &mut Updates, phase: &str) -> Vec<u64> {
 async fn every_event_is_told_once_and_in_order() {
     let daemon = FakeDaemon::start();
     daemon.desk.change(json!({}), 5);
-    let mut updates = follow(&daemon.state, RUN_ID, Tell::After(0));
+    let mut updates = follow(&daemon.target(), RUN_ID, Tell::After(0));
     assert_eq!(next_run(&mut updates).await, ("running".to_owned(), vec![1, 2, 3, 4, 5]));
     daemon.desk.change(json!({"phase": "waiting"}), 2);
     daemon.desk.change(json!({"phase": "done"}), 3);
@@ -45,7 +45,7 @@ async fn every_event_is_told_once_and_in_order() {
 async fn a_daemon_that_was_stopped_is_waited_for_and_nothing_is_missed() {
     let mut daemon = FakeDaemon::start();
     daemon.desk.change(json!({}), 2);
-    let mut updates = follow(&daemon.state, RUN_ID, Tell::After(0));
+    let mut updates = follow(&daemon.target(), RUN_ID, Tell::After(0));
     assert_eq!(next_run(&mut updates).await.1, [1, 2]);
     daemon.stop().await;
     let lost = loop {
@@ -65,7 +65,7 @@ async fn what_was_read_before_the_daemon_died_is_told_all_the_same() {
     daemon.desk.change(json!({}), 3);
     // The first page is given out, the second is not.
     daemon.desk.refuse_pages.store(1, std::sync::atomic::Ordering::Relaxed);
-    let mut updates = follow(&daemon.state, RUN_ID, Tell::After(0));
+    let mut updates = follow(&daemon.target(), RUN_ID, Tell::After(0));
     let lost = updates.recv().await.unwrap().unwrap();
     assert!(matches!(lost, Update::Lost { .. }), "{lost:?}");
     assert_eq!(next_run(&mut updates).await.1, [1, 2, 3]);
@@ -76,14 +76,14 @@ async fn what_was_read_before_the_daemon_died_is_told_all_the_same() {
 async fn events_are_told_from_where_one_wants_them() {
     let daemon = FakeDaemon::start();
     daemon.desk.change(json!({}), 5);
-    let mut updates = follow(&daemon.state, RUN_ID, Tell::After(3));
+    let mut updates = follow(&daemon.target(), RUN_ID, Tell::After(3));
     assert_eq!(next_run(&mut updates).await.1, [4, 5]);
 }
 
 #[tokio::test]
 async fn a_run_that_nobody_knows_ends_the_follower() {
     let daemon = FakeDaemon::start();
-    let mut updates = follow(&daemon.state, "nobody", Tell::Nothing);
+    let mut updates = follow(&daemon.target(), "nobody", Tell::Nothing);
     let error = updates.recv().await.unwrap().unwrap_err();
     assert!(matches!(error, CliError::Client(ClientError::Refused(_))), "{error:?}");
     assert!(updates.recv().await.is_none());
@@ -94,7 +94,7 @@ async fn a_command_is_delivered_when_the_daemon_is_back() {
     let mut daemon = FakeDaemon::start();
     daemon.stop().await;
     let body = command_body(Verb::Kill);
-    let delivery = tokio::spawn(deliver(daemon.state.clone(), RUN_ID.to_owned(), body.clone()));
+    let delivery = tokio::spawn(deliver(daemon.target(), RUN_ID.to_owned(), body.clone()));
     tokio::task::yield_now().await;
     daemon.start_again();
     assert!(delivery.await.unwrap().unwrap().changed);

@@ -1,9 +1,8 @@
 //! The last line that a program printed, for those who see nothing else of its progress.
 
 use crate::client::{Client, ClientError};
-use crate::daemon::start::locate;
 use crate::output::terminal::Decoder;
-use resus_store::StateDir;
+use crate::target::Target;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -14,13 +13,13 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 const LOOK_BYTES: u32 = 4096;
 
 /// Follows the last line of a run's newest attempt, until nobody listens.
-pub(crate) fn follow(state: &StateDir, run_id: &str) -> watch::Receiver<String> {
+pub(crate) fn follow(target: &Target, run_id: &str) -> watch::Receiver<String> {
     let (tell, line) = watch::channel(String::new());
-    tokio::spawn(look_on(state.clone(), run_id.to_owned(), tell));
+    tokio::spawn(look_on(target.clone(), run_id.to_owned(), tell));
     line
 }
 
-async fn look_on(state: StateDir, run_id: String, tell: watch::Sender<String>) {
+async fn look_on(target: Target, run_id: String, tell: watch::Sender<String>) {
     let mut seen = Seen::default();
     loop {
         tokio::select! {
@@ -28,7 +27,7 @@ async fn look_on(state: StateDir, run_id: String, tell: watch::Sender<String>) {
             () = sleep(LOOK_INTERVAL) => {}
         }
         // Those who follow the run hear of a daemon that is gone; the line just stays.
-        if let Ok(Some(line)) = look(&locate(&state), &run_id, &mut seen).await {
+        if let Ok(Some(line)) = look(&target.client(), &run_id, &mut seen).await {
             tell.send_replace(line);
         }
     }
@@ -65,7 +64,7 @@ mod tests {
     #[tokio::test]
     async fn the_last_line_is_told_when_there_is_something_new() {
         let daemon = FakeDaemon::start();
-        let client = locate(&daemon.state);
+        let client = daemon.target().client();
         let mut seen = Seen::default();
         let print = |text: &str| daemon.desk.output.lock().unwrap().extend_from_slice(text.as_bytes());
         assert_eq!(look(&client, RUN_ID, &mut seen).await.unwrap().as_deref(), Some(""), "nothing yet");
@@ -80,7 +79,7 @@ mod tests {
     async fn nobody_looks_when_nobody_listens() {
         let (tell, line) = watch::channel(String::new());
         let daemon = FakeDaemon::start();
-        let looking = tokio::spawn(look_on(daemon.state.clone(), RUN_ID.to_owned(), tell));
+        let looking = tokio::spawn(look_on(daemon.target(), RUN_ID.to_owned(), tell));
         drop(line);
         looking.await.unwrap();
     }

@@ -113,4 +113,26 @@ mod tests {
         assert_eq!(page(items, FRAME_BYTES + 100).unwrap_err().exit_code, ExitCode::Refused);
         assert_eq!(page(Vec::<String>::new(), 0).unwrap(), (Vec::new(), false));
     }
+
+    #[test]
+    fn a_run_with_an_endless_command_line_fits_all_the_same() {
+        let view = |argv: Vec<String>| -> RunView {
+            let view = serde_json::json!({
+                "run_id": "r1", "name": "n", "workload": "command", "node": "n", "phase": "running",
+                "status": "running", "attempt": 1, "seq": 5, "failures": 0, "retries_max": 5,
+                "refused_lines": 0, "progress": {"unit": "step"}, "metrics": {}, "message": "",
+                "age_s": 1.0, "accepted_at": "2026-11-22T04:13:46.123Z", "argv": argv,
+            });
+            serde_json::from_value(view).unwrap()
+        };
+        let short = view(vec!["python".into(), "x".repeat(1000)]);
+        assert_eq!(shorten(short.clone()), short, "what fits is not touched");
+        let long = shorten(view((0..10_000).map(|n| format!("--option-{n}")).collect()));
+        assert_eq!(long.argv.last().map(String::as_str), Some("…"));
+        let huge = view(vec!["sh".into(), "-c".into(), "x".repeat(1 << 20)]);
+        let reply = fitting(huge.clone(), |view| view, 8192).unwrap();
+        let shown: RunView = serde_json::from_slice(&reply.body).unwrap();
+        assert!(shown.argv.len() == 3 && shown.argv[2].ends_with('…'), "{:?}", shown.argv);
+        assert_eq!(fitting(huge, |view| view, 100).unwrap_err().exit_code, ExitCode::Refused);
+    }
 }

@@ -44,7 +44,7 @@ impl Step {
 /// [`CliError`]: the unit can't be written. What systemd does not do is told, see
 /// [`InstallArgs`].
 pub(super) async fn install(args: InstallArgs, around: &Around) -> Result<ExitCode, CliError> {
-    let text = service::text(&around.state)?;
+    let text = service::text(around.here()?)?;
     let path = service::path()?;
     if args.print {
         match around.console.json {

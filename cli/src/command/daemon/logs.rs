@@ -37,7 +37,7 @@ pub(crate) struct LogsArgs {
 /// # Errors
 /// [`CliError`]: it can't be read.
 pub(super) async fn logs(args: LogsArgs, around: &Around) -> Result<ExitCode, CliError> {
-    let path = around.state.daemon_log();
+    let path = around.here()?.daemon_log();
     let failed = |source| CliError::Io { what: "read", path: path.clone(), source };
     let mut tail = Tail::new(path.clone());
     // From the end of what is shown first, nothing is missed.

@@ -18,7 +18,7 @@ use serde_json::json;
 pub(super) async fn restart(around: &Around) -> Result<ExitCode, CliError> {
     // A daemon that could not come back is not stopped.
     Settings::load()?;
-    let by_service = match locate(&around.state).daemon().await {
+    let by_service = match locate(around.here()?).daemon().await {
         Ok(view) if service::is_main(view.pid).await => Some(view.pid),
         _ => None,
     };
@@ -29,12 +29,12 @@ pub(super) async fn restart(around: &Around) -> Result<ExitCode, CliError> {
         }
         None => halted(around).await?.map(|ended| ended.pid),
     };
-    let started = ask(&around.state, |client| async move { client.daemon().await }).await;
+    let started = ask(&around.target, |client| async move { client.daemon().await }).await;
     // Nobody wanted the daemon to stay away: those who follow a run may start it.
     let view = match started {
         Ok(view) => view,
         Err(error) => {
-            allow_starts(&around.state)?;
+            allow_starts(around.here()?)?;
             return Err(error);
         }
     };
@@ -45,7 +45,7 @@ pub(super) async fn restart(around: &Around) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::Ok);
     }
     around.console.tell(&told(old, &view));
-    if by_service.is_some() && other_build(&around.state).await.is_some() {
+    if by_service.is_some() && other_build(around.here()?).await.is_some() {
         around.console.tell(
             "note: the service starts another build than this command; 'resus daemon install --now' makes it \
              start this one\n",
@@ -55,9 +55,9 @@ pub(super) async fn restart(around: &Around) -> Result<ExitCode, CliError> {
 }
 
 async fn halted(around: &Around) -> Result<Option<Ended>, CliError> {
-    let halted = halt(&around.state).await;
+    let halted = halt(around.here()?).await;
     if halted.is_err() {
-        allow_starts(&around.state)?;
+        allow_starts(around.here()?)?;
     }
     halted
 }

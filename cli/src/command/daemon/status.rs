@@ -3,7 +3,6 @@
 use crate::command::Around;
 use crate::daemon::record::Record;
 use crate::daemon::service;
-use crate::daemon::start::locate;
 use crate::error::CliError;
 use crate::render::parts::said;
 use crate::text::columns::pad;
@@ -23,7 +22,8 @@ const LABEL_WIDTH: usize = 12;
 /// # Errors
 /// [`CliError`]: none runs, or it hangs.
 pub(super) async fn status(around: &Around) -> Result<ExitCode, CliError> {
-    let view = locate(&around.state).daemon().await?;
+    let view = around.target.client().daemon().await?;
+    let Some(state) = around.target.state() else { return of_there(&view, around) };
     let unit = service::path().ok().filter(|path| service::is_ours(path).unwrap_or(false));
     if around.console.json {
         let mut document = serde_json::to_value(&view).map_err(|error| CliError::Output(error.into()))?;
@@ -31,13 +31,35 @@ pub(super) async fn status(around: &Around) -> Result<ExitCode, CliError> {
         around.console.out_json(&document)?;
         return Ok(ExitCode::Ok);
     }
-    let record = Record::read(&around.state).filter(|record| record.pid == view.pid);
-    let text = block(&view, record.as_ref(), unit.as_deref(), around.console.out_paint);
+    let record = Record::read(state).filter(|record| record.pid == view.pid);
+    let text = block(
+        &view,
+        record.as_ref(),
+        &unit.as_deref().map_or(Unit::None, Unit::Path),
+        around.console.out_paint,
+    );
     around.console.out(&text)?;
     Ok(ExitCode::Ok)
 }
 
-fn block(view: &DaemonView, record: Option<&Record>, unit: Option<&Path>, paint: Paint) -> String {
+/// What starts the daemon after a reboot.
+enum Unit<'a> {
+    Path(&'a Path),
+    None,
+    /// It is on another machine.
+    Unknown,
+}
+
+/// What another machine's daemon says of itself; what this machine knows has nothing to do with it.
+fn of_there(view: &DaemonView, around: &Around) -> Result<ExitCode, CliError> {
+    match around.console.json {
+        true => around.console.out_json(view)?,
+        false => around.console.out(&block(view, None, &Unit::Unknown, around.console.out_paint))?,
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn block(view: &DaemonView, record: Option<&Record>, unit: &Unit<'_>, paint: Paint) -> String {
     let head = match &view.degraded {
         None => paint.on(Colour::Green, "● running"),
         Some(_) => paint.on(Colour::Yellow, "! degraded"),
@@ -58,8 +80,9 @@ fn block(view: &DaemonView, record: Option<&Record>, unit: Option<&Path>, paint:
         row("socket", &said(&record.socket.to_string_lossy()));
     }
     match unit {
-        Some(path) => row("unit", &said(&path.to_string_lossy())),
-        None => row("unit", "none; after a reboot the first command starts the daemon"),
+        Unit::Path(path) => row("unit", &said(&path.to_string_lossy())),
+        Unit::None => row("unit", "none; after a reboot the first command starts the daemon"),
+        Unit::Unknown => {}
     }
     row("memory", &size::show(view.rss_bytes));
     if view.actor_restarts.values().any(|restarts| *restarts > 0) {
@@ -103,8 +126,8 @@ mod tests {
   memory      12MiB
   restarts    store 1
 ";
-        assert_eq!(block(&view(Some("disk full")), None, None, Paint(false)), expected);
-        let text = block(&view(None), None, Some(Path::new("/c/resus.service")), Paint(false));
+        assert_eq!(block(&view(Some("disk full")), None, &Unit::None, Paint(false)), expected);
+        let text = block(&view(None), None, &Unit::Path(Path::new("/c/resus.service")), Paint(false));
         assert!(text.starts_with("● running  pid 77"), "{text}");
         assert!(text.contains("\n  unit        /c/resus.service\n"), "{text}");
     }

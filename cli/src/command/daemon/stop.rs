@@ -26,20 +26,20 @@ pub(crate) struct StopArgs {
 /// [`CliError`]: it hangs, or does not end in time.
 pub(super) async fn stop(args: StopArgs, around: &Around) -> Result<ExitCode, CliError> {
     if args.all {
-        let client = locate(&around.state);
+        let client = locate(around.here()?);
         match client.daemon().await {
             Ok(_) => stop_runs(&client, around).await?,
             // Runs go on without a daemon. Only one can find them and stop them.
-            Err(ClientError::Nobody { .. }) if around.state.ledger().exists() => {
-                stop_runs(&ensure(&around.state).await?, around).await?;
+            Err(ClientError::Nobody { .. }) if around.here()?.ledger().exists() => {
+                stop_runs(&ensure(&around.target).await?, around).await?;
             }
             Err(ClientError::Nobody { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    let Some(ended) = halt(&around.state).await? else {
+    let Some(ended) = halt(around.here()?).await? else {
         // A shim may be about to start one: that would be against the user's will.
-        forbid_starts(&around.state)?;
+        forbid_starts(around.here()?)?;
         tell(around, None, None, "no daemon runs; runs that live go on under their shims")?;
         return Ok(ExitCode::Ok);
     };

@@ -1,7 +1,6 @@
 //! What is told of pauses, and when one counts as reached.
 
 use super::*;
-use crate::console::{ColourChoice, Console};
 use crate::fake_daemon::FakeDaemon;
 use crate::render::sample::{RUN_ID, page, view};
 use serde_json::{Value, json};
@@ -70,7 +69,7 @@ fn the_way_out_of_a_pause_ends_when_the_worker_trains() {
 }
 
 fn around(daemon: &FakeDaemon) -> Around {
-    Around { state: daemon.state.clone(), console: Console::of_process(true, ColourChoice::Never) }
+    Around::of_test(&daemon.state)
 }
 
 fn args(release: bool) -> PauseArgs {

@@ -1,0 +1,128 @@
+//! The way to a daemon: the connection to the server, and who answers there.
+
+use crate::client::ClientError;
+use crate::client::far::FarError;
+use crate::client::there::published::Source;
+use crate::client::there::{Answer, refused};
+#[cfg(test)]
+use crate::fake_daemon::FakeBus;
+use bytes::Bytes;
+use resus_bus::link::Link;
+use resus_bus::nats::{Remote, RequestError};
+use resus_bus::subject;
+use resus_core::api::control::OUTPUT_HEADER;
+use resus_core::ids::{RunId, Slug};
+use std::time::Duration;
+
+/// What the server's operator sees of us.
+const CLIENT_NAME: &str = "resus cli";
+/// A daemon that lives answers a call to all within this.
+const NODES_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A daemon that was found.
+#[derive(Debug)]
+pub(super) struct Way {
+    line: Line,
+    /// Its machine.
+    pub(super) node: String,
+    /// Below this lie its addresses.
+    control: String,
+}
+
+/// What carries questions and answers.
+#[derive(Debug)]
+enum Line {
+    Nats(Remote),
+    #[cfg(test)]
+    Fake(FakeBus),
+}
+
+impl Way {
+    /// Connects, and finds the daemon of `node`, or the only one there is.
+    pub(super) async fn find(link: &Link, namespace: &Slug, node: Option<&Slug>) -> Result<Self, FarError> {
+        let remote = Remote::connect(link, CLIENT_NAME).await?;
+        let node = match node {
+            Some(node) => node.clone(),
+            None => only(&remote, namespace).await?,
+        };
+        let control = subject::control(namespace, Some(&node));
+        Ok(Self { line: Line::Nats(remote), node: node.to_string(), control })
+    }
+
+    /// The way to a daemon of a test.
+    #[cfg(test)]
+    pub(super) fn fake(bus: FakeBus) -> Self {
+        Self { line: Line::Fake(bus), node: "gpu-a1".to_owned(), control: String::new() }
+    }
+
+    /// Puts a question to the daemon.
+    pub(super) async fn ask(
+        &self,
+        verb: &str,
+        question: Bytes,
+        wait: Duration,
+    ) -> Result<Answer, ClientError> {
+        let (answer, link) = match &self.line {
+            Line::Nats(remote) => {
+                let answer = remote.request(&format!("{}.{verb}", self.control), question, wait).await;
+                let answer = answer.map(|answer| {
+                    let output = answer.header(OUTPUT_HEADER).map(str::to_owned);
+                    Answer { body: answer.body, output }
+                });
+                (answer, remote.link())
+            }
+            #[cfg(test)]
+            Line::Fake(bus) => {
+                let answer = bus.request(verb, question).await;
+                (answer.map(|(body, output)| Answer { body, output }), "fake")
+            }
+        };
+        answer.map_err(|error| {
+            let problem = match &error {
+                RequestError::Service { body, .. } => refused(body, &self.node),
+                RequestError::Nobody { .. }
+                | RequestError::Silent { .. }
+                | RequestError::Denied { .. }
+                | RequestError::Connection(_) => None,
+            };
+            problem.unwrap_or_else(|| FarError::of_request(error, &self.node, link).into())
+        })
+    }
+
+    /// Hears what is published of the runs `ids`, or of all of the namespace.
+    pub(super) async fn subscribe(&self, namespace: &Slug, ids: &[String]) -> Result<Source, FarError> {
+        let foreign = |error: resus_core::ids::NameError| FarError::Foreign {
+            node: self.node.clone(),
+            what: error.to_string(),
+        };
+        let mut subjects = Vec::new();
+        for id in ids {
+            subjects.push(subject::all_of_run(namespace, &RunId::new(id.as_str()).map_err(foreign)?));
+        }
+        if ids.is_empty() {
+            subjects.extend(subject::all_of_namespace(namespace));
+        }
+        match &self.line {
+            Line::Nats(remote) => {
+                let link = remote.link().to_owned();
+                Ok(Source::Nats { subscription: remote.subscribe(subjects).await?, link })
+            }
+            #[cfg(test)]
+            Line::Fake(bus) => Ok(Source::Fake(bus.desk.bus.subscribe())),
+        }
+    }
+}
+
+/// The machine whose daemon is the only one that answers.
+async fn only(remote: &Remote, namespace: &Slug) -> Result<Slug, FarError> {
+    let nodes = remote.nodes(NODES_DEADLINE).await;
+    let nodes = nodes.map_err(|error| FarError::of_request(error, "any node", remote.link()))?;
+    let mut nodes: Vec<_> =
+        nodes.into_iter().filter(|info| info.namespace == *namespace).map(|info| info.node).collect();
+    nodes.dedup();
+    match nodes.len() {
+        0 => Err(FarError::NoDaemon { namespace: namespace.to_string(), link: remote.link().to_owned() }),
+        1 => Ok(nodes.remove(0)),
+        _ => Err(FarError::Several { nodes: nodes.iter().map(Slug::to_string).collect() }),
+    }
+}

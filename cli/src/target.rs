@@ -1,0 +1,226 @@
+//! Whose daemon a command speaks with: this machine's, or another's through a NATS server.
+
+use crate::args::Global;
+use crate::client::Client;
+use crate::client::there::There;
+use crate::contexts::{self, Context, LOCAL};
+use crate::daemon::start::locate;
+use crate::error::CliError;
+use resus_bus::link::{Auth, Secret};
+use resus_core::ids::Slug;
+use resus_store::StateDir;
+use std::env;
+use std::path::absolute;
+
+/// The address of the server, where `--nats` is not given.
+pub(crate) const NATS_VAR: &str = "RESUS_NATS";
+/// The context, where `--context` is not given.
+pub(crate) const CONTEXT_VAR: &str = "RESUS_CONTEXT";
+/// The password of `--nats-user`: an argument could be read by everybody on the machine.
+pub(crate) const PASSWORD_VAR: &str = "RESUS_NATS_PASSWORD";
+/// The namespace of who names none.
+const NAMESPACE: &str = "default";
+
+/// Whose daemon.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// The daemon of a state folder on this machine.
+    Here(StateDir),
+    /// Another machine's.
+    There(There),
+}
+
+/// Where a command makes sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// With any daemon.
+    Anywhere,
+    /// With the daemon of this machine only.
+    Here,
+    /// It asks no daemon, or is it: what was chosen for others does not matter.
+    Itself,
+    /// It asks no daemon, and is about the options themselves.
+    Options,
+}
+
+impl Target {
+    /// The daemon that the options, the environment or the context in use name.
+    ///
+    /// # Errors
+    /// [`CliError`]: they don't fit together, or name another machine where that makes no sense.
+    pub(crate) fn of(global: &Global, scope: Scope) -> Result<Self, CliError> {
+        let is_named = global.nats.is_some() || global.context.as_deref().is_some_and(|name| name != LOCAL);
+        let chosen = match scope {
+            Scope::Here | Scope::Itself if is_named => {
+                let why = "--nats and --context name another machine's daemon";
+                return Err(only_here(why, "leave them out"));
+            }
+            Scope::Itself | Scope::Options => None,
+            Scope::Anywhere | Scope::Here => choose(global)?,
+        };
+        let Some((whence, context)) = chosen else {
+            if let Some(option) = idle_option(global).filter(|_| scope != Scope::Options) {
+                return Err(CliError::Usage {
+                    what: format!(
+                        "{option} says which daemon behind a NATS server is meant, and none is named"
+                    ),
+                    next: "--nats nats://HOST:4222, or --context NAME".to_owned(),
+                });
+            }
+            return Ok(Self::Here(here(global)?));
+        };
+        if scope == Scope::Here {
+            let why = format!("{whence} names another machine's daemon");
+            return Err(only_here(&why, &format!("add --context {LOCAL} for this one's")));
+        }
+        there(global, context).map(Self::There)
+    }
+
+    /// A client of the daemon that was last known. Whether somebody is there shows when it is
+    /// asked.
+    pub(crate) fn client(&self) -> Client {
+        match self {
+            Self::Here(state) => locate(state),
+            Self::There(there) => Client::of_there(there.clone()),
+        }
+    }
+
+    /// Whether somebody has stopped the daemon on purpose. Of another machine's nobody here
+    /// knows, and nobody here starts it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        match self {
+            Self::Here(state) => state.stopped().exists(),
+            Self::There(_) => false,
+        }
+    }
+
+    /// The state folder, if it is on this machine.
+    pub(crate) fn state(&self) -> Option<&StateDir> {
+        match self {
+            Self::Here(state) => Some(state),
+            Self::There(_) => None,
+        }
+    }
+}
+
+fn here(global: &Global) -> Result<StateDir, CliError> {
+    let path = match &global.state_dir {
+        Some(path) => absolute(path).map_err(|source| CliError::Usage {
+            what: format!("the state folder {} can't be found from here: {source}", path.display()),
+            next: "give its whole path, or cd to a folder that exists".to_owned(),
+        })?,
+        None => StateDir::default_path()?,
+    };
+    Ok(StateDir::open(&path)?)
+}
+
+/// What names another machine's daemon, and what it says; `None` = this machine's. Options come
+/// before the environment, and that before the context in use.
+fn choose(global: &Global) -> Result<Option<(String, Context)>, CliError> {
+    let var = |name| env::var(name).ok().filter(|value: &String| !value.is_empty());
+    let bare = |nats: &str| Context { nats: nats.to_owned(), ..Context::default() };
+    let named = |whence: String, name: &str| match name {
+        LOCAL => Ok(None),
+        name => contexts::load(name).map(|context| Some((whence, context))),
+    };
+    if let Some(nats) = &global.nats {
+        return Ok(Some(("--nats".to_owned(), bare(nats))));
+    }
+    if let Some(name) = &global.context {
+        return named("--context".to_owned(), name);
+    }
+    if global.state_dir.is_some() {
+        return Ok(None);
+    }
+    if let Some(nats) = var(NATS_VAR) {
+        return Ok(Some((NATS_VAR.to_owned(), bare(&nats))));
+    }
+    if let Some(name) = var(CONTEXT_VAR) {
+        return named(CONTEXT_VAR.to_owned(), &name);
+    }
+    match contexts::in_use()? {
+        Some(name) => named(format!("the context {name}, which is in use,"), &name),
+        None => Ok(None),
+    }
+}
+
+/// An option that means nothing without a server.
+fn idle_option(global: &Global) -> Option<&'static str> {
+    let given = [
+        ("--node", global.node.is_some()),
+        ("--namespace", global.namespace.is_some()),
+        ("--nats-user", global.nats_user.is_some()),
+        ("--nats-creds", global.nats_creds.is_some()),
+    ];
+    given.into_iter().find(|(_, is_given)| *is_given).map(|(option, _)| option)
+}
+
+/// The daemon of a context, with the options in place of what it says.
+fn there(global: &Global, mut context: Context) -> Result<There, CliError> {
+    context.take(global)?;
+    let mut link = context.link()?;
+    if let (Some(user), Auth::None) = (&context.user, &link.auth) {
+        let password = env::var(PASSWORD_VAR).map_err(|_| CliError::Usage {
+            what: format!("the password of {user:?} is missing"),
+            next: format!("{PASSWORD_VAR}=… in the environment, or a context with --password-file"),
+        })?;
+        link.auth = Auth::UserPassword { user: user.clone(), password: Secret::new(password) };
+    }
+    let slug = |text: &String, option: &str| {
+        Slug::new(text.as_str()).map_err(|error| CliError::Usage {
+            what: format!("{option}: {error}"),
+            next: "resus daemon status --json says what node it is".to_owned(),
+        })
+    };
+    let node = context.node.as_ref().map(|node| slug(node, "--node")).transpose()?;
+    let namespace = context.namespace.unwrap_or_else(|| NAMESPACE.to_owned());
+    Ok(There::new(link, slug(&namespace, "--namespace")?, node))
+}
+
+fn only_here(why: &str, instead: &str) -> CliError {
+    CliError::Usage {
+        what: format!("this command is about this machine only; {why}"),
+        next: format!("type it on that machine, or {instead}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Cli;
+    use clap::Parser;
+
+    fn global(line: &str) -> Global {
+        Cli::try_parse_from(["resus"].into_iter().chain(line.split_whitespace())).unwrap().global
+    }
+
+    #[test]
+    fn a_server_that_is_named_is_another_machines_unless_the_command_is_local() {
+        let named = global("ps --nats nats://ann:s3cret@h --node gpu-a1 --namespace team");
+        let target = Target::of(&named, Scope::Anywhere).unwrap();
+        assert!(matches!(&target, Target::There(_)) && target.state().is_none() && !target.is_stopped());
+        assert!(!format!("{target:?}").contains("s3cret"));
+        assert!(Target::of(&named, Scope::Options).unwrap().state().is_some());
+        for scope in [Scope::Here, Scope::Itself] {
+            let error = Target::of(&named, scope).unwrap_err();
+            assert_eq!(error.exit(), resus_core::exit::ExitCode::Usage);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_and_shows_no_secret() {
+        let error = Target::of(&global("ps --nats http://ann:s3cret@h"), Scope::Anywhere).unwrap_err();
+        let told = format!("{:?}{error:?}", error.told());
+        assert!(told.contains("http://") && !told.contains("s3cret"), "{told}");
+        let error = Target::of(&global("ps --nats h --node A.B"), Scope::Anywhere).unwrap_err();
+        assert!(error.to_string().starts_with("--node: "), "{error}");
+        let nobody = global("ps --nats h --nats-user ann");
+        assert!(Target::of(&nobody, Scope::Anywhere).unwrap_err().to_string().contains("password"));
+    }
+
+    #[test]
+    fn a_daemon_behind_no_server_is_nobodys() {
+        let error = Target::of(&global("ps --context local --node gpu-a1"), Scope::Anywhere).unwrap_err();
+        assert!(error.to_string().starts_with("--node says"), "{error}");
+    }
+}
