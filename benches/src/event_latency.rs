@@ -14,9 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::extent::Extent;
 use crate::goal::judge;
-use crate::rig::{
-    EVENTS_FILE, Fault, Fleet, Heard, Home, Journal, Marks, Retries, Subscriber, Voice, Worker, monotonic_ns,
-};
+use crate::rig::{EVENTS_FILE, Fault, Heard, Home, Journal, Subscriber, Voices, monotonic_ns, start_voices};
 use crate::sample::Sample;
 
 /// Between two events of class A: what the last one led to is over by then.
@@ -50,9 +48,6 @@ impl Amount {
     const QUICK: Self = Self { stages: 5, runs: 3, rounds: 2, round_interval: Duration::from_millis(300) };
 }
 
-/// The runs, by identity, and the voices of their workers.
-type Voices = BTreeMap<String, Voice>;
-
 /// Measures in a new folder within `folder`, which is removed afterwards.
 ///
 /// # Errors
@@ -60,7 +55,7 @@ type Voices = BTreeMap<String, Voice>;
 pub fn measure(folder: &Path, extent: Extent) -> Result<Value, Fault> {
     let amount = extent.choose(Amount::FULL, Amount::QUICK);
     let home = Home::new(folder)?;
-    let mut voices = start(&home, amount.runs)?;
+    let mut voices = start_voices(&home, amount.runs)?;
     let subscriber = Subscriber::start(&home).map_err(|fault| home.explain(fault))?;
     let telemetry = tell_progress(&mut voices, &subscriber, amount).map_err(|fault| home.explain(fault))?;
     let mut journal = Journal::create(home.path().join("journal"))?;
@@ -71,33 +66,15 @@ pub fn measure(folder: &Path, extent: Extent) -> Result<Value, Fault> {
     let mut result = Map::new();
     result.insert("bench".to_owned(), json!("event-latency"));
     result.insert("stages".to_owned(), json!(amount.stages));
-    tell(&stages, "stage", &mut result);
-    tell(&bare, "fdatasync", &mut result);
-    let beyond = stages.quantile_ms(0.5).zip(bare.quantile_ms(0.5));
-    let beyond = beyond.map(|(ours, bare)| ((ours - bare).max(0.0) * 100.0).round() / 100.0);
+    stages.tell_tail_ms("stage", &mut result);
+    bare.tell_tail_ms("fdatasync", &mut result);
+    let beyond = stages.beyond_ms(0.5, &[&bare]);
     result.insert("stage_p50_beyond_fdatasync_ms".to_owned(), json!(beyond));
     result.insert("runs".to_owned(), json!(amount.runs));
     result.insert("progress_lines".to_owned(), json!(amount.runs * amount.rounds));
-    tell(&telemetry, "progress", &mut result);
+    telemetry.tell_tail_ms("progress", &mut result);
     judge(&mut result, &GOALS);
     Ok(Value::Object(result))
-}
-
-fn tell(sample: &Sample, name: &str, result: &mut Map<String, Value>) {
-    for (quantile, share) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
-        result.insert(format!("{name}_{quantile}_ms"), json!(sample.quantile_ms(share)));
-    }
-}
-
-/// Runs whose workers leave the speaking to us.
-fn start(home: &Home, runs: u32) -> Result<Voices, Fault> {
-    let mut marks = Marks::create(home.path().join("ours.marks"))?;
-    let fleet = Fleet::start(home, &Worker::Trivial, runs, Retries::Never, &mut marks)?;
-    let open = |run_id: String| {
-        let path = home.attempt(&run_id, 1).join(EVENTS_FILE);
-        Ok((run_id, Voice::open(&path).map_err(Fault::io("open", &path))?))
-    };
-    fleet.shown_running(home)?.into_iter().map(|run| open(run.run_id)).collect()
 }
 
 /// Each run says how far it is, in turn, round after round. The first round is not counted: it

@@ -8,6 +8,7 @@
 //! The same program is also the workers of the benchmarks; see `rig`.
 
 mod adopt;
+mod bus;
 mod cli;
 mod event_latency;
 mod extent;
@@ -100,6 +101,7 @@ fn measure(name: &str, folder: &Path, extent: Extent) -> Result<Value, BenchErro
         "pause" => Ok(pause::measure(folder, extent)?),
         "ingest" => Ok(ingest::measure(folder, extent)?),
         "event-latency" => Ok(event_latency::measure(folder, extent)?),
+        "bus" => Ok(bus::measure(folder, extent)?),
         other => Err(BenchError::Unknown(other.to_owned())),
     }
 }

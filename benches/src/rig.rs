@@ -15,10 +15,10 @@ mod voice;
 mod worker;
 
 pub use bare::{Bare, start as start_bare};
-pub use clock::{millis_between, monotonic_ns, pause_until};
+pub use clock::{PATIENCE, millis_between, monotonic_ns, pause_until};
 pub use disk::{Journal, save};
 pub use fault::Fault;
-pub use fleet::{CONNECTIONS, Fleet, Retries, Run, Runs};
+pub use fleet::{CONNECTIONS, Fleet, Retries, Run, Runs, Voices, start_voices};
 pub use home::Home;
 pub use http::Connection;
 pub use marks::{BEGUN, DONE, LEFT, Mark, Marks, SILENT};

@@ -16,6 +16,17 @@ impl Sample {
         self.microseconds.push(took.as_secs_f64() * 1e6);
     }
 
+    /// Adds those of another.
+    pub fn join(&mut self, other: Self) {
+        self.microseconds.extend(other.microseconds);
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.microseconds.len()
+    }
+
     /// The duration in microseconds that a share of all does not exceed (nearest rank), e.g.
     /// 0.99 for p99; rounded to a tenth. `None` of nothing.
     #[must_use]
@@ -37,6 +48,22 @@ impl Sample {
         for (quantile, share) in [("p50", 0.5), ("p95", 0.95), ("max", 1.0)] {
             result.insert(format!("{name}_{quantile}_ms"), json!(self.quantile_ms(share)));
         }
+    }
+
+    /// As [`Sample::tell_ms`], with p99 instead of p95.
+    pub fn tell_tail_ms(&self, name: &str, result: &mut Map<String, Value>) {
+        for (quantile, share) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
+            result.insert(format!("{name}_{quantile}_ms"), json!(self.quantile_ms(share)));
+        }
+    }
+
+    /// How many milliseconds a quantile is longer than the same one of others together, at least
+    /// 0; `None` of nothing.
+    #[must_use]
+    pub fn beyond_ms(&self, share: f64, others: &[&Self]) -> Option<f64> {
+        let theirs: Option<f64> = others.iter().map(|other| other.quantile_us(share)).sum();
+        let beyond = (self.quantile_us(share)? - theirs?).max(0.0);
+        Some((beyond / 10.0).round() / 100.0)
     }
 
     /// How many times longer the median is than another's, to a hundredth; `None` of nothing.
@@ -77,5 +104,26 @@ mod tests {
         let told = json!({"restart_p50_ms": 2.0, "restart_p95_ms": 6.0, "restart_max_ms": 6.0});
         assert_eq!(Value::Object(result), told);
         assert_eq!(theirs.median_to(&ours), Some(4.0));
+        let mut tail = Map::new();
+        theirs.tell_tail_ms("bare", &mut tail);
+        assert_eq!(
+            Value::Object(tail),
+            json!({"bare_p50_ms": 8.0, "bare_p99_ms": 24.0, "bare_max_ms": 24.0})
+        );
+    }
+
+    #[test]
+    fn what_is_beyond_others_is_what_remains() {
+        let sample = |ms: u64| {
+            let mut sample = Sample::default();
+            sample.add(Duration::from_millis(ms));
+            sample
+        };
+        let (mut ours, one, other) = (sample(9), sample(2), sample(3));
+        ours.join(sample(10));
+        assert_eq!(ours.len(), 2);
+        assert_eq!(ours.beyond_ms(0.5, &[&one, &other]), Some(4.0));
+        assert_eq!(one.beyond_ms(0.99, &[&ours]), Some(0.0));
+        assert_eq!(ours.beyond_ms(0.5, &[&Sample::default()]), None);
     }
 }

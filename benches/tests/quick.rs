@@ -139,6 +139,30 @@ fn an_event_is_timed_until_a_subscriber_has_it() {
 }
 
 #[test]
+fn the_bus_is_measured_beside_the_client_library_and_loses_nothing() {
+    let result = measured("bus");
+    for figure in [
+        "progress_p50_ms",
+        "progress_raw_p50_ms",
+        "stage_p50_ms",
+        "stage_raw_p50_ms",
+        "fdatasync_p50_ms",
+        "control_p50_ms",
+        "control_raw_p50_ms",
+        "events_per_s",
+        "raw_events_per_s",
+        "messages_per_s",
+        "appends_per_s",
+    ] {
+        assert!(result[figure].as_f64().unwrap() > 0.0, "{figure}: {result}");
+    }
+    for figure in ["lost", "doubled", "reordered"] {
+        assert_eq!(result[figure], 0, "{figure}: {result}");
+    }
+    assert_eq!(result["waiting_events"], 200);
+}
+
+#[test]
 fn a_bench_that_cannot_measure_fails_and_leaves_nothing() {
     for (program, word) in [("/no/such/program", "build it first"), ("/bin/false", "ended with")] {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

@@ -3,12 +3,18 @@
 use std::fmt;
 use std::process::Command;
 
+use crate::nats_server::{self, FetchError};
 use crate::step::{self, StartError};
 use crate::workspace::Workspace;
 
 /// One benchmark per line: its name, then what it measures. The benchmarks' own program reads
 /// the same file, so that a typing error is found before anything is compiled.
 const KNOWN: &str = include_str!("../../benches/benches.txt");
+
+/// The benchmark that needs a nats-server.
+const BUS: &str = "bus";
+/// Names that server to it; one that somebody else names is used.
+const SERVER_VAR: &str = "RESUS_NATS_SERVER";
 
 /// A name that is not in the list, or none.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,17 +48,40 @@ pub fn choose(names: &[String]) -> Result<Vec<&str>, Unknown> {
         .collect()
 }
 
+/// Why benchmarks could not be run.
+#[derive(Debug)]
+pub enum BenchError {
+    /// A program could not be started.
+    Start(StartError),
+    /// There is no nats-server.
+    Server(FetchError),
+}
+
+impl fmt::Display for BenchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(error) => error.fmt(f),
+            Self::Server(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BenchError {}
+
 /// Builds what is measured and what measures, then runs the benchmarks one after another. Only
 /// their results go to standard output.
 ///
 /// # Errors
-/// [`StartError`] when a program could not be started.
-pub fn run(workspace: &Workspace, names: &[&str]) -> Result<bool, StartError> {
+/// [`BenchError`].
+pub fn run(workspace: &Workspace, names: &[&str]) -> Result<bool, BenchError> {
+    // Before it takes minutes to compile anything.
+    let fetched = names.contains(&BUS) && std::env::var_os(SERVER_VAR).is_none();
+    let server = fetched.then(|| nats_server::newest(workspace)).transpose().map_err(BenchError::Server)?;
     // Together, so that what both depend on is compiled once; before, so that nothing is
     // compiled while something is measured.
     let mut cargo = workspace.cargo();
     cargo.args(["build", "--release", "--locked", "--package", "resus", "--package", "resus-bench"]);
-    let built = step::run("build", &mut cargo)?;
+    let built = step::run("build", &mut cargo).map_err(BenchError::Start)?;
     eprintln!("{built}");
     let mut passed = built.passed;
     for name in names.iter().filter(|_| built.passed) {
@@ -60,7 +89,8 @@ pub fn run(workspace: &Workspace, names: &[&str]) -> Result<bool, StartError> {
         let mut bench = Command::new(workspace.target("release").join("resus-bench"));
         // Beside the build, since /tmp is often memory, whose syncs cost nothing.
         bench.arg(name).arg(workspace.target("bench"));
-        let verdict = step::run("bench", &mut bench)?;
+        bench.envs(server.as_ref().map(|program| (SERVER_VAR, program)));
+        let verdict = step::run("bench", &mut bench).map_err(BenchError::Start)?;
         eprintln!("{verdict}");
         passed &= verdict.passed;
     }

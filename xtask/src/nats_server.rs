@@ -13,7 +13,8 @@ use std::process::{Command, Stdio};
 use crate::step::{self, StartError};
 use crate::workspace::Workspace;
 
-/// The folder of them within the target folder; `tests/src/nats.rs` looks there.
+/// The folder of them within the target folder; `tests/src/nats.rs` and `benches/src/bus/server.rs`
+/// look there.
 const FOLDER: &str = "tools/nats-server";
 /// The file's name in every package.
 const PROGRAM: &str = "nats-server";
@@ -112,6 +113,15 @@ pub fn fetch(workspace: &Workspace) -> Result<bool, FetchError> {
         }
     }
     failed.map_or(Ok(true), Err)
+}
+
+/// Makes sure that the newest version is there, for those who need no other, and returns its path.
+///
+/// # Errors
+/// [`FetchError`].
+pub fn newest(workspace: &Workspace) -> Result<PathBuf, FetchError> {
+    let [newest, ..] = &SERVERS;
+    newest.ensure(&workspace.target(FOLDER))
 }
 
 impl Server {

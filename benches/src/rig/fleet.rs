@@ -1,5 +1,6 @@
 //! Many runs at once, handed in and looked at over the daemon's socket.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
 use serde::Deserialize;
@@ -10,6 +11,7 @@ use super::fault::Fault;
 use super::home::Home;
 use super::http::Connection;
 use super::marks::{BEGUN, Mark, Marks};
+use super::voice::{EVENTS_FILE, Voice};
 use super::worker::Worker;
 
 /// Connections on which runs are handed in at once: a script with a few jobs in parallel.
@@ -125,11 +127,28 @@ impl Fleet {
     /// # Errors
     /// [`Fault::Late`].
     pub fn shown_running(&self, home: &Home) -> Result<Vec<Run>, Fault> {
-        let pids: std::collections::BTreeSet<u32> = self.pids().collect();
+        let pids: BTreeSet<u32> = self.pids().collect();
         self.shown(home, "all workers as running", |run| {
             run.phase == "running" && run.pid.is_some_and(|pid| pids.contains(&pid))
         })
     }
+}
+
+/// The voices of workers, by the identity of their runs.
+pub type Voices = BTreeMap<String, Voice>;
+
+/// Starts runs whose workers leave the speaking to us; once in a home.
+///
+/// # Errors
+/// [`Fault`].
+pub fn start_voices(home: &Home, runs: u32) -> Result<Voices, Fault> {
+    let mut marks = Marks::create(home.path().join("ours.marks"))?;
+    let fleet = Fleet::start(home, &Worker::Trivial, runs, Retries::Never, &mut marks)?;
+    let open = |run_id: String| {
+        let path = home.attempt(&run_id, 1).join(EVENTS_FILE);
+        Ok((run_id, Voice::open(&path).map_err(Fault::io("open", &path))?))
+    };
+    fleet.shown_running(home)?.into_iter().map(|run| open(run.run_id)).collect()
 }
 
 /// Requests as `POST /v2/runs` takes them.
