@@ -13,18 +13,13 @@ use resus_core::pulse::line::Telemetry as Said;
 use resus_core::pulse::state::TelemetryPlace;
 use resus_core::pulse::v2::{Envelope, EventType, Place, Source};
 use resus_core::run::Run;
-use resus_core::telemetry::budget::Budget;
+use resus_core::telemetry::beats::{Beats, LOOK_MS};
+use resus_core::telemetry::budget::{Budget, INTERVAL_MS_MIN};
 use resus_core::telemetry::coalescer::{Coalescer, Emission};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
-
-/// How often it is counted who shares the node's budget, in milliseconds.
-const COUNT_MS: u64 = 250;
-
-/// How often it is told how every worker is.
-const BEAT: Duration = Duration::from_secs(10);
 
 /// One piece of telemetry and when the worker said it by its own clock (Unix ms).
 pub(crate) type Heard = (Said, Option<u64>);
@@ -41,21 +36,62 @@ struct Lane {
 #[derive(Default)]
 struct Lanes {
     lanes: BTreeMap<RunId, Lane>,
-    interval_ms: u64,
-    counted_mono_ms: Option<u64>,
+    budget: Budget,
+    /// Somebody waits only because the budget was spent; who speaks now waits behind them.
+    is_crowded: bool,
     /// Newest tick of any lane that has been given up: a run that is reopened goes on behind it.
     newest_tick: u64,
 }
 
 impl Lanes {
+    /// How long a lane waits after its last message: for ever while the budget is spent, until
+    /// [`Telemetry::speak`] gives everybody their turn.
     fn interval_ms(&mut self, now_ms: u64) -> u64 {
-        if self.counted_mono_ms.is_none_or(|at| now_ms.saturating_sub(at) >= COUNT_MS) {
-            let emitters = self.lanes.values().map(|lane| lane.coalescer.emitters(now_ms)).sum();
-            self.interval_ms = Budget::default().interval_ms(emitters);
-            self.counted_mono_ms = Some(now_ms);
-        }
-        self.interval_ms
+        if self.budget.has(now_ms) && !self.is_crowded { INTERVAL_MS_MIN } else { u64::MAX }
     }
+
+    /// What is due now of everybody whose turn it is, longest due first, and when something is
+    /// due next.
+    fn take_due(&mut self, now_ms: u64) -> (Vec<Due>, Option<u64>) {
+        let next_due = |lane: &Lane| lane.coalescer.next_due(INTERVAL_MS_MIN);
+        let waiting = self.lanes.iter().filter_map(|(run_id, lane)| Some((next_due(lane)?, run_id.clone())));
+        let mut waiting: Vec<_> = waiting.collect();
+        waiting.sort();
+        let (mut out, mut next) = (Vec::new(), None);
+        self.is_crowded = false;
+        for (due, run_id) in waiting {
+            if due > now_ms {
+                next = Some(due);
+                break;
+            }
+            if !self.budget.has(now_ms) {
+                self.is_crowded = true;
+                next = Some(self.budget.next_ms(now_ms));
+                break;
+            }
+            let Some(lane) = self.lanes.get_mut(&run_id) else { continue };
+            let emissions = lane.coalescer.take_due(now_ms, INTERVAL_MS_MIN);
+            self.budget.spend(emissions.len());
+            let (attempt, heard_unix_ms) = (lane.attempt, lane.heard_unix_ms);
+            out.extend(emissions.into_iter().map(|emission| Due {
+                run_id: run_id.clone(),
+                attempt,
+                heard_unix_ms,
+                emission,
+            }));
+            // What it said meanwhile has its own time.
+            next = next.into_iter().chain(next_due(lane)).min();
+        }
+        (out, next)
+    }
+}
+
+/// A message whose time has come.
+struct Due {
+    run_id: RunId,
+    attempt: Attempt,
+    heard_unix_ms: u64,
+    emission: Emission,
 }
 
 /// The telemetry of all runs of this daemon.
@@ -140,11 +176,14 @@ impl Telemetry {
                 lane.attempt = attempt;
             }
             lane.heard_unix_ms = now.unix_ms;
-            for (said, unix_ms) in heard {
+            // That it is alive is told in the beats.
+            for (said, unix_ms) in heard.into_iter().filter(|(said, _)| !matches!(said, Said::Heartbeat)) {
                 let due = lane.coalescer.put(said, unix_ms, now.mono_ms, interval_ms);
                 out.extend(due.into_iter().map(|emission| (attempt, emission)));
             }
-            lane.coalescer.next_due(interval_ms).is_some()
+            let waits = lane.coalescer.next_due(interval_ms).is_some();
+            lanes.budget.spend(out.len());
+            waits
         };
         for (attempt, emission) in out {
             self.publish(run_id, attempt, &emission, now.unix_ms).await;
@@ -161,7 +200,10 @@ impl Telemetry {
         let (attempt, heard_unix_ms, emissions) = {
             let mut lanes = self.lock();
             let Some(lane) = lanes.lanes.get_mut(run_id) else { return };
-            (lane.attempt, lane.heard_unix_ms, lane.coalescer.flush(now.mono_ms))
+            let emissions = lane.coalescer.flush(now.mono_ms);
+            let (attempt, heard_unix_ms) = (lane.attempt, lane.heard_unix_ms);
+            lanes.budget.spend(emissions.len());
+            (attempt, heard_unix_ms, emissions)
         };
         for emission in emissions {
             self.publish(run_id, attempt, &emission, heard_unix_ms).await;
@@ -176,23 +218,25 @@ impl Telemetry {
     /// Tells for ever how every worker is, also one that says nothing: readers shall be able to
     /// tell a quiet run from a lost daemon.
     pub(crate) async fn beat(self: Arc<Self>) {
+        let mut beats = Beats::default();
         loop {
-            tokio::time::sleep(BEAT).await;
+            tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
             let now = clock::now();
-            for (run_id, attempt) in self.board.with_worker() {
+            let workers: BTreeMap<_, _> = self.board.with_worker().into_iter().collect();
+            let runs: Vec<_> = workers.keys().cloned().collect();
+            for run_id in beats.due(&runs, now.mono_ms) {
+                let Some(attempt) = workers.get(&run_id).copied() else { continue };
                 let (attempt, heard_unix_ms, emissions) = {
                     let mut lanes = self.lock();
-                    let interval_ms = lanes.interval_ms(now.mono_ms);
                     let lane = self.lane(&mut lanes, &run_id, attempt, now.unix_ms);
-                    let due = lane.coalescer.put(Said::Heartbeat, None, now.mono_ms, interval_ms);
+                    // Beats have a budget of their own, so they wait for nobody.
+                    let due = lane.coalescer.put(Said::Heartbeat, None, now.mono_ms, 0);
                     (lane.attempt, lane.heard_unix_ms, due)
                 };
                 for emission in emissions {
                     self.publish(&run_id, attempt, &emission, heard_unix_ms).await;
                 }
             }
-            // One that came just after the worker's own waits for its turn.
-            self.waiting.notify_one();
         }
     }
 
@@ -212,19 +256,8 @@ impl Telemetry {
 
     /// Says what is due now and returns when something is due next.
     async fn speak(&self) -> Option<u64> {
-        let now = clock::now();
-        let mut out = Vec::new();
-        let next = {
-            let mut lanes = self.lock();
-            let interval_ms = lanes.interval_ms(now.mono_ms);
-            for (run_id, lane) in &mut lanes.lanes {
-                for emission in lane.coalescer.take_due(now.mono_ms, interval_ms) {
-                    out.push((run_id.clone(), lane.attempt, lane.heard_unix_ms, emission));
-                }
-            }
-            lanes.lanes.values().filter_map(|lane| lane.coalescer.next_due(interval_ms)).min()
-        };
-        for (run_id, attempt, heard_unix_ms, emission) in out {
+        let (out, next) = self.lock().take_due(clock::now().mono_ms);
+        for Due { run_id, attempt, heard_unix_ms, emission } in out {
             self.publish(&run_id, attempt, &emission, heard_unix_ms).await;
         }
         next

@@ -5,7 +5,6 @@ use crate::moment::rfc3339;
 use crate::pulse::line::{Progress, Telemetry};
 use crate::pulse::v2::EventType;
 use crate::pulse::word::Numbers;
-use crate::telemetry::budget::INTERVAL_MS_MAX;
 use serde_json::{Map, Value};
 
 /// Most metrics in one message.
@@ -94,17 +93,13 @@ impl Lane {
         self.emitted_mono_ms = Some(now_ms);
         Some(taken)
     }
-
-    fn speaks(&self, now_ms: u64) -> bool {
-        self.pending.is_some()
-            || self.emitted_mono_ms.is_some_and(|at| now_ms.saturating_sub(at) < INTERVAL_MS_MAX)
-    }
 }
 
 /// Thins out the telemetry of one run. Its memory is bounded by one message of each kind.
 ///
-/// Times are milliseconds of the monotonic clock; the interval is an argument because the
-/// node's [`super::budget::Budget`] stretches it. The three kinds do not wait for each other.
+/// Times are milliseconds of the monotonic clock; the interval is an argument because what is said
+/// while the node's [`super::budget::Budget`] is spent has to wait. The three kinds do not wait for
+/// each other.
 #[derive(Debug, Clone)]
 pub struct Coalescer {
     tick: u64,
@@ -187,13 +182,6 @@ impl Coalescer {
     pub fn next_due(&self, interval_ms: u64) -> Option<u64> {
         let lanes = [&self.progress, &self.metric, &self.heartbeat];
         lanes.into_iter().filter_map(|lane| lane.due(interval_ms)).min()
-    }
-
-    /// Kinds that speak at present: the run's part in the emitters that share the budget.
-    #[must_use]
-    pub fn emitters(&self, now_ms: u64) -> usize {
-        let lanes = [&self.progress, &self.metric, &self.heartbeat];
-        lanes.into_iter().filter(|lane| lane.speaks(now_ms)).count()
     }
 
     /// Metrics left out because a message was full or their name too long.

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 /// Shortest time between two refreshes of one run, in milliseconds.
 pub const REFRESH_INTERVAL_MS: u64 = 1_000;
 /// Refreshes of all runs together per second. Each is two messages (the state and the v1
-/// snapshot); with [`super::budget::MESSAGES_PER_S`] they make the node's 200 messages a second.
+/// snapshot); with [`super::budget::MESSAGES_PER_S`] and [`super::beats::BEATS_PER_S`] they make the
+/// node's 200 messages a second.
 pub const REFRESHES_PER_S: u64 = 30;
 
 /// Runs whose state has changed since it was told. Its memory is one entry per run that changed.

@@ -50,7 +50,6 @@ fn the_kinds_do_not_wait_for_each_other() {
     for telemetry in said {
         assert_eq!(coalescer.put(telemetry, None, 5, 250).len(), 1);
     }
-    assert_eq!((coalescer.emitters(5), coalescer.emitters(5_000)), (3, 0));
 }
 
 #[test]
