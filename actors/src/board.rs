@@ -158,6 +158,17 @@ impl Board {
         self.lock().runs.get(run_id).cloned()
     }
 
+    /// Returns when an event of a run shows in its state, or the run is not there (any more).
+    pub(crate) async fn has(&self, run_id: &RunId, seq: u64) {
+        let mut version = self.version.subscribe();
+        while self.run(run_id).is_some_and(|run| run.seq < seq) {
+            version.mark_unchanged();
+            if self.run(run_id).is_none_or(|run| run.seq >= seq) || version.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// A line of a worker's event file was refused. Returns how many were.
     pub(crate) fn refused_line(&self, run_id: &RunId) -> u64 {
         let mut published = self.lock();

@@ -33,6 +33,7 @@ mod output;
 mod problem;
 mod publisher;
 mod readiness;
+mod recent;
 mod root;
 mod run_files;
 mod silences;

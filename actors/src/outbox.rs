@@ -17,9 +17,11 @@ pub(crate) use status::Status;
 
 use crate::clock;
 use crate::door::Inner;
+use futures_util::FutureExt;
+use futures_util::future::FusedFuture;
 use resus_bus::control::Endpoints;
 use resus_bus::link::Link;
-use resus_bus::nats::{NatsError, Session, retry_delay};
+use resus_bus::nats::{NatsError, Session, retry_delay, salt_of};
 use speaker::Speaker;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +43,7 @@ pub(crate) async fn run<E: Endpoints>(
 ) {
     inner.slots.want();
     let mut attempt = 1;
+    let salt = salt_of(inner.node.as_str());
     while !*ending.borrow() {
         let Some(link) = links.borrow_and_update().clone() else {
             tokio::select! {
@@ -63,7 +66,7 @@ pub(crate) async fn run<E: Endpoints>(
         let lived = Duration::from_millis(clock::now().ms_since(began));
         attempt = if lived >= GOOD_SESSION { 2 } else { attempt + 1 };
         tokio::select! {
-            () = tokio::time::sleep(retry_delay(attempt, std::process::id())) => {}
+            () = tokio::time::sleep(retry_delay(attempt, salt)) => {}
             Ok(()) = links.changed() => attempt = 1,
             _ = ending.wait_for(|ending| *ending) => return,
         }
@@ -78,11 +81,15 @@ async fn session<E: Endpoints>(
     ending: &watch::Receiver<bool>,
 ) -> Option<NatsError> {
     let name = format!("resus {} on {}", inner.version, inner.node);
-    let session = match Session::open(link, &name, &inner.bus_setup).await {
+    let mut ending = ending.clone();
+    let opened = tokio::select! {
+        opened = Session::open(link, &name, &inner.bus_setup) => opened,
+        _ = ending.wait_for(|ending| *ending) => return None,
+    };
+    let session = match opened {
         Ok(session) => session,
         Err(error) => return Some(error),
     };
-    let mut ending = ending.clone();
     let control = session.control(
         &inner.bus_setup.namespace,
         &inner.node,
@@ -97,19 +104,26 @@ async fn session<E: Endpoints>(
             _ = ending.wait_for(|ending| *ending) => None,
         }
     };
+    // It may end first when the daemon does, and is not asked again then.
+    let control = control.fuse();
     tokio::pin!(control);
     let error = tokio::select! {
+        biased;
+        error = speaking => error,
         reason = session.over() => Some(NatsError::Failed(reason)),
         result = &mut control => match result {
             Err(error) => Some(error),
-            Ok(()) if *inner.stop.borrow() => None,
             Ok(()) => Some(NatsError::Failed("nothing can be asked on the bus any more".to_owned())),
         },
-        error = speaking => error,
     };
     if error.is_none() {
         // Those who ask get their answers while the last events go out.
-        let last = async { tokio::join!(speaker.last_words(), control) };
+        let answered = async {
+            if !control.is_terminated() {
+                let _said_in_the_log = control.await;
+            }
+        };
+        let last = async { tokio::join!(speaker.last_words(), answered) };
         if timeout(LAST_WORDS, last).await.is_err() {
             tracing::warn!(
                 "the daemon's last words did not reach the NATS server; the next daemon says them"

@@ -92,15 +92,16 @@ impl Actor for Publisher {
         for entry in entries {
             // A row that does not verify is not a fact and is never published.
             let outgoing = entry.content.ok().and_then(|row| outgoing(&state.namespace, &row));
-            if let Some(outgoing) = outgoing {
+            if let Some(outgoing) = &outgoing {
                 state.telemetry.flush(&outgoing.run_id).await;
-                if let Err(error) = state.bus.publish(&[outgoing.message]).await {
+                if let Err(error) = state.bus.publish(std::slice::from_ref(&outgoing.message)).await {
                     tracing::warn!(%error, "an event can't be published; it waits in the ledger");
                     try_later(&myself);
                     return Ok(());
                 }
             }
-            state.published.store(entry.pos, Relaxed);
+            let before = state.published.swap(entry.pos, Relaxed);
+            state.slots.offer(before, entry.pos, outgoing);
         }
         state.slots.advanced();
         if more {

@@ -2,13 +2,14 @@
 //! (`bus.file`).
 //!
 //! What the ledger has is read from it behind a place that is remembered; a daemon that is killed
-//! between the two writes an event twice, and readers know it by its `event_id`. Telemetry is
-//! written as it comes.
+//! between the two writes an event twice, and readers know it by its `event_id`; what can't be
+//! written, for want of room, is left out, and shows as a gap. Telemetry is written as it comes.
 
 use crate::door::Inner;
 use crate::outbox::Pages;
 use resus_bus::file::{Limits, RunFiles};
-use resus_bus::transport::{Message, PublishError, Transport, Trouble};
+use resus_bus::subject::run_of_event;
+use resus_bus::transport::{Message, Transport};
 use resus_core::ids::RunId;
 use resus_store::file::replace;
 use std::fs::{self, DirBuilder};
@@ -25,7 +26,7 @@ pub(crate) async fn keep(inner: Arc<Inner>) {
     files.catch_up().await;
     loop {
         match heard.recv().await {
-            Ok(message) if message.id.is_none() => files.say(&[message]).await,
+            Ok(message) if message.id.is_none() => files.write(&[message]).await,
             // Facts come from the ledger, so none is missed by one who is late.
             Ok(_) | Err(RecvError::Lagged(_)) => files.catch_up().await,
             Err(RecvError::Closed) => return,
@@ -51,7 +52,8 @@ impl Files {
         Self {
             files: RunFiles::new(folder_of, Limits::default()),
             pages: Pages::new(inner.state.ledger(), inner.bus_setup.namespace.clone()),
-            pos: saved.unwrap_or(0),
+            // Behind the ledger's end only if that is another ledger.
+            pos: saved.filter(|pos| *pos <= inner.board.ledger_pos()).unwrap_or(0),
             told: None,
             inner,
         }
@@ -68,13 +70,7 @@ impl Files {
                 return;
             }
             let messages: Vec<_> = page.events.iter().map(|(_, event)| event.message.clone()).collect();
-            let taken = self.write(&messages).await;
-            if taken < messages.len() {
-                // The next event tries again.
-                let before = taken.checked_sub(1).and_then(|at| page.events.get(at));
-                self.pos = before.map_or(self.pos, |(pos, _)| *pos);
-                return;
-            }
+            self.write(&messages).await;
             self.pos = page.last_pos;
             if let Err(error) =
                 replace(&self.inner.state.files_mark(), self.pos.to_string().as_bytes(), false)
@@ -84,28 +80,17 @@ impl Files {
         }
     }
 
-    async fn say(&mut self, messages: &[Message]) {
-        let _taken_or_lost = self.write(messages).await;
-    }
-
-    /// How many of the front are written, or can never be.
-    async fn write(&mut self, messages: &[Message]) -> usize {
-        let mut done = 0;
-        while let Some(rest) = messages.get(done..).filter(|rest| !rest.is_empty()) {
-            match self.files.publish(rest).await {
-                Ok(()) => done = messages.len(),
-                Err(PublishError { taken, trouble: Trouble::Away(reason) }) => {
-                    self.tell(Some(reason));
-                    return done + taken;
-                }
-                // The run's folder is gone; that is no reason to keep others waiting.
-                Err(PublishError { taken, trouble: Trouble::Refused(_) | Trouble::TooLarge { .. } }) => {
-                    done += taken + 1;
-                }
+    /// Writes what can be written. What can't is left out and told once: this is a copy, and one
+    /// run's folder that is gone, or full, must keep nobody else waiting.
+    async fn write(&mut self, messages: &[Message]) {
+        let mut trouble = None;
+        // Those of one run behind each other at once; the failure of one is its own.
+        for of_run in messages.chunk_by(|one, other| run_of(one) == run_of(other)) {
+            if let Err(error) = self.files.publish(of_run).await {
+                trouble = Some(error.to_string());
             }
         }
-        self.tell(None);
-        done
+        self.tell(trouble);
     }
 
     fn tell(&mut self, trouble: Option<String>) {
@@ -114,6 +99,10 @@ impl Files {
         }
         self.told = trouble;
     }
+}
+
+fn run_of(message: &Message) -> Option<RunId> {
+    run_of_event(&message.subject)
 }
 
 /// The folder of a run that there is. One that was just accepted has none yet.

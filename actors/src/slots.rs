@@ -3,10 +3,14 @@
 //! overwritten.
 
 use crate::clock;
+use crate::outgoing::Outgoing;
+use crate::recent::Recent;
 use resus_bus::transport::Message;
 use resus_core::ids::RunId;
+use resus_core::telemetry::coalescer::METRICS_MAX;
 use resus_core::telemetry::refresh::Refresh;
-use std::collections::{BTreeMap, VecDeque};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -17,8 +21,10 @@ const ADDRESSES_MAX: usize = 2_048;
 
 #[derive(Default)]
 struct Waiting {
-    newest: BTreeMap<Arc<str>, Message>,
-    order: VecDeque<Arc<str>>,
+    /// By address, with the number of the newest word.
+    newest: BTreeMap<Arc<str>, (u64, Message)>,
+    number: u64,
+    recent: Recent,
     refresh: Refresh,
     lost: u64,
 }
@@ -48,15 +54,20 @@ impl Slots {
             return;
         }
         let mut waiting = self.lock();
+        waiting.number += 1;
+        let number = waiting.number;
         let subject = Arc::clone(&message.subject);
-        if waiting.newest.insert(Arc::clone(&subject), message).is_none() {
-            waiting.order.push_back(subject);
-        }
-        if waiting.order.len() > ADDRESSES_MAX
-            && let Some(oldest) = waiting.order.pop_front()
-        {
-            waiting.newest.remove(&oldest);
-            waiting.lost += 1;
+        let message = match waiting.newest.remove(&subject) {
+            Some((_, older)) => merged(&older, message),
+            None => message,
+        };
+        waiting.newest.insert(subject, (number, message));
+        if waiting.newest.len() > ADDRESSES_MAX {
+            let oldest = waiting.newest.iter().min_by_key(|(_, (number, _))| *number);
+            if let Some(oldest) = oldest.map(|(subject, _)| Arc::clone(subject)) {
+                waiting.newest.remove(&oldest);
+                waiting.lost += 1;
+            }
         }
         waiting.refresh.changed(run_id);
         drop(waiting);
@@ -76,11 +87,24 @@ impl Slots {
         self.woken.notify_one();
     }
 
-    /// All that waits, in the order in which it began to.
+    /// An event of the ledger has been published within the process; the row before it was at
+    /// `after`. It need not be read from the ledger again by one who is there.
+    pub(crate) fn offer(&self, after: u64, pos: u64, event: Option<Outgoing>) {
+        if self.wanted.load(Relaxed) {
+            self.lock().recent.offer(after, pos, event);
+        }
+    }
+
+    /// Events behind `after`, if these are the newest, and the position of the last of them.
+    pub(crate) fn take_recent(&self, after: u64) -> Option<(Vec<(u64, Outgoing)>, u64)> {
+        self.lock().recent.take(after)
+    }
+
+    /// All that waits, in the order of their newest words: the ticks of a run only grow.
     pub(crate) fn take(&self) -> Vec<Message> {
-        let mut waiting = self.lock();
-        let order = std::mem::take(&mut waiting.order);
-        order.iter().filter_map(|subject| waiting.newest.remove(subject)).collect()
+        let mut all: Vec<_> = std::mem::take(&mut self.lock().newest).into_values().collect();
+        all.sort_by_key(|(number, _)| *number);
+        all.into_iter().map(|(_, message)| message).collect()
     }
 
     /// The run whose state is to be told now, if one is due.
@@ -104,6 +128,34 @@ impl Slots {
     }
 }
 
+/// The newer of two messages of one address, with what it does not supersede of the older one:
+/// names of metrics, and what a report of progress leaves out.
+fn merged(older: &Message, newer: Message) -> Message {
+    let read = |message: &Message| serde_json::from_str::<Value>(&message.body).ok();
+    let (Some(older), Some(mut both)) = (read(older), read(&newer)) else { return newer };
+    let same_attempt = older.get("attempt") == both.get("attempt");
+    let payload = older.get("payload").and_then(Value::as_object);
+    let (true, Some(older), Some(payload)) =
+        (same_attempt, payload, both.get_mut("payload").and_then(Value::as_object_mut))
+    else {
+        return newer;
+    };
+    if let Some(metrics) = payload.get_mut("metrics").and_then(Value::as_object_mut) {
+        for (name, value) in older.get("metrics").and_then(Value::as_object).into_iter().flatten() {
+            if metrics.len() < METRICS_MAX && !metrics.contains_key(name) {
+                metrics.insert(name.clone(), value.clone());
+            }
+        }
+    } else {
+        for field in ["loss", "stage", "current_target", "message"] {
+            if let Some(value) = older.get(field).filter(|_| !payload.contains_key(field)) {
+                payload.insert(field.to_owned(), value.clone());
+            }
+        }
+    }
+    Message { body: both.to_string().into(), ..newer }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +175,10 @@ mod tests {
             slots.put(&run, message("b", body));
         }
         assert_eq!(slots.take(), [message("a", "2"), message("b", "2")]);
+        for (subject, body) in [("a", "1"), ("b", "2"), ("a", "3")] {
+            slots.put(&run, message(subject, body));
+        }
+        assert_eq!(slots.take(), [message("b", "2"), message("a", "3")], "ticks grow");
         assert!(slots.take().is_empty());
         for n in 0..ADDRESSES_MAX + 5 {
             slots.put(&run, message(&n.to_string(), ""));
@@ -131,5 +187,27 @@ mod tests {
         assert_eq!((kept.len(), kept[0].subject.as_ref()), (ADDRESSES_MAX, "5"));
         assert_eq!(slots.lost(), 5);
         assert_eq!(slots.take_changed(), Some(run));
+    }
+
+    #[test]
+    fn what_is_overwritten_lives_on_where_it_is_not_superseded() {
+        let body =
+            |attempt, payload: Value| serde_json::json!({"attempt": attempt, "payload": payload}).to_string();
+        let of = |older: Value, newer: Value| {
+            let both = merged(&message("s", &body(1, older)), message("s", &body(1, newer)));
+            serde_json::from_str::<Value>(&both.body).unwrap()["payload"].clone()
+        };
+        let json = |text| serde_json::from_str::<Value>(text).unwrap();
+        assert_eq!(
+            of(json(r#"{"metrics":{"a":1,"b":1}}"#), json(r#"{"metrics":{"b":2}}"#)),
+            json(r#"{"metrics":{"a":1,"b":2}}"#)
+        );
+        assert_eq!(
+            of(json(r#"{"step":1,"loss":0.5}"#), json(r#"{"step":2}"#)),
+            json(r#"{"step":2,"loss":0.5}"#)
+        );
+        let other =
+            merged(&message("s", &body(1, json(r#"{"loss":1}"#))), message("s", &body(2, json("{}"))));
+        assert_eq!(other.body.as_ref(), body(2, json("{}")), "another attempt begins anew");
     }
 }

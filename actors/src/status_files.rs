@@ -116,6 +116,8 @@ impl Files {
                     self.settled.insert(job.run_id);
                 }
                 Ok(()) => writer.written(job.snapshot, now_ms),
+                // A run that was just accepted has no folder yet.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => writer.failed(now_ms),
                 Err(error) => {
                     tracing::warn!(run_id = %job.run_id, path = %job.path.display(), %error, "the status file can't be written");
                     writer.failed(now_ms);

@@ -159,7 +159,7 @@ impl System {
             started_at: clock::now(),
             stop: stop_sender,
         });
-        let beside = go_on_beside(&door, watcher);
+        let beside = go_on_beside(&door, watcher, source.status.clone());
         let (root, _task) = Actor::spawn(None, Root, plan(&door, around)).await.map_err(Box::new)?;
         let notifier = setup.notifier.map(Arc::new);
         // Exit, not an orderly end: what is stuck would not take part in it. The ledger is
@@ -240,7 +240,11 @@ struct Around {
 }
 
 /// What goes on beside the actors, as long as the set lives.
-fn go_on_beside(door: &Arc<Inner>, watcher: Arc<Watcher>) -> JoinSet<()> {
+fn go_on_beside(
+    door: &Arc<Inner>,
+    watcher: Arc<Watcher>,
+    broker: Option<watch::Receiver<BrokerStatus>>,
+) -> JoinSet<()> {
     let mut beside = JoinSet::new();
     beside.spawn(async move {
         if let Err(error) = watcher.run().await {
@@ -258,6 +262,20 @@ fn go_on_beside(door: &Arc<Inner>, watcher: Arc<Watcher>) -> JoinSet<()> {
         }
     });
     beside.spawn(status_files::keep(Arc::clone(&door.board), Arc::clone(&door.state)));
+    if let Some(mut status) = broker {
+        let door = Arc::clone(door);
+        beside.spawn(async move {
+            loop {
+                let now = status.borrow_and_update().clone();
+                if let BrokerStatus::Down { why, alarm, .. } = now {
+                    door.bus_status.without_server(&why, alarm);
+                }
+                if status.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
     if door.bus_setup.file {
         beside.spawn(run_files::keep(Arc::clone(door)));
     }

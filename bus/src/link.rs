@@ -1,6 +1,7 @@
 //! How a server is reached: addresses, credentials, certificates. Secrets never show.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// A text that must not be seen: it has no form to print but stars.
@@ -106,6 +107,11 @@ impl Link {
         let mut link = Self { servers: Vec::new(), auth: Auth::None, tls: Tls::default() };
         for (number, address) in text.split(',').map(str::trim).filter(|part| !part.is_empty()).enumerate() {
             let form = LinkError::Form { number: number + 1 };
+            // A word alone is a slip of the pen rather than a host.
+            let is_bare = !address.contains(['.', ':', '[']) && address != "localhost";
+            if is_bare {
+                return Err(form);
+            }
             let (scheme, rest) = address.split_once("://").unwrap_or(("nats", address));
             if scheme != "nats" && scheme != "tls" {
                 return Err(LinkError::Scheme { scheme: format!("{}://", scheme.escape_debug()) });
@@ -143,7 +149,10 @@ impl Link {
             let (_scheme, rest) = server.split_once("://").unwrap_or(("", server));
             rest.rsplit_once(':').map_or(rest, |(host, _port)| host).to_owned()
         };
-        let is_here = |host: String| host == "localhost" || host == "[::1]" || host.starts_with("127.");
+        let is_here = |host: String| {
+            let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+            host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        };
         self.servers.iter().map(host).all(is_here)
     }
 }
@@ -178,7 +187,7 @@ mod tests {
         let Auth::UserPassword { user, password } = &link.auth else { panic!("{link:?}") };
         assert_eq!((user.as_str(), password.reveal()), ("ann", "pa:ss"));
         assert!(!format!("{link:?}{link}").contains("pa:ss"));
-        assert!(!link.is_loopback());
+        assert!(!link.is_loopback() && !Link::parse("127.evil.example").unwrap().is_loopback());
         assert!(Link::parse("127.0.0.1,localhost:1,[::1]").unwrap().is_loopback());
         let link = Link::parse("tls://s3cret@h").unwrap();
         assert!(link.tls.required && link.auth == Auth::Token(Secret::new("s3cret")));
@@ -196,6 +205,7 @@ mod tests {
             "h:0",
             "a b",
             "nats://[]",
+            "managd",
         ] {
             let error = Link::parse(bad).unwrap_err();
             assert!(!format!("{error}{error:?}").contains("s3cret"), "{bad}: {error}");

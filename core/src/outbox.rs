@@ -50,6 +50,8 @@ pub struct StreamFacts {
     pub max_bytes: u64,
     /// The age at which it drops messages, in milliseconds; 0 = none.
     pub max_age_ms: u64,
+    /// It may drop messages for other reasons: somebody has set limits on their number.
+    pub has_other_limits: bool,
     /// Identity of the message at the mark's sequence number, if there is one.
     pub at_mark: Option<String>,
 }
@@ -95,6 +97,8 @@ pub enum Verdict {
     },
 }
 
+/// How far the server's clock and ours may be apart, in milliseconds.
+const CLOCK_SLACK_MS: u64 = 600_000;
 /// A stream that is fuller than this share of its size may drop messages for want of room, in
 /// percent: servers count their own overhead differently from one version to the next.
 const FULL_PERCENT: u64 = 90;
@@ -102,8 +106,12 @@ const FULL_PERCENT: u64 = 90;
 /// Compares the mark with the stream at `link`.
 #[must_use]
 pub fn judge(mark: Option<&Mark>, link: &str, stream: &StreamFacts, now_unix_ms: u64) -> Verdict {
-    // One without a stream is of a time when the server kept nothing.
-    let of_stream = |mark: &&Mark| mark.link == link && !mark.stream_created.is_empty();
+    // One without a stream is of a time when the server kept nothing. The same stream may have got
+    // another address.
+    let of_stream = |mark: &&Mark| {
+        let is_known = mark.link == link || mark.stream_created == stream.created;
+        is_known && !mark.stream_created.is_empty()
+    };
     let Some(mark) = mark.filter(of_stream) else { return Verdict::Anew { loss: None } };
     let anew = |loss| Verdict::Anew { loss: Some(loss) };
     if mark.stream_created != stream.created {
@@ -123,9 +131,11 @@ pub fn judge(mark: Option<&Mark>, link: &str, stream: &StreamFacts, now_unix_ms:
 
 fn may_have_dropped(mark: &Mark, stream: &StreamFacts, now_unix_ms: u64) -> bool {
     let age_ms = now_unix_ms.saturating_sub(mark.oldest.unix_ms);
-    let old = stream.max_age_ms > 0 && age_ms >= stream.max_age_ms;
+    // The server drops by its own clock.
+    let slack_ms = CLOCK_SLACK_MS.max(stream.max_age_ms / 100);
+    let old = stream.max_age_ms > 0 && age_ms.saturating_add(slack_ms) >= stream.max_age_ms;
     let full = stream.max_bytes > 0 && stream.bytes >= (stream.max_bytes / 100).saturating_mul(FULL_PERCENT);
-    old || full
+    old || full || stream.has_other_limits
 }
 
 /// Events that a stream has, by identity. Sequence numbers of a run are contiguous, so its memory
@@ -203,7 +213,8 @@ mod tests {
             last_seq: 60,
             bytes: 100,
             max_bytes: 1_000,
-            max_age_ms: 5_000,
+            max_age_ms: 50_000_000,
+            has_other_limits: false,
             at_mark: Some("r.1.7".into()),
         }
     }
@@ -227,15 +238,19 @@ mod tests {
             ("ends before", facts(|s| (s.last_seq, s.at_mark) = (49, None)), 2_000, lost(Loss::RolledBack)),
             ("another event", facts(|s| s.at_mark = Some("r.1.8".into())), 2_000, lost(Loss::RolledBack)),
             ("purged", facts(empty), 2_000, lost(Loss::Purged)),
-            ("aged out", facts(empty), 6_000, go_on),
+            ("aged out", facts(empty), 50_001_000, go_on),
+            ("aged out by a clock that is ahead of ours", facts(empty), 49_500_000, go_on),
             ("purged, and used since", facts(|s| s.oldest.stream_seq = 45), 2_000, lost(Loss::Purged)),
             ("full", facts(|s| (s.oldest.stream_seq, s.bytes) = (45, 950)), 2_000, go_on),
+            ("other limits", facts(|s| (s.oldest.stream_seq, s.has_other_limits) = (45, true)), 2_000, go_on),
         ] {
             assert_eq!(judge(Some(&mark()), "l", &stream, now), verdict, "{what}");
         }
         let first = Verdict::Anew { loss: None };
         assert_eq!(judge(None, "l", &stream(), 0), first);
-        assert_eq!(judge(Some(&mark()), "another server", &stream(), 0), first);
+        let elsewhere = StreamFacts { created: "d".into(), ..stream() };
+        assert_eq!(judge(Some(&mark()), "another server", &elsewhere, 0), first);
+        assert_eq!(judge(Some(&mark()), "another address of it", &stream(), 0), go_on);
         let unkept = Mark { stream_created: String::new(), ..mark() };
         assert_eq!(judge(Some(&unkept), "l", &stream(), 0), first);
         let begun = Mark { pos: 0, stream_seq: 0, event_id: String::new(), ..mark() };

@@ -1,61 +1,88 @@
 //! The events of the ledger, and the mark that follows their acknowledgements.
 
-use super::speaker::{Speaker, failed};
+use super::speaker::{Speaker, UnderWay, failed};
 use crate::clock;
 use crate::outgoing::Outgoing;
 use resus_bus::nats::{NatsError, Stored};
 use resus_bus::transport::Message;
-use resus_core::outbox::Mark;
+use resus_core::outbox::{Mark, Present};
 use serde_json::json;
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Speaker<'_> {
     /// Events of the ledger that the server does not have, a page of them. Whether there are more:
     /// what may be lost does not wait for all of a long backlog.
+    ///
+    /// While there are, the next page is on its way when the acknowledgements of this one come.
     pub(super) async fn say_page(&mut self) -> Result<bool, NatsError> {
-        if self.pos >= self.inner.published.load(Relaxed) {
-            return Ok(false);
+        let published = self.inner.published.load(Relaxed);
+        if self.sent_pos >= published {
+            return self.hear_acknowledgements().await.map(|()| false);
         }
-        let page = self.pages.after(self.pos).await.map_err(NatsError::Failed)?;
-        let events: Vec<_> = page
-            .events
-            .into_iter()
-            .filter(|(_, event)| self.present.is_empty() || !self.present.contains(&event.event_id))
-            .collect();
-        self.say(events).await?;
-        self.pos = page.last_pos;
-        self.inner.bus_status.acknowledged(self.pos);
-        Ok(page.is_full)
-    }
-
-    pub(super) async fn say(&mut self, events: Vec<(u64, Outgoing)>) -> Result<(), NatsError> {
-        if events.is_empty() {
-            return Ok(());
-        }
+        let (events, last_pos, more) = match self.inner.slots.take_recent(self.sent_pos) {
+            Some((events, last_pos)) => (events, last_pos, false),
+            None => {
+                let page = self.pages.after(self.sent_pos).await.map_err(NatsError::Failed)?;
+                (page.events, page.last_pos, page.is_full)
+            }
+        };
+        let is_missing =
+            |(_, event): &(u64, Outgoing)| self.present.is_empty() || !self.present.contains(&event.event_id);
+        let events: Vec<_> = events.into_iter().filter(is_missing).collect();
         self.put_states_of(&events).await?;
         let max = self.largest();
         let messages: Vec<_> = events.iter().map(|(_, event)| fitting(event, max)).collect();
-        let batch = self.session.publish_ledger(&messages).await;
+        let sent = self.session.send_ledger(&messages).await;
+        self.sent_pos = last_pos;
+        let before = self.under_way.replace(UnderWay { events, last_pos, sent });
+        if let Some(before) = before {
+            self.take_in(before).await?;
+        }
+        if !more {
+            self.hear_acknowledgements().await?;
+        }
+        Ok(more)
+    }
+
+    async fn hear_acknowledgements(&mut self) -> Result<(), NatsError> {
+        match self.under_way.take() {
+            Some(under_way) => self.take_in(under_way).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Moves the mark behind what has been acknowledged.
+    async fn take_in(&mut self, under_way: UnderWay) -> Result<(), NatsError> {
+        let UnderWay { events, last_pos, sent } = under_way;
+        let batch = self.session.acknowledged(sent).await;
         let mut stored = batch.stored;
         // After a purge a server may take for a duplicate what it no longer has.
         let lost = |stored: &Stored| stored.duplicate && stored.stream_seq < self.oldest.stream_seq;
         let forgotten = stored.iter().position(lost);
         stored.truncate(forgotten.unwrap_or(stored.len()));
         let newest = stored.len().checked_sub(1).and_then(|at| events.get(at).zip(stored.get(at)));
-        if let Some(((pos, event), stored)) = newest {
+        if let Some(((pos, event), stored)) = newest
+            && *pos >= self.hold_until
+        {
             self.put_mark(*pos, event.event_id.to_string(), stored.stream_seq);
         }
         for (_, event) in &events {
             self.inner.slots.changed(&event.run_id);
         }
         match batch.stopped {
-            Some(error) => Err(failed(&error)),
+            Some(error) => return Err(failed(&error)),
             None if forgotten.is_some() => {
                 let what = "the server takes events that it has lost for duplicates; this ends by itself";
-                Err(NatsError::Failed(what.to_owned()))
+                return Err(NatsError::Failed(what.to_owned()));
             }
-            None => Ok(()),
+            None => {}
         }
+        self.pos = last_pos;
+        if self.pos >= self.hold_until {
+            self.present = Present::default();
+        }
+        self.inner.bus_status.acknowledged(self.pos);
+        Ok(())
     }
 
     pub(super) fn put_mark(&mut self, pos: u64, event_id: String, stream_seq: u64) {

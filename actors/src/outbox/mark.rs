@@ -29,6 +29,11 @@ impl Kept {
         self.mark.as_ref()
     }
 
+    /// It is of no use.
+    pub(super) fn forget(&mut self) {
+        self.mark = None;
+    }
+
     /// Moves the mark, and writes it from time to time.
     pub(super) fn put(&mut self, mark: Mark, now_mono_ms: u64) {
         self.mark = Some(mark);

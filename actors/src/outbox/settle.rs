@@ -4,18 +4,23 @@
 use super::speaker::Speaker;
 use crate::clock;
 use resus_bus::nats::NatsError;
+use resus_core::moment::rfc3339;
 use resus_core::outbox::{Loss, Mark, Verdict, judge};
 use serde_json::json;
+use std::sync::atomic::Ordering::Relaxed;
 
 impl Speaker<'_> {
     /// Finds out what the server has.
     pub(super) async fn settle(&mut self) -> Result<(), NatsError> {
         let link = self.link.to_string();
         let now_unix_ms = clock::now().unix_ms;
+        self.hold_until = self.inner.published.load(Relaxed);
+        self.forget_a_mark_of_another_ledger().await?;
         let Some(facts) = self.session.ledger_facts(self.kept.get(), now_unix_ms).await? else {
             // A server that keeps nothing needs no history; what came while it was away it gets.
             let known = self.kept.get().filter(|mark| mark.link == link).map(|mark| mark.pos);
             self.pos = known.unwrap_or_else(|| self.inner.board.ledger_pos());
+            self.sent_pos = self.pos;
             self.inner.bus_status.acknowledged(self.pos);
             return Ok(());
         };
@@ -35,8 +40,25 @@ impl Speaker<'_> {
                 0
             }
         };
+        self.sent_pos = self.pos;
         self.inner.bus_status.acknowledged(self.pos);
         self.present = self.session.ledger_has(&self.namespace, behind).await?;
+        Ok(())
+    }
+
+    /// An operator may have accepted that the history is gone, or brought an older ledger back:
+    /// then what the mark says of positions is of no use.
+    async fn forget_a_mark_of_another_ledger(&mut self) -> Result<(), NatsError> {
+        let Some(mark) = self.kept.get().filter(|mark| mark.pos > 0).cloned() else { return Ok(()) };
+        let page = self.pages.after(mark.pos - 1).await.map_err(NatsError::Failed)?;
+        let is_there = match page.events.first() {
+            Some((pos, event)) => *pos == mark.pos && *event.event_id == *mark.event_id,
+            None => false,
+        };
+        if !is_there {
+            tracing::warn!(pos = mark.pos, "the ledger is not the one that was published; beginning anew");
+            self.kept.forget();
+        }
         Ok(())
     }
 
@@ -47,7 +69,8 @@ impl Speaker<'_> {
     }
 
     pub(super) async fn tell_loss(&mut self, loss: Loss) -> Result<(), NatsError> {
-        let what = format!("{}; its events are being sent again from the ledger", loss.as_str());
+        let at = rfc3339(clock::now().unix_ms);
+        let what = format!("{} (found at {at}); its events are sent again from the ledger", loss.as_str());
         self.inner.bus_status.alarm("BUS_DATA_LOST", what.clone());
         if let Err(error) = self.session.forget_duplicates().await {
             tracing::warn!(%error, "the server may take events for duplicates for two minutes");
@@ -60,7 +83,12 @@ impl Speaker<'_> {
     pub(super) async fn check(&mut self) -> Result<(), NatsError> {
         let now = clock::now();
         let facts = self.session.ledger_facts(self.kept.get(), now.unix_ms).await?;
-        let Some(facts) = facts else { return Ok(()) };
+        let Some(facts) = facts else {
+            return match self.session.could_be_better().await {
+                true => Err(NatsError::Failed("JetStream is there now".to_owned())),
+                false => Ok(()),
+            };
+        };
         match judge(self.kept.get(), &self.link.to_string(), &facts, now.unix_ms) {
             Verdict::GoOn { .. } | Verdict::Anew { loss: None } => {
                 self.oldest = facts.oldest;

@@ -9,8 +9,9 @@ use super::node::Node;
 use super::pages::Pages;
 use crate::clock;
 use crate::door::Inner;
+use crate::outgoing::Outgoing;
 use resus_bus::link::Link;
-use resus_bus::nats::{LedgerError, NatsError, Session};
+use resus_bus::nats::{LedgerError, NatsError, Sent, Session};
 use resus_bus::subject;
 use resus_bus::transport::Message;
 use resus_core::ids::{Attempt, RunId, Slug};
@@ -28,8 +29,30 @@ const BEAT_INTERVAL_MS: u64 = 10_000;
 /// Headers and the address of a message have room in this.
 const HEAD_BYTES: usize = 1_024;
 
+/// A page of events that has been sent.
+pub(super) struct UnderWay {
+    pub(super) events: Vec<(u64, Outgoing)>,
+    pub(super) last_pos: u64,
+    pub(super) sent: Sent,
+}
+
+/// How a state was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Said {
+    /// The server may not have it.
+    AndForgotten,
+    /// The server has acknowledged it.
+    AndHeard,
+}
+
 /// What was told of a run's state: it is not told twice.
-type Told = (Attempt, u64, Option<TelemetryPlace>);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) attempt: Attempt,
+    pub(super) seq: u64,
+    pub(super) place: Option<TelemetryPlace>,
+    pub(super) said: Said,
+}
 
 /// Says everything in one session.
 pub(super) struct Speaker<'s> {
@@ -42,8 +65,15 @@ pub(super) struct Speaker<'s> {
     pub(super) node: Node,
     /// The server has the ledger up to here.
     pub(super) pos: u64,
+    /// What has been sent to it, up to here.
+    pub(super) sent_pos: u64,
+    /// A page whose acknowledgements are on their way.
+    pub(super) under_way: Option<UnderWay>,
     /// Events behind `pos` that it has nevertheless.
     pub(super) present: Present,
+    /// Up to here events may be among those, so that the mark does not move yet: a session that
+    /// began behind it would not find them.
+    pub(super) hold_until: u64,
     /// The stream as it was when this session looked at it last.
     pub(super) stream_created: String,
     pub(super) oldest: Oldest,
@@ -64,6 +94,9 @@ impl<'s> Speaker<'s> {
             session,
             namespace,
             pos: 0,
+            sent_pos: 0,
+            under_way: None,
+            hold_until: 0,
             present: Present::default(),
             stream_created: String::new(),
             oldest: Oldest::default(),
@@ -105,6 +138,8 @@ impl<'s> Speaker<'s> {
 
     /// What is left of the ledger, and that this daemon ends.
     pub(super) async fn last_words(&mut self) {
+        // What was interrupted is sent again; the server knows what it has.
+        (self.under_way, self.sent_pos) = (None, self.pos);
         let saying = async {
             self.say_what_may_be_lost().await?;
             while self.say_page().await? {}
@@ -141,7 +176,7 @@ impl<'s> Speaker<'s> {
     async fn say_what_may_be_lost(&mut self) -> Result<(), NatsError> {
         while let Some(run_id) = self.inner.slots.take_changed() {
             if self.session.keeps_states()
-                && let Some(state) = self.state_of(&run_id)
+                && let Some(state) = self.state_of(&run_id, Said::AndForgotten)
             {
                 self.session.tell(&state).await?;
             }

@@ -92,6 +92,21 @@ impl Status {
         }
     }
 
+    /// The server that we run ourselves is not there.
+    pub(crate) fn without_server(&self, why: &str, alarm: bool) {
+        let mut view = self.view();
+        if view.state == BusState::Connected {
+            // The session's end will be told.
+            return;
+        }
+        view.state = BusState::Away;
+        view.reason = Some(why.to_owned());
+        drop(view);
+        if alarm {
+            self.alarm("BUS_UNAVAILABLE", format!("{why}; trainings go on, events wait in the ledger"));
+        }
+    }
+
     /// Somebody should look at this.
     pub(super) fn alarm(&self, code: &'static str, what: String) {
         let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,6 +2,7 @@
 
 use super::connect::NatsError;
 use super::session::Session;
+use super::streams::DUPLICATE_WINDOW;
 use crate::subject::{LEDGER_STREAM, all_of_namespace};
 use crate::transport::Message;
 use async_nats::HeaderMap;
@@ -22,7 +23,7 @@ const MESSAGE_ID: &str = "Nats-Msg-Id";
 const LOOK_BATCH: usize = 1_000;
 /// Longest wait for a batch.
 const LOOK_DEADLINE: Duration = Duration::from_secs(5);
-/// A look that died is forgotten by the server after this.
+/// A look is forgotten by the server after this. (To delete it would take another permission.)
 const LOOK_FORGOTTEN: Duration = Duration::from_secs(30);
 /// The shortest time within which a server may recognise duplicates.
 const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
@@ -45,12 +46,23 @@ pub struct Batch {
     pub stopped: Option<LedgerError>,
 }
 
+/// A batch that has been sent, and whose acknowledgements are on their way.
+pub struct Sent {
+    waiting: Vec<PublishAckFuture>,
+    /// Messages to a server that keeps nothing and acknowledges nothing.
+    unkept: usize,
+    stopped: Option<LedgerError>,
+}
+
 /// Why an event did not come into the stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
     /// There is no such stream any more.
     #[error("the stream {LEDGER_STREAM} is gone")]
     NoStream,
+    /// The server says no.
+    #[error("the server refuses it: {0}")]
+    Refused(String),
     /// Anything else; the event may or may not be in it.
     #[error("an event was not acknowledged: {0}")]
     Unacknowledged(String),
@@ -60,20 +72,32 @@ impl Session {
     /// Publishes events in order. With JetStream each is acknowledged; without, all of them have
     /// reached the server when this returns without an error, and nothing keeps them there.
     pub async fn publish_ledger(&self, messages: &[Message]) -> Batch {
-        if self.ledger.is_none() {
-            return self.publish_unkept(messages).await;
-        }
-        let (mut waiting, mut stopped) = (Vec::with_capacity(messages.len()), None);
+        let sent = self.send_ledger(messages).await;
+        self.acknowledged(sent).await
+    }
+
+    /// The first half of [`Session::publish_ledger`]: another batch may be sent while the
+    /// acknowledgements of this one are on their way. At most two may be.
+    pub async fn send_ledger(&self, messages: &[Message]) -> Sent {
+        let mut sent = Sent { waiting: Vec::with_capacity(messages.len()), unkept: 0, stopped: None };
         for message in messages {
-            match self.send(message).await {
-                Ok(ack) => waiting.push(ack),
-                Err(error) => {
-                    stopped = Some(error);
-                    break;
-                }
+            let done = if self.ledger.is_some() {
+                self.send(message).await.map(|ack| sent.waiting.push(ack))
+            } else {
+                self.send_unkept(message).await.map(|()| sent.unkept += 1)
+            };
+            if let Err(error) = done {
+                sent.stopped = Some(error);
+                break;
             }
         }
-        let mut stored = Vec::with_capacity(waiting.len());
+        sent
+    }
+
+    /// The second half: waits for the acknowledgements.
+    pub async fn acknowledged(&self, sent: Sent) -> Batch {
+        let Sent { waiting, unkept, mut stopped } = sent;
+        let mut stored = Vec::with_capacity(waiting.len() + unkept);
         for ack in waiting {
             match ack.await {
                 Ok(ack) => stored.push(Stored { stream_seq: ack.sequence, duplicate: ack.duplicate }),
@@ -81,6 +105,12 @@ impl Session {
                     stopped = Some(refusal(error.kind(), &error));
                     break;
                 }
+            }
+        }
+        if unkept > 0 {
+            match self.barrier().await {
+                Ok(()) => stored.resize(unkept, Stored { stream_seq: 0, duplicate: false }),
+                Err(error) => stopped = Some(LedgerError::Unacknowledged(error.to_string())),
             }
         }
         Batch { stored, stopped }
@@ -95,27 +125,14 @@ impl Session {
         sent.map_err(|error| refusal(error.kind(), &error))
     }
 
-    async fn publish_unkept(&self, messages: &[Message]) -> Batch {
-        let stopped =
-            |error: String| Batch { stored: Vec::new(), stopped: Some(LedgerError::Unacknowledged(error)) };
-        for message in messages {
-            let mut headers = HeaderMap::new();
-            if let Some(id) = &message.id {
-                headers.insert(MESSAGE_ID, id.as_ref());
-            }
-            let body = Bytes::copy_from_slice(message.body.as_bytes());
-            let sent = self.client.publish_with_headers(message.subject.to_string(), headers, body).await;
-            if let Err(error) = sent {
-                return stopped(error.to_string());
-            }
+    async fn send_unkept(&self, message: &Message) -> Result<(), LedgerError> {
+        let mut headers = HeaderMap::new();
+        if let Some(id) = &message.id {
+            headers.insert(MESSAGE_ID, id.as_ref());
         }
-        match self.barrier().await {
-            Ok(()) => {
-                let stored = vec![Stored { stream_seq: 0, duplicate: false }; messages.len()];
-                Batch { stored, stopped: None }
-            }
-            Err(error) => stopped(error.to_string()),
-        }
+        let body = Bytes::copy_from_slice(message.body.as_bytes());
+        let sent = self.client.publish_with_headers(message.subject.to_string(), headers, body).await;
+        sent.map_err(|error| LedgerError::Unacknowledged(error.to_string()))
     }
 
     /// Puts values of the state bucket, all at once; returns when the server has them.
@@ -156,6 +173,7 @@ impl Session {
             last_seq: info.state.last_sequence,
             bytes: info.state.bytes,
             max_bytes: u64::try_from(info.config.max_bytes).unwrap_or(0),
+            has_other_limits: info.config.max_messages > 0 || info.config.max_messages_per_subject > 0,
             max_age_ms: u64::try_from(info.config.max_age.as_millis()).unwrap_or(u64::MAX),
             at_mark,
         }))
@@ -198,9 +216,6 @@ impl Session {
                 return Err(failed(&"it does not answer"));
             }
         }
-        if let Err(error) = stream.delete_consumer(&consumer.cached_info().name).await {
-            tracing::debug!(%error, "a look at the stream is left for the server to forget");
-        }
         Ok(present)
     }
 
@@ -216,7 +231,8 @@ impl Session {
         let window = std::mem::replace(&mut config.duplicate_window, SHORTEST_WINDOW);
         self.jetstream.update_stream(&config).await.map_err(|error| failed(&error))?;
         tokio::time::sleep(SHORTEST_WINDOW * 2).await;
-        config.duplicate_window = window;
+        // Somebody else may be at it, and what they found was no window of anybody's choice.
+        config.duplicate_window = window.max(DUPLICATE_WINDOW);
         self.jetstream.update_stream(&config).await.map_err(|error| failed(&error))?;
         Ok(())
     }
@@ -236,6 +252,9 @@ async fn message_id(stream: &Stream, seq: u64) -> Result<Option<String>, NatsErr
 fn refusal(kind: PublishErrorKind, error: &dyn std::fmt::Display) -> LedgerError {
     match kind {
         PublishErrorKind::StreamNotFound => LedgerError::NoStream,
+        PublishErrorKind::Other | PublishErrorKind::MaxPayloadExceeded => {
+            LedgerError::Refused(error.to_string())
+        }
         _ => LedgerError::Unacknowledged(error.to_string()),
     }
 }

@@ -9,10 +9,11 @@ use super::connect::{NatsError, connect, options};
 use super::streams;
 use crate::control::Endpoints;
 use crate::link::Link;
-use crate::setup::BusSetup;
+use crate::setup::{BusSetup, Choice};
 use crate::transport::Message;
+use async_nats::jetstream::context::{AccountError, AccountErrorKind};
 use async_nats::jetstream::stream::Stream;
-use async_nats::jetstream::{self, Context};
+use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{Client, Event, Subscriber};
 use futures_util::StreamExt;
 use resus_core::ids::Slug;
@@ -29,7 +30,7 @@ const NOWHERE: &str = "nats://127.0.0.1:1";
 const ACKS_MAX: usize = 4096;
 /// An acknowledgement that takes longer is taken for lost.
 const ACK_DEADLINE: Duration = Duration::from_secs(5);
-/// Longest wait for room to write. While a server does not read, telemetry is given up.
+/// Longest wait for room to write. A server that does not read for so long ends the session.
 const WRITE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// What the server is.
@@ -111,17 +112,29 @@ impl Session {
         if self.server.without_jetstream.is_some() {
             return Ok(());
         }
-        if let Err(error) = self.jetstream.query_account().await {
-            self.server.without_jetstream = Some(format!("JetStream does not answer us: {error}"));
-            return Ok(());
+        match self.jetstream.query_account().await {
+            Ok(_) => {}
+            Err(error) if is_for_good(&error) => {
+                self.server.without_jetstream = Some(format!("JetStream is not for us: {error}"));
+                return Ok(());
+            }
+            // It may be recovering: to go on without it would be to forget what is said meanwhile.
+            Err(error) => return Err(NatsError::Failed(format!("JetStream does not answer: {error}"))),
         }
-        let ledger = streams::ensure(&self.jetstream, streams::ledger(setup)).await.map_err(|what| {
+        let ours = matches!(setup.choice, Choice::Managed(_));
+        let ledger = streams::ensure(&self.jetstream, streams::ledger(setup), ours).await.map_err(|what| {
             NatsError::Failed(format!("{what} (bus.ledger_size says how much room it asks for)"))
         });
-        self.ledger = Some(ledger?);
+        let ledger = ledger?;
+        if let Ok(max) = usize::try_from(ledger.cached_info().config.max_message_size)
+            && max > 0
+        {
+            self.server.max_payload = self.server.max_payload.min(max);
+        }
+        self.ledger = Some(ledger);
         for wanted in [streams::telemetry(setup), streams::state()] {
             let is_state = wanted.max_messages_per_subject == 1;
-            match streams::ensure(&self.jetstream, wanted).await {
+            match streams::ensure(&self.jetstream, wanted, ours).await {
                 Ok(_) => self.with_states |= is_state,
                 Err(what) => self.server.lacking.push(what),
             }
@@ -192,6 +205,14 @@ impl Session {
         super::service::serve(self.client.clone(), namespace, node, version, endpoints, ending).await
     }
 
+    /// Whether a server that could keep nothing when this began now can: then a new session is due.
+    pub async fn could_be_better(&self) -> bool {
+        let info = self.client.server_info();
+        self.ledger.is_none()
+            && unusable(&info.version, info.jetstream).is_none()
+            && self.jetstream.query_account().await.is_ok()
+    }
+
     /// Whether states can be put ([`Session::put`]).
     #[must_use]
     pub fn keeps_states(&self) -> bool {
@@ -221,6 +242,18 @@ fn hear(event: &Event, last_word: &Mutex<Option<String>>, end: &watch::Sender<Op
         Event::SlowConsumer(id) => tracing::warn!(id, "requests through NATS come faster than they are read"),
         Event::LameDuckMode => tracing::info!("the NATS server is about to stop"),
         Event::Connected | Event::Draining | Event::ClientError(_) => {}
+    }
+}
+
+/// Whether our account has no JetStream, and not only just now.
+fn is_for_good(error: &AccountError) -> bool {
+    match error.kind() {
+        AccountErrorKind::JetStreamUnavailable => true,
+        AccountErrorKind::JetStream(reason) => {
+            let code = reason.error_code();
+            code == ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT || code == ErrorCode::JETSTREAM_NOT_ENABLED
+        }
+        AccountErrorKind::TimedOut | AccountErrorKind::Other => false,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::setup::BusSetup;
 use crate::subject::{
     ALL_LEDGER, ALL_TELEMETRY, LEDGER_STREAM, NODE_LEDGER_EVENTS, STATE_BUCKET, TELEMETRY_STREAM, every_node,
 };
-use async_nats::jetstream::context::CreateStreamErrorKind;
+use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
 use std::time::Duration;
@@ -60,7 +60,8 @@ pub(super) fn state() -> Config {
         description: Some("PULSE: the present state of training runs".to_owned()),
         subjects: vec![format!("$KV.{STATE_BUCKET}.>")],
         retention: RetentionPolicy::Limits,
-        discard: DiscardPolicy::New,
+        // A cache: rather the state of a run of long ago is given up than that of a new one refused.
+        discard: DiscardPolicy::Old,
         storage: StorageType::Memory,
         max_messages_per_subject: 1,
         max_bytes: STATE_BYTES,
@@ -76,28 +77,49 @@ fn signed(bytes: u64) -> i64 {
 }
 
 /// Makes a stream, or takes the one that is there if it can do what is needed. An operator may
-/// have chosen other limits; those stay.
+/// have chosen other limits; those stay, unless the server is `ours`.
 ///
 /// # Errors
 /// Why it can't be used, for people.
-pub(super) async fn ensure(jetstream: &Context, wanted: Config) -> Result<Stream, String> {
+pub(super) async fn ensure(jetstream: &Context, wanted: Config, ours: bool) -> Result<Stream, String> {
     let name = wanted.name.clone();
-    let stream = match jetstream.create_stream(wanted.clone()).await {
+    // Looked for first: for one that is there a full server would say that it has no room.
+    let stream = match jetstream.get_stream(&name).await {
         Ok(stream) => stream,
         Err(error) => match error.kind() {
-            CreateStreamErrorKind::JetStream(reason)
-                if reason.error_code() == ErrorCode::STREAM_NAME_EXIST =>
-            {
-                jetstream.get_stream(&name).await.map_err(|error| format!("stream {name}: {error}"))?
+            GetStreamErrorKind::JetStream(reason) if reason.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                let made = jetstream.get_or_create_stream(wanted.clone()).await;
+                made.map_err(|error| format!("stream {name} can't be made: {error}"))?
             }
-            _ => return Err(format!("stream {name} can't be made: {error}")),
+            _ => return Err(format!("stream {name} can't be looked at: {error}")),
         },
     };
     let got = &stream.cached_info().config;
     match unfit(&wanted, got) {
-        None => Ok(stream),
+        None => {
+            if let Some(better) = better(&wanted, got, ours)
+                && let Err(error) = jetstream.update_stream(&better).await
+            {
+                tracing::warn!(stream = name, %error, "the stream stays as it is");
+            }
+            Ok(stream)
+        }
         Some(what) => Err(format!("stream {name} {what}; remove it, or let it be made anew")),
     }
+}
+
+/// The stream as it should be, if that can be had without harm to anybody.
+fn better(wanted: &Config, got: &Config, ours: bool) -> Option<Config> {
+    let mut better = got.clone();
+    // A daemon that was killed while it made a server forget duplicates has left it so.
+    better.duplicate_window = got.duplicate_window.max(wanted.duplicate_window);
+    if ours {
+        better.max_bytes = wanted.max_bytes;
+        better.max_age = wanted.max_age;
+    }
+    let differs = (better.duplicate_window, better.max_bytes, better.max_age)
+        != (got.duplicate_window, got.max_bytes, got.max_age);
+    differs.then_some(better)
 }
 
 /// What keeps a stream from being used, if anything. (A server that does not know an option leaves
@@ -109,6 +131,15 @@ fn unfit(wanted: &Config, got: &Config) -> Option<String> {
     }
     if got.no_ack {
         return Some("acknowledges nothing".to_owned());
+    }
+    if got.sealed {
+        return Some("is sealed".to_owned());
+    }
+    if got.retention != RetentionPolicy::Limits {
+        return Some("forgets what somebody has read".to_owned());
+    }
+    if wanted.storage == StorageType::File && got.discard == DiscardPolicy::New {
+        return Some("refuses new events when it is full".to_owned());
     }
     if wanted.storage == StorageType::File && got.storage != StorageType::File {
         return Some("is kept in memory only".to_owned());
@@ -140,8 +171,23 @@ mod tests {
         assert!(changed(|got| got.no_ack = true).is_some());
         assert!(changed(|got| got.storage = StorageType::Memory).is_some());
         assert!(changed(|got| got.allow_direct = false).is_some());
+        assert!(changed(|got| got.sealed = true).is_some());
+        assert!(changed(|got| got.retention = RetentionPolicy::WorkQueue).is_some());
+        assert!(changed(|got| got.discard = DiscardPolicy::New).is_some());
         let bucket = state();
         assert!(unfit(&bucket, &Config { max_messages_per_subject: 5, ..bucket.clone() }).is_some());
+    }
+
+    #[test]
+    fn a_stream_is_changed_only_where_that_harms_nobody() {
+        let wanted = ledger(&BusSetup::default());
+        assert_eq!(better(&wanted, &wanted, true), None);
+        let short = Config { duplicate_window: Duration::from_millis(100), ..wanted.clone() };
+        assert_eq!(better(&wanted, &short, false), Some(wanted.clone()));
+        let long = Config { duplicate_window: Duration::from_secs(999), ..wanted.clone() };
+        assert_eq!(better(&wanted, &long, false), None);
+        let small = Config { max_bytes: 7, ..wanted.clone() };
+        assert_eq!((better(&wanted, &small, false), better(&wanted, &small, true)), (None, Some(wanted)));
     }
 
     #[test]

@@ -225,7 +225,7 @@ fn log_to(state: &StateDir, settings: &Settings) -> Result<(), CliError> {
     let journal = Journal::open(path.clone(), settings.log_bytes_max, settings.log_keep)
         .map_err(|source| CliError::Io { what: "open", path, source })?;
     // The NATS client tells of every step of every connection; what matters of it is told by us.
-    let loud = Targets::new().with_default(LevelFilter::INFO).with_target("async_nats", LevelFilter::WARN);
+    let loud = Targets::new().with_default(LevelFilter::INFO).with_target("async_nats", LevelFilter::OFF);
     let layer = tracing_subscriber::fmt::layer().json().log_internal_errors(false).with_writer(journal);
     let subscriber = tracing_subscriber::registry().with(layer.with_filter(loud));
     if tracing::subscriber::set_global_default(subscriber).is_err() {

@@ -5,7 +5,7 @@ use resus_bus::setup::BusSetup;
 use resus_panel::{Control, Front, Grounds};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// What goes on on the bus has this long to end.
 const END_DEADLINE: Duration = Duration::from_secs(5);
@@ -27,10 +27,15 @@ impl Voice {
         let task = tokio::spawn(async move {
             loop {
                 let speaking = door.clone().speak_on(links.clone(), control.clone(), is_ending.clone());
-                match tokio::spawn(speaking).await {
-                    Ok(()) => return,
+                // In a set, which ends it when we are ended.
+                let mut life = JoinSet::new();
+                life.spawn(speaking);
+                match life.join_next().await {
                     // The panic itself is in the log. What has been acknowledged is remembered.
-                    Err(error) => tracing::error!(%error, "the voice on the bus has died; it begins again"),
+                    Some(Err(error)) => {
+                        tracing::error!(%error, "the voice on the bus has died; it begins again")
+                    }
+                    Some(Ok(())) | None => return,
                 }
                 tokio::time::sleep(AGAIN).await;
             }

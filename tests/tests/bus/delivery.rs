@@ -139,3 +139,46 @@ fn every_run_has_a_file_of_its_events_where_that_is_wanted_also_across_a_killed_
     assert_eq!(there, ids(&ledger));
     assert!(telemetry.iter().any(|line| line["event_type"] == "progress"));
 }
+
+#[test]
+fn a_daemon_that_ends_says_so_last_however_it_is_asked_to() {
+    let rig = Rig::new();
+    let mut listener = rig.client();
+    listener.subscribe("pulse.v2.node.>");
+    for turn in 0..6 {
+        rig.home.resus(&["daemon", "start"]).expect_code(0);
+        let _connected = rig.until_bus("a connection", |bus| bus["state"] == "connected");
+        if turn % 2 == 0 {
+            rig.home.resus(&["daemon", "stop"]).expect_code(0);
+        } else {
+            let pid = rig.home.daemon_pid();
+            resus_tests::kill(pid, "TERM");
+            rig.home.wait_for("its end", || (!resus_tests::alive(pid)).then_some(()));
+        }
+        loop {
+            let message = listener.next(resus_tests::PATIENCE).expect("it says that it leaves");
+            if message.subject.ends_with(".left") {
+                break;
+            }
+        }
+    }
+    let log = std::fs::read_to_string(rig.home.state().join("daemon.log")).unwrap();
+    assert!(!log.contains("panic") && !log.contains("no NATS server"), "{log}");
+}
+
+#[test]
+fn a_ledger_that_begins_anew_is_published_though_the_mark_is_far_behind_its_end() {
+    let rig = Rig::new();
+    let before = rig.stages(40, "0");
+    let _done = rig.home.until_phase(&before, "done");
+    rig.until_all_out();
+    rig.home.resus(&["daemon", "stop"]).expect_code(0);
+    let (state, old) = (rig.home.state(), rig.home.path().join("old"));
+    let mark = std::fs::read(state.join("bus.json")).unwrap();
+    std::fs::rename(&state, old).unwrap();
+    std::fs::create_dir(&state).unwrap();
+    std::fs::write(state.join("bus.json"), mark).unwrap();
+    let after = rig.stages(3, "0");
+    let _done = rig.home.until_phase(&after, "done");
+    rig.assert_all_there(&[&after]);
+}

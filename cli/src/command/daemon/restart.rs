@@ -1,6 +1,7 @@
 //! `resus daemon restart`.
 
 use crate::command::Around;
+use crate::daemon::bus;
 use crate::daemon::halt::{Ended, allow_starts, halt};
 use crate::daemon::handshake::other_build;
 use crate::daemon::service::{self, UNIT};
@@ -10,6 +11,7 @@ use crate::settings::Settings;
 use resus_core::api::DaemonView;
 use resus_core::exit::ExitCode;
 use serde_json::json;
+use std::env;
 
 /// Replaces the daemon by one of this build and waits until it answers. Trainings go on.
 ///
@@ -17,7 +19,8 @@ use serde_json::json;
 /// [`CliError`]: the old one hangs, or the new one can't live.
 pub(super) async fn restart(around: &Around) -> Result<ExitCode, CliError> {
     // A daemon that could not come back is not stopped.
-    Settings::load()?;
+    let settings = Settings::load()?;
+    bus::setup(&settings.bus, env::var(bus::URL_VAR).ok().as_deref())?;
     let by_service = match locate(around.here()?).daemon().await {
         Ok(view) if service::is_main(view.pid).await => Some(view.pid),
         _ => None,
