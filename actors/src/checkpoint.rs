@@ -30,7 +30,7 @@ pub(crate) enum Job {
     Pick { set_aside: Vec<String> },
     Restore(CheckpointRef),
     Verify(CheckpointRef),
-    Prune { verified: Vec<CheckpointRef>, set_aside: Vec<CheckpointRef>, keep: u32 },
+    Prune { verified: Vec<CheckpointRef>, set_aside: Vec<CheckpointRef>, keep: u32, pinned: Option<String> },
 }
 
 pub(crate) enum CheckpointMsg {
@@ -135,7 +135,9 @@ fn carry_out(folder: &Path, job: &Job) -> Option<Fact> {
         Job::Pick { set_aside } => Some(pick(folder, set_aside)),
         Job::Restore(checkpoint) => Some(restore(folder, checkpoint)),
         Job::Verify(checkpoint) => Some(check(folder, checkpoint)),
-        Job::Prune { verified, set_aside, keep } => prune(folder, verified, set_aside, *keep),
+        Job::Prune { verified, set_aside, keep, pinned } => {
+            prune(folder, verified, set_aside, *keep, pinned.as_deref())
+        }
     }
 }
 
@@ -185,7 +187,7 @@ fn restore(folder: &Path, chosen: &CheckpointRef) -> Fact {
         }
         Err(refusal) => return refused("CHECKPOINT_CORRUPT", told(&refusal)),
     };
-    match newer_than(folder, path) {
+    match newer_than(folder, path, &whole.header) {
         Ok(newer) if newer.len() <= SET_ASIDE_MAX => {
             let newer = newer.into_iter();
             let newer = newer.map(|(path, games)| CheckpointRef { step: Some(games as f64), ..named(&path) });
@@ -240,7 +242,13 @@ fn check(folder: &Path, announced: &CheckpointRef) -> Fact {
 
 /// Deletes what retention names. Only verified files are known to it, so only they count as
 /// kept, and only files of the run's own folder are ever touched.
-fn prune(folder: &Path, verified: &[CheckpointRef], set_aside: &[CheckpointRef], keep: u32) -> Option<Fact> {
+fn prune(
+    folder: &Path,
+    verified: &[CheckpointRef],
+    set_aside: &[CheckpointRef],
+    keep: u32,
+    pinned: Option<&str>,
+) -> Option<Fact> {
     // What is set aside takes nobody's place, as what is not verified.
     let verified = verified.iter().map(|checkpoint| (checkpoint, true));
     let entries: Vec<_> = verified
@@ -250,7 +258,7 @@ fn prune(folder: &Path, verified: &[CheckpointRef], set_aside: &[CheckpointRef],
             id: checkpoint.path.clone(),
             step: checkpoint.step.unwrap_or(0.0) as u64,
             verified,
-            pinned: false,
+            pinned: pinned == Some(checkpoint.path.as_str()),
         })
         .collect();
     let keep = usize::try_from(keep).unwrap_or(usize::MAX);
@@ -341,14 +349,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let [one, two, eight] = [1, 2, 8].map(|games| saved(folder.path(), games));
         let aside = [eight.clone()];
-        let gone = prune(folder.path(), &[one.clone(), two.clone()], &aside, 2);
+        let gone = prune(folder.path(), &[one.clone(), two.clone()], &aside, 2, None);
         assert_eq!(gone, None, "two are kept, whatever was left behind");
         let [nine, ten] = [9, 10].map(|games| saved(folder.path(), games));
         let Some(Fact::CheckpointsPruned { paths }) =
-            prune(folder.path(), &[one.clone(), two.clone(), nine, ten], &aside, 2)
+            prune(folder.path(), &[one.clone(), two.clone(), nine, ten], &aside, 2, None)
         else {
             panic!("nothing pruned")
         };
         assert_eq!(paths, [one.path, two.path, eight.path]);
+    }
+
+    #[test]
+    fn what_the_worker_resumed_from_stays_beside_those_that_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, two, three] = [1, 2, 3].map(|games| saved(folder.path(), games));
+        let all = [one.clone(), two.clone(), three];
+        let Some(Fact::CheckpointsPruned { paths }) = prune(folder.path(), &all, &[], 1, Some(&one.path))
+        else {
+            panic!("nothing pruned")
+        };
+        assert_eq!(paths, [two.path]);
+        assert!(Path::new(&one.path).exists());
     }
 }

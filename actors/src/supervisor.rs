@@ -344,8 +344,8 @@ fn carry_out(directory: &Directory, run_id: &RunId, spec: &Arc<Spec>, effect: Ef
         Effect::PickCheckpoint { attempt, set_aside } => checkpoint(attempt, Job::Pick { set_aside }),
         Effect::RestoreCheckpoint { attempt, checkpoint: file } => checkpoint(attempt, Job::Restore(file)),
         Effect::VerifyCheckpoint { attempt, checkpoint: file } => checkpoint(attempt, Job::Verify(file)),
-        Effect::PruneCheckpoints { attempt, verified, set_aside, keep } => {
-            checkpoint(attempt, Job::Prune { verified, set_aside, keep });
+        Effect::PruneCheckpoints { attempt, verified, set_aside, keep, pinned } => {
+            checkpoint(attempt, Job::Prune { verified, set_aside, keep, pinned });
         }
         Effect::Spawn { attempt, resume_from } => {
             order(Order::Spawn { attempt, spec: Arc::clone(spec), resume_from });

@@ -85,19 +85,25 @@ pub fn newest_verified_but(folder: &Path, set_aside: &[PathBuf]) -> Result<Picke
     Ok(picked)
 }
 
-/// The files that [`newest_verified`] would look at before `checkpoint`, oldest first, each with how
-/// far the training was. Whether they are whole is not looked at.
+/// The files that [`newest_verified`] would look at before `checkpoint`, whose header is `header`,
+/// oldest first, each with how far the training was. Whether they are whole is not looked at, nor
+/// need `checkpoint` itself be one that it would look at.
 ///
 /// # Errors
 /// The folder cannot be read.
-pub fn newer_than(folder: &Path, checkpoint: &Path) -> Result<Vec<(PathBuf, u64)>, FolderError> {
+pub fn newer_than(
+    folder: &Path,
+    checkpoint: &Path,
+    header: &Header,
+) -> Result<Vec<(PathBuf, u64)>, FolderError> {
+    let own = (header.games, changed_at(checkpoint), checkpoint);
     let failed = |source| FolderError { path: folder.to_owned(), source };
     let paths = checkpoint_paths(folder).map_err(failed)?;
     let age = |path: PathBuf| read_header(&path).ok().map(|header| (header.games, changed_at(&path), path));
-    let mut found: Vec<_> = paths.into_iter().filter_map(age).collect();
-    found.sort_unstable();
-    let place = found.iter().position(|(_, _, path)| path == checkpoint).map_or(0, |place| place + 1);
-    Ok(found.into_iter().skip(place).map(|(games, _, path)| (path, games)).collect())
+    let others = paths.into_iter().filter(|path| path != checkpoint).filter_map(age);
+    let mut newer: Vec<_> = others.filter(|(games, at, path)| (*games, *at, path.as_path()) > own).collect();
+    newer.sort_unstable();
+    Ok(newer.into_iter().map(|(games, _, path)| (path, games)).collect())
 }
 
 impl Picked {

@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use resus_checkpoint::{Picked, Refusal, newer_than, newest_verified, newest_verified_but, save};
+use resus_checkpoint::{
+    Picked, Refusal, newer_than, newest_verified, newest_verified_but, read_header, save,
+};
 use tempfile::TempDir;
 
 fn saved(folder: &Path, name: &str, games: u64) -> PathBuf {
@@ -101,7 +103,11 @@ fn the_newer_ones_are_those_that_would_be_chosen_first() {
     let later = SystemTime::now() + Duration::from_secs(60);
     fs::File::options().write(true).open(&twin).unwrap().set_modified(later).unwrap();
     fs::write(folder.path().join("torn.prsm"), "PR").unwrap();
-    assert_eq!(newer_than(folder.path(), &ten).unwrap(), [(twin, 10), (twenty.clone(), 20)]);
-    assert_eq!(newer_than(folder.path(), &twenty).unwrap(), []);
-    assert_eq!(newer_than(folder.path(), &nine).unwrap().len(), 3);
+    let newer = |path: &Path| newer_than(folder.path(), path, &read_header(path).unwrap()).unwrap();
+    assert_eq!(newer(&ten), [(twin.clone(), 10), (twenty.clone(), 20)]);
+    assert_eq!(newer(&twenty), []);
+    assert_eq!(newer(&nine).len(), 3);
+    // One that is not listed leaves the older ones where they are, too.
+    let unlisted = saved(folder.path(), "chosen.ckpt", 10);
+    assert_eq!(newer(&unlisted), [(twin, 10), (twenty, 20)]);
 }

@@ -140,7 +140,9 @@ pub(crate) async fn give(around: &Around, run: &str, verb: Verb) -> Result<Given
     // A question of its own: the command may be carried out and its answer be lost. When it is
     // given again, the run has moved on, and what came of the command lies behind it.
     let (before, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
-    let reply = ask(&around.target, |client| async move { client.command(run, body).await }).await?;
+    // A selector such as @latest may name another run by now.
+    let id = before.run_id.as_str();
+    let reply = ask(&around.target, |client| async move { client.command(id, body).await }).await?;
     Ok(Given { reply, seq_before: before.seq })
 }
 
@@ -218,5 +220,13 @@ mod tests {
         let commands = daemon.desk.commands.lock().unwrap();
         assert_eq!(commands.len(), 2, "given twice");
         assert_eq!(commands[0], commands[1], "under one id");
+    }
+
+    #[tokio::test]
+    async fn a_command_is_for_the_run_that_was_looked_at() {
+        let daemon = FakeDaemon::start();
+        let around = Around::of_test(&daemon.state);
+        give(&around, "@latest", Verb::Checkpoint).await.unwrap();
+        assert_eq!(*daemon.desk.commanded.lock().unwrap(), [RUN_ID]);
     }
 }

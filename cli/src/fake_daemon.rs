@@ -46,6 +46,8 @@ pub(crate) struct FakeDesk {
     /// So many more runs in the list.
     pub more: Arc<AtomicUsize>,
     pub commands: Arc<Mutex<Vec<CommandBody>>>,
+    /// What commands and restores called their runs.
+    pub commanded: Arc<Mutex<Vec<String>>>,
     /// What the next command adds to the ledger before its answer is lost, if it is to be lost.
     pub dies_behind: Arc<Mutex<Vec<(&'static str, Value)>>>,
 }
@@ -61,6 +63,7 @@ impl FakeDesk {
             output: Arc::default(),
             more: Arc::default(),
             commands: Arc::default(),
+            commanded: Arc::default(),
             dies_behind: Arc::default(),
         }
     }
@@ -107,6 +110,7 @@ impl Desk for FakeDesk {
 
     async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {
         self.commands.lock().unwrap().push(body);
+        self.commanded.lock().unwrap().push(selector.to_owned());
         let last_words = std::mem::take(&mut *self.dies_behind.lock().unwrap());
         if !last_words.is_empty() {
             self.tell(json!({}), &last_words);
@@ -118,6 +122,7 @@ impl Desk for FakeDesk {
     }
 
     async fn restore(&self, selector: &str, _: RestoreBody) -> Result<CommandReply, Problem> {
+        self.commanded.lock().unwrap().push(selector.to_owned());
         let run = self.run(selector)?;
         Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
     }
@@ -152,7 +157,7 @@ impl Desk for FakeDesk {
     }
 
     fn run(&self, selector: &str) -> Result<RunView, Problem> {
-        if selector == sample::RUN_ID || selector == "odd/näme?" {
+        if [sample::RUN_ID, "odd/näme?", "@latest"].contains(&selector) {
             return Ok(self.view.lock().unwrap().clone());
         }
         Err(Problem {

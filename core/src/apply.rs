@@ -5,7 +5,9 @@ mod heard;
 mod legal;
 mod pause;
 
-use deadlines::{begin_stop, catch_up, climb, order_deadline, pause_deadline, rebased_deadline};
+use deadlines::{
+    begin_stop, catch_up, climb, order_deadline, pause_deadline, rebased_deadline, startup_deadline,
+};
 use heard::{forget, hear, remember, set_aside};
 
 use crate::errors::ErrorWindow;
@@ -14,12 +16,12 @@ use crate::ids::Attempt;
 use crate::moment::Moment;
 use crate::pause::Pause;
 use crate::phase::{Phase, Wanted};
+use crate::policy::Overrides;
 use crate::pulse::payload;
 use crate::pulse::told::{Stamp, Told};
 use crate::pulse::v2::Status;
 use crate::retry::RetryState;
 use crate::run::{Heard, Hung, Run};
-use crate::spec::Contract;
 use std::sync::Arc;
 
 /// A worker that survives SIGKILL gets another one, and is told of, this often.
@@ -111,6 +113,7 @@ pub fn begin(record: &Record) -> Result<Run, ApplyError> {
         told_to_go_on: false,
         checkpoint_asked: false,
         hung: None,
+        heartbeat_told_ms: 0,
         errors: ErrorWindow::default(),
         told: Told::default(),
     };
@@ -174,6 +177,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
             run.resumed_from.clone_from(from);
             run.restore = None;
             run.reached = None;
+            run.heartbeat_told_ms = policy.heartbeat_timeout_ms;
             run.errors.begin_attempt(from.as_ref().map_or(Some(0.0), |checkpoint| checkpoint.step));
             if let Some(checkpoint) = from {
                 remember(run, checkpoint);
@@ -182,9 +186,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         Event::WorkerStarted(worker) => {
             if run.phase == Phase::Spawning {
                 run.phase = Phase::Starting;
-                let timeout_ms = policy.startup_timeout_ms;
-                run.deadline_mono_ms = (run.spec.contract == Contract::Pulse && timeout_ms > 0)
-                    .then(|| at.mono_ms.saturating_add(timeout_ms));
+                run.deadline_mono_ms = startup_deadline(run, at);
             }
             run.lost_to_reboot &= worker.boot_id != run.boot_id;
             run.worker = Some(worker.clone());
@@ -208,7 +210,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
             run.errors.hear(&run.spec.policy.errors, word, *at_units);
             // A worker that talks while it loads is not silent.
             if run.phase == Phase::Starting && run.deadline_mono_ms.is_some() {
-                run.deadline_mono_ms = Some(at.mono_ms.saturating_add(run.spec.policy.startup_timeout_ms));
+                run.deadline_mono_ms = startup_deadline(run, at);
             }
         }
         Event::CheckpointVerified(checkpoint) => {
@@ -286,12 +288,21 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
             run.hung = Some(Hung { what: *what, silent_for_ms: *silent_for_ms });
         }
         Event::Restored { set_aside: newer, .. } => set_aside(run, newer),
-        Event::Configured { changes, .. } => {
-            let spec = Arc::make_mut(&mut run.spec);
-            spec.policy = changes.over(spec.policy.clone());
-        }
+        Event::Configured { changes, .. } => configure(run, changes, at),
         // What it leads to is an event of its own.
         Event::ErrorRateExceeded(_) => {}
+    }
+}
+
+fn configure(run: &mut Run, changes: &Overrides, at: Moment) {
+    let spec = Arc::make_mut(&mut run.spec);
+    spec.policy = changes.over(spec.policy.clone());
+    if run.phase == Phase::Spawning {
+        // Should the order be given again, the worker is told the new limit: it may know either.
+        run.heartbeat_told_ms = run.heartbeat_told_ms.max(run.spec.policy.heartbeat_timeout_ms);
+    }
+    if run.phase == Phase::Starting && changes.startup_timeout_ms.is_some() {
+        run.deadline_mono_ms = startup_deadline(run, at);
     }
 }
 

@@ -109,6 +109,9 @@ pub enum Effect {
         set_aside: Vec<CheckpointRef>,
         /// How many of them to keep.
         keep: u32,
+        /// Path of the one that the present attempt resumed from: its worker may be reading it.
+        /// It stays, and takes no place.
+        pinned: Option<String>,
     },
     /// The run has ended: its shim may leave.
     Dismiss,

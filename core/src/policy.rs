@@ -157,7 +157,6 @@ impl Overrides {
         }
         if let Some(ms) = self.grace_ms {
             policy.stop_grace_ms = ms;
-            policy.ask_wait_ms = policy.ask_wait_ms.min(ms);
         }
         if let Some(ms) = self.startup_timeout_ms {
             policy.startup_timeout_ms = ms;

@@ -87,6 +87,9 @@ pub struct Run {
     pub checkpoint_asked: bool,
     /// The silence for which the present worker was declared hung.
     pub hung: Option<Hung>,
+    /// Longest silence that the present worker was told of when its start was ordered, in
+    /// milliseconds; 0 = it was told of none.
+    pub heartbeat_told_ms: u64,
     /// Share of failed work.
     pub errors: ErrorWindow,
     /// What the world has been told: the fold of the events as they are on the wire.

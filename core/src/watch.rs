@@ -17,6 +17,9 @@ pub const TICK_MS: u64 = 1_000;
 /// meanwhile, in milliseconds. Long enough for a busy machine.
 pub const TICK_GAP_MS: u64 = 2_000;
 
+/// A worker that was told no limit gives a sign of life every 10 s, and has two in which to give it.
+const UNTOLD_MS: u64 = 20_000;
+
 /// What is missing from a silent worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -61,6 +64,10 @@ impl Limits {
 /// The limits that apply to `run` right now. Only a worker that trains and speaks PULSE has any:
 /// start, cooling down and stopping have deadlines of their own, and a paused worker may be
 /// silent for as long as it likes.
+///
+/// A worker beats as often as the limit demands that it was told at its start. A shorter one that
+/// was set since would accuse a healthy worker, so it waits for the next attempt; a longer one, or
+/// none, applies at once.
 #[must_use]
 pub fn limits(run: &Run) -> Limits {
     if run.phase != Phase::Running || !run.can_be_asked() {
@@ -68,8 +75,9 @@ pub fn limits(run: &Run) -> Limits {
     }
     let policy = &run.spec.policy;
     let limit = |ms: u64| (ms > 0).then_some(ms);
+    let told_ms = limit(run.heartbeat_told_ms).unwrap_or(UNTOLD_MS);
     Limits {
-        heartbeat_ms: limit(policy.heartbeat_timeout_ms),
+        heartbeat_ms: limit(policy.heartbeat_timeout_ms).map(|ms| ms.max(told_ms)),
         progress_ms: limit(policy.progress_timeout_ms),
     }
 }

@@ -14,7 +14,10 @@ use resus_core::exit::ExitCode;
 /// Arguments of `resus configure`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What is not named stays as it is. A wait or a grace that runs already stays as it was set.
+    after_help = "What is not named stays as it is. A wait or a grace that runs already stays as it was set; a
+--startup-timeout counts anew from now. A worker gives signs of life as often as it was told to
+when it was started: a shorter --heartbeat-timeout applies from the next attempt on, a longer one
+and 0s apply at once.
 
 Examples:
   resus configure nightly --retries 20

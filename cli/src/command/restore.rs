@@ -19,9 +19,9 @@ use std::time::Duration;
 /// Arguments of `resus restore`.
 #[derive(Debug, Args)]
 #[command(after_help = "The run must be failed, cancelled, waiting for a retry, or paused without a worker
-(resus pause --release). Newer checkpoints are set aside: they stay on the disk, and are not
-used unless you restore one. If the checkpoint does not verify, the run fails and says so; no
-other takes its place.
+(resus pause --release). Newer checkpoints are set aside: they stay on the disk until the run has
+gone further than they were, and are not used unless you restore one. If the checkpoint does not
+verify, the run fails and says so; no other takes its place.
 
 Examples:
   resus checkpoints nightly
@@ -51,7 +51,9 @@ pub(crate) async fn restore(args: RestoreArgs, around: &Around) -> Result<ExitCo
     let body = &restore_body(args.checkpoint);
     // A question of its own: what comes of the command lies behind it, even if its answer is lost.
     let (before, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
-    let reply = ask(&around.target, |client| async move { client.restore(run, body).await }).await?;
+    // A selector such as @latest may name another run by now.
+    let id = before.run_id.as_str();
+    let reply = ask(&around.target, |client| async move { client.restore(id, body).await }).await?;
     if args.no_wait {
         tell(around, &reply.run, false)?;
         return Ok(ExitCode::Ok);
@@ -108,8 +110,18 @@ fn told(view: &RunView, is_restored: bool, page: &Page) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::sample::{line, page, view};
+    use crate::fake_daemon::FakeDaemon;
+    use crate::render::sample::{RUN_ID, line, page, view};
     use serde_json::json;
+
+    #[tokio::test]
+    async fn the_run_that_was_looked_at_is_restored() {
+        let daemon = FakeDaemon::start();
+        let (run, checkpoint) = ("@latest".to_owned(), "latest".to_owned());
+        let args = RestoreArgs { run, checkpoint, no_wait: true, timeout: None };
+        restore(args, &Around::of_test(&daemon.state)).await.unwrap();
+        assert_eq!(*daemon.desk.commanded.lock().unwrap(), [RUN_ID]);
+    }
 
     #[test]
     fn what_came_of_it_is_told() {

@@ -5,6 +5,7 @@ use crate::moment::Moment;
 use crate::pause::PauseStep;
 use crate::phase::{Phase, Wanted};
 use crate::run::{Run, Stop};
+use crate::spec::Contract;
 
 /// Looking for a checkpoint takes so long at most, before it is asked for again: reading back
 /// the largest checkpoints takes minutes.
@@ -75,6 +76,13 @@ pub(super) fn climb(run: &mut Run, rung: Phase, at: Moment) {
 pub(super) fn order_deadline(phase: Phase, at: Moment) -> Option<u64> {
     let wait_ms = if phase == Phase::Choosing { CHOOSE_WAIT_MS } else { SPAWN_WAIT_MS };
     Some(at.mono_ms.saturating_add(wait_ms))
+}
+
+/// When a worker that starts has been silent for too long, counted from `at`; `None` = never.
+pub(super) fn startup_deadline(run: &Run, at: Moment) -> Option<u64> {
+    let timeout_ms = run.spec.policy.startup_timeout_ms;
+    let is_limited = run.spec.contract == Contract::Pulse && timeout_ms > 0;
+    is_limited.then(|| at.mono_ms.saturating_add(timeout_ms))
 }
 
 /// A new daemon watches the worker: what the worker said while nobody listened is heard first,

@@ -7,7 +7,8 @@ use crate::phase::Phase;
 use crate::policy::Overrides;
 use crate::run::Run;
 
-/// A user wants settings to be others. A deadline that runs stays as it was set.
+/// A user wants settings to be others. A deadline that runs stays as it was set, but for the limit
+/// on a start: that one counts anew.
 pub(super) fn decide(run: &Run, changes: &Overrides, by: &str) -> Result<Decision, Refusal> {
     let refuse = |legal| Err(Refusal::because(run, Asked::Configure, Reason::Phase, legal));
     match run.phase {

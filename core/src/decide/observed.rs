@@ -159,16 +159,9 @@ fn checked(run: &Run, checkpoint: &CheckpointRef, refusal: Option<&str>) -> Deci
     }
     let (event, effects) = match refusal {
         None => {
-            let is_aside = |c: &CheckpointRef| run.set_aside.iter().any(|aside| aside.path == c.path);
-            let others = run.verified.iter().filter(|c| c.path != checkpoint.path && !is_aside(c));
-            let set_aside = run.set_aside.iter().filter(|c| c.path != checkpoint.path);
-            let prune = Effect::PruneCheckpoints {
-                attempt: run.attempt,
-                verified: others.chain([checkpoint]).cloned().collect(),
-                set_aside: set_aside.cloned().collect(),
-                keep: run.spec.policy.keep_checkpoints,
-            };
-            (Event::CheckpointVerified(checkpoint.clone()), vec![prune])
+            // What is being restored may be the oldest that is kept. The next one that verifies prunes.
+            let prune = run.restore.is_none().then(|| prune(run, checkpoint));
+            (Event::CheckpointVerified(checkpoint.clone()), prune.into_iter().collect())
         }
         Some(reason) => (
             Event::CheckpointRefused(CheckpointRefusal {
@@ -179,6 +172,20 @@ fn checked(run: &Run, checkpoint: &CheckpointRef, refusal: Option<&str>) -> Deci
         ),
     };
     Decision::new(Why::CheckpointChecked, vec![event], effects)
+}
+
+/// The order to delete what is superfluous now that `newest` has been read back.
+fn prune(run: &Run, newest: &CheckpointRef) -> Effect {
+    let is_aside = |c: &CheckpointRef| run.set_aside.iter().any(|aside| aside.path == c.path);
+    let others = run.verified.iter().filter(|c| c.path != newest.path && !is_aside(c));
+    let set_aside = run.set_aside.iter().filter(|c| c.path != newest.path);
+    Effect::PruneCheckpoints {
+        attempt: run.attempt,
+        verified: others.chain([newest]).cloned().collect(),
+        set_aside: set_aside.cloned().collect(),
+        keep: run.spec.policy.keep_checkpoints,
+        pinned: run.resumed_from.as_ref().map(|checkpoint| checkpoint.path.clone()),
+    }
 }
 
 fn pruned(paths: &[String]) -> Decision {

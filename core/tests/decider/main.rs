@@ -15,6 +15,7 @@ mod properties;
 mod reach;
 mod restore;
 mod scenarios;
+mod settings;
 mod state;
 mod state_events;
 mod support;

@@ -2,6 +2,7 @@
 
 use crate::support::*;
 use resus_core::api::{CheckpointList, CheckpointState};
+use resus_core::effect::Effect;
 use resus_core::fleet::{Fleet, FleetError};
 use resus_core::ids::Attempt;
 use resus_core::input::{CheckpointRef, Fact, Input};
@@ -104,4 +105,39 @@ fn a_damaged_newest_one_does_not_bring_back_what_is_set_aside() {
     restored(&mut fleet, 2.0, &[3.0]);
     observe(&mut fleet, Fact::CheckpointsPruned { paths: vec![checkpoint(2.0).path] });
     assert_eq!(run(&fleet).checkpoint, Some(checkpoint(1.0)));
+}
+
+/// A worker announces a checkpoint that is still being read back when the run fails.
+fn announced(fleet: &mut Fleet, step: f64) {
+    let upto = run(fleet).upto + 1;
+    let word = Word::CheckpointSaved(checkpoint(step));
+    observe(fleet, Fact::Said { word, said_unix_ms: None, at_units: None, upto });
+}
+
+/// A checkpoint was read back: what is ordered then.
+fn read_back(fleet: &mut Fleet, step: f64) -> Vec<Effect> {
+    let fact = Fact::CheckpointChecked { checkpoint: checkpoint(step), refusal: None };
+    let attempt = run(fleet).attempt;
+    fleet.step(&run_id(), &Input::Observed { attempt, fact }, at(2_500)).unwrap().effects
+}
+
+#[test]
+fn what_is_restored_is_not_deleted_meanwhile_nor_under_the_worker() {
+    let (mut fleet, _) = accepted(spec(Contract::Pulse, policy()), at(0));
+    go(&mut fleet, &["picked none", "started", "sign of life"]);
+    for step in [1.0, 2.0, 3.0, 4.0, 5.0] {
+        announced(&mut fleet, step);
+        let effects = read_back(&mut fleet, step);
+        assert!(matches!(&effects[..], [Effect::PruneCheckpoints { pinned: None, .. }]), "{effects:?}");
+    }
+    announced(&mut fleet, 6.0);
+    announced(&mut fleet, 7.0);
+    go(&mut fleet, &["exit 125"]);
+    let wish = Input::Restore { checkpoint: "ck-1".into(), by: "test".into() };
+    fleet.step(&run_id(), &wish, at(2_000)).unwrap();
+    assert_eq!(read_back(&mut fleet, 6.0), [], "the sixth of five: the first would go");
+    observe(&mut fleet, Fact::RestoreChecked { checkpoint: checkpoint(1.0), refusal: None, newer: vec![] });
+    let effects = read_back(&mut fleet, 7.0);
+    let [Effect::PruneCheckpoints { verified, pinned, .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((verified.len(), pinned), (7, &Some(checkpoint(1.0).path)));
 }
