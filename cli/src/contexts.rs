@@ -3,13 +3,14 @@
 
 use crate::args::Global;
 use crate::error::CliError;
+use crate::secret_file::{self, SecretError, one_line};
 use crate::settings::config_home;
 use resus_bus::link::{Auth, Link, LinkError, Secret};
 use resus_core::ids::Slug;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf, absolute};
 
 /// The name of this machine's daemon; no file is called so.
@@ -81,24 +82,31 @@ impl Context {
         let mut link = Link::parse(&self.nats).map_err(of_address)?;
         let files = [&self.password_file, &self.token_file, &self.nkey_file, &self.creds_file];
         let identities = files.into_iter().flatten().count() + usize::from(link.auth != Auth::None);
-        if identities > 1 {
+        // A user says who we are together with its password, which may be in the environment.
+        let has_user_beside = identities == 1 && self.user.is_some() && self.password_file.is_none();
+        if identities > 1 || has_user_beside {
             return Err(usage(
-                "more than one way to say who we are: a password, a token, an NKey or a .creds file",
+                "more than one way to say who we are; one is enough: a user, a token, an NKey or a .creds \
+                 file, in the address or beside it",
             ));
         }
         if let Some(file) = &self.password_file {
             let user = self.user.clone().ok_or_else(|| usage("a password file needs a user"))?;
-            link.auth = Auth::UserPassword { user, password: secret(file)? };
+            link.auth = Auth::UserPassword { user, password: line(file)? };
         } else if let Some(file) = &self.token_file {
-            link.auth = Auth::Token(secret(file)?);
+            link.auth = Auth::Token(line(file)?);
         } else if let Some(file) = &self.nkey_file {
-            link.auth = Auth::NKey(secret(file)?);
+            link.auth = Auth::NKey(line(file)?);
         } else if let Some(file) = &self.creds_file {
             link.auth = Auth::Credentials(secret(file)?);
         }
         link.tls.ca = self.tls_ca.as_ref().map(PathBuf::from);
         link.tls.client = match (&self.tls_cert, &self.tls_key) {
-            (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
+            (Some(certificate), Some(key)) => {
+                // Not kept: whoever connects reads it anew.
+                let _checked = secret(key)?;
+                Some((certificate.into(), key.into()))
+            }
             (None, None) => None,
             _ => return Err(usage("tls_cert and tls_key belong together")),
         };
@@ -258,17 +266,21 @@ fn file(name: &str) -> Result<PathBuf, CliError> {
     Ok(folder()?.join("contexts").join(format!("{slug}.toml")))
 }
 
-/// The content of a file that nobody else may read, without the end of its line.
+/// A secret out of its file.
 fn secret(path: &str) -> Result<Secret, CliError> {
-    let failed = |error| failed("read", Path::new(path))(error);
-    let mode = fs::metadata(path).map_err(failed)?.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(CliError::Usage {
-            what: format!("{path} can be read by others (mode {mode:03o})"),
-            next: format!("chmod 600 {path}"),
-        });
-    }
-    Ok(Secret::new(read(Path::new(path)).map_err(failed)?.trim_end_matches(['\n', '\r'])))
+    let at = Path::new(path);
+    secret_file::read(at).map_err(|error| match error {
+        SecretError::Read(source) => failed("read", at)(source),
+        other => CliError::Usage {
+            what: format!("{path} {other}"),
+            next: other.fix(at).unwrap_or_else(|| "put the secret, and nothing else, into it".to_owned()),
+        },
+    })
+}
+
+/// The same where a secret is one line.
+fn line(path: &str) -> Result<Secret, CliError> {
+    secret(path).map(|text| one_line(&text))
 }
 
 fn read(path: &Path) -> io::Result<String> {

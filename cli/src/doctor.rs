@@ -1,5 +1,6 @@
 //! `resus doctor` judged: from what was found to marks, words, and what to type. Pure.
 
+pub(crate) mod daemon;
 pub(crate) mod varz;
 
 use crate::doctor::varz::Varz;
@@ -136,14 +137,9 @@ fn auth(link: &Link, facts: &ServerFacts) -> Check {
 }
 
 fn tls(link: &Link, facts: &ServerFacts) -> Check {
-    let on_this_machine = ["127.", "[::1]", "localhost"].map(|host| move |at: &str| at.starts_with(host));
-    let is_local = |address: &String| {
-        let at = address.split_once("://").map_or(address.as_str(), |(_, at)| at);
-        on_this_machine.iter().any(|is| is(at))
-    };
     if facts.tls_required || link.tls.required {
         Check::good("encryption", "TLS")
-    } else if link.servers.iter().all(is_local) {
+    } else if link.is_loopback() {
         Check::good("encryption", "none, and nothing leaves this machine")
     } else {
         let said = "passwords and events cross the network readable for everybody on it";
@@ -206,6 +202,7 @@ mod tests {
         use Mark::{Good, Warning};
         assert_eq!(marks("nats://a:b@127.0.0.1", facts(|_| ())), [Good; 4]);
         assert_eq!(marks("nats://a:b@far", facts(|_| ())), [Good, Good, Good, Warning], "in the clear");
+        assert_eq!(marks("a:b@localhost.example", facts(|_| ()))[3], Warning, "it only begins like here");
         assert_eq!(marks("tls://a:b@far", facts(|_| ())), [Good; 4]);
         assert_eq!(marks("nats://[::1]:1", facts(|f| f.auth_required = false)), [Good, Good, Warning, Good]);
         let old = facts(|f| f.version = "2.9.10".to_owned());

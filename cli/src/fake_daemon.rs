@@ -258,13 +258,15 @@ pub(crate) struct FakeBus {
     control: Control<FakeDesk>,
     /// Nobody answers any more.
     pub gone: Arc<AtomicBool>,
+    /// What befalls the next answers on their way, the last one first.
+    pub losses: Arc<Mutex<Vec<RequestError>>>,
 }
 
 impl FakeBus {
     pub(crate) fn new(desk: FakeDesk) -> Self {
         let grounds = Grounds { allow_commands: false, cwd: "/".into(), env: Vec::new() };
         let control = Control::new(desk.clone(), watch::channel(false).1, grounds);
-        Self { desk, control, gone: Arc::default() }
+        Self { desk, control, gone: Arc::default(), losses: Arc::default() }
     }
 
     /// The body of the answer, and what describes it if it is output.
@@ -277,6 +279,9 @@ impl FakeBus {
             return Err(RequestError::Nobody { subject: verb.to_owned() });
         }
         let Reply { body, mut headers, error } = self.control.answer(verb, question, MESSAGE_BYTES).await;
+        if let Some(loss) = self.losses.lock().unwrap().pop() {
+            return Err(loss);
+        }
         match error {
             None => Ok((body, headers.pop().map(|(_, value)| value))),
             Some((code, words)) => Err(RequestError::Service { code, words, body }),

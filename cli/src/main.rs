@@ -21,6 +21,7 @@ mod output;
 mod place;
 mod render;
 mod screen;
+mod secret_file;
 mod settings;
 mod submission;
 mod target;

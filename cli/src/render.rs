@@ -1,6 +1,7 @@
 //! What people see of runs. Pure: a view or an event in, text out. Everything that a worker
 //! said is made harmless here ([`resus_core::text::one_line`]).
 
+pub(crate) mod bus;
 pub(crate) mod checkpoints;
 pub(crate) mod header;
 pub(crate) mod health;

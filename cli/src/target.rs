@@ -85,6 +85,15 @@ impl Target {
         }
     }
 
+    /// Whether another machine's daemon has been reached before: then a question that is not
+    /// answered may have been heard.
+    pub(crate) fn was_reached(&self) -> bool {
+        match self {
+            Self::Here(_) => false,
+            Self::There(there) => there.was_reached(),
+        }
+    }
+
     /// Whether somebody has stopped the daemon on purpose. Of another machine's nobody here
     /// knows, and nobody here starts it.
     pub(crate) fn is_stopped(&self) -> bool {
@@ -216,6 +225,18 @@ mod tests {
         assert!(error.to_string().starts_with("--node: "), "{error}");
         let nobody = global("ps --nats h --nats-user ann");
         assert!(Target::of(&nobody, Scope::Anywhere).unwrap_err().to_string().contains("password"));
+    }
+
+    #[test]
+    fn a_user_beside_the_one_in_the_address_is_a_contradiction() {
+        for address in ["nats://ann:s3cret@h", "nats://t0ken@h"] {
+            let both = global(&format!("ps --nats {address} --nats-user bob"));
+            let error = Target::of(&both, Scope::Anywhere).unwrap_err();
+            assert_eq!(error.exit(), resus_core::exit::ExitCode::Usage);
+            let told = format!("{:?}{error:?}", error.told());
+            assert!(told.contains("more than one way to say who we are"), "{told}");
+            assert!(!told.contains("s3cret") && !told.contains("t0ken"), "{told}");
+        }
     }
 
     #[test]

@@ -34,13 +34,13 @@ fn a_managed_server_is_found_healthy_and_what_is_told_of_it_lets_one_in() {
         websocket.number(),
         Version::Newest.program().display()
     ));
-    let said = doctor(&home).expect_code(13);
-    assert_eq!((mark(&said, "daemon"), mark(&said, "bus")), ("warning".into(), "bad".into()));
+    let said = doctor(&home).expect_code(0);
+    assert_eq!((mark(&said, "daemon"), mark(&said, "bus")), ("warning".into(), "warning".into()));
+    assert!(said.stdout.contains("resus daemon start"), "{said:?}");
     home.resus(&["daemon", "start"]).expect_code(0);
-    let said = home.wait_for("a healthy server", || Some(doctor(&home)).filter(|said| said.code == 0));
-    for (what, mark) in marks(&said) {
-        assert_eq!(mark, "good", "{what}: {said:?}");
-    }
+    let is_good = |said: &Said| said.code == 0 && marks(said).iter().all(|(_, mark)| mark == "good");
+    let said = home.wait_for("a healthy server", || Some(doctor(&home)).filter(is_good));
+    assert_eq!(mark(&said, "connection"), "good");
     assert_eq!(mark(&said, "durability"), "good");
     let info = home.resus(&["nats", "info", "--json"]).expect_code(0).json();
     assert_eq!((&info["kind"], &info["running"]), (&"managed".into(), &true.into()));
@@ -101,6 +101,50 @@ fn a_server_that_refuses_us_or_is_not_there_is_a_failure_and_no_secret_is_told()
     let said = doctor(&home).expect_code(13);
     assert_eq!(mark(&said, "settings"), "good", "the first, of the file");
     assert!(said.stdout.contains("chmod 600"), "{said:?}");
+}
+
+#[test]
+fn a_daemon_that_is_refused_with_what_it_read_at_its_start_has_to_be_restarted() {
+    let home = Home::new();
+    let config = "authorization { token: s3cret }\n".to_owned();
+    let server = NatsServer::start(Version::Newest, NatsOptions { config, ..NatsOptions::default() });
+    let token = home.path().join("token");
+    std::fs::write(&token, "s3cret-too\n").unwrap();
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
+    home.configure(&format!("[bus]\nurl = '{}'\ntoken_file = '{}'\n", server.url(), token.display()));
+    home.resus(&["daemon", "start"]).expect_code(0);
+    let refused = |said: &Said| said.stdout.contains("BUS_UNAVAILABLE");
+    let said = home.wait_for("an alarm", || Some(doctor(&home)).filter(refused)).expect_code(13);
+    assert_eq!((mark(&said, "server"), mark(&said, "alarm")), ("bad".into(), "warning".into()));
+    std::fs::write(&token, "s3cret\n").unwrap();
+    let said = doctor(&home).expect_code(13);
+    assert_eq!((mark(&said, "access"), mark(&said, "connection")), ("good".into(), "bad".into()));
+    assert!(said.stdout.contains("resus daemon restart"), "{said:?}");
+    let text = home.resus(&["daemon", "status"]).expect_code(0).stdout;
+    assert!(
+        text.contains("\n  bus         refused (") && text.contains("alarm       BUS_UNAVAILABLE"),
+        "{text}"
+    );
+    home.resus(&["daemon", "restart"]).expect_code(0);
+    let connected = |said: &Said| said.code == 0 && mark(said, "connection") == "good";
+    home.wait_for("a connection", || Some(doctor(&home)).filter(connected));
+    let text = home.resus(&["daemon", "status"]).expect_code(0).stdout;
+    assert!(text.contains("\n  bus         connected to nats://") && !text.contains("alarm"), "{text}");
+}
+
+#[test]
+fn a_daemon_whose_environment_names_another_server_is_told() {
+    let home = Home::new();
+    let server = NatsServer::start(Version::Newest, NatsOptions::default());
+    let mut start = home.command(&["daemon", "start"]);
+    start.env("NATS_URL", server.url());
+    home.run(start).expect_code(0);
+    let said = doctor(&home).expect_code(0);
+    assert_eq!((mark(&said, "bus"), mark(&said, "connection")), ("good".into(), "warning".into()));
+    assert!(said.stdout.contains("NATS_URL of its start; the one here names no server"), "{said:?}");
+    let mut same = home.command(&["doctor", "--json"]);
+    same.env("NATS_URL", server.url());
+    assert!(!home.run(same).expect_code(0).stdout.contains("the one here names"));
 }
 
 #[test]

@@ -90,6 +90,21 @@ impl FarError {
         }
     }
 
+    /// Whether the question or its answer was lost on the way, so that nobody knows whether it
+    /// was heard. That no daemon answers at all is no loss: the server says so at once.
+    pub(crate) fn is_loss(&self) -> bool {
+        match self {
+            Self::Server(NatsError::Away { .. } | NatsError::Failed(_)) | Self::Silent { .. } => true,
+            Self::Server(NatsError::Refused { .. } | NatsError::Unusable { .. })
+            | Self::NoDaemon { .. }
+            | Self::Absent { .. }
+            | Self::Several { .. }
+            | Self::Denied { .. }
+            | Self::Foreign { .. }
+            | Self::HereOnly => false,
+        }
+    }
+
     /// The exit code.
     pub(crate) fn exit(&self) -> ExitCode {
         match self {

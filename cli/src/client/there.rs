@@ -61,6 +61,11 @@ impl There {
         there
     }
 
+    /// Whether the way to the daemon has been found.
+    pub(crate) fn was_reached(&self) -> bool {
+        self.0.way.initialized()
+    }
+
     /// The way to the daemon, found once.
     async fn way(&self) -> Result<&Way, ClientError> {
         let Inner { link, namespace, node, way } = &*self.0;

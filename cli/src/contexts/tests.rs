@@ -42,9 +42,29 @@ fn secrets_come_out_of_files_and_never_stand_in_an_address() {
         Context { password_file: file.clone(), ..context() },
         Context { tls_cert: file.clone(), ..context() },
         Context { creds_file: Some("/nowhere".into()), ..context() },
+        Context { user: Some("ann".into()), token_file: file.clone(), ..context() },
     ] {
         assert!(twice.link().is_err(), "{twice:?}");
     }
+}
+
+#[test]
+fn an_empty_secret_and_a_key_that_others_may_read_are_refused_with_what_to_do() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = temp.path().join(name);
+        write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let empty = Context { token_file: Some(file("t", "\n")), ..context() };
+    assert!(empty.link().unwrap_err().to_string().ends_with("/t is empty"));
+    let key = file("k", "s3cret");
+    let keyed = Context { tls_cert: Some(file("c", "x")), tls_key: Some(key.clone()), ..context() };
+    assert!(keyed.link().unwrap().tls.client.is_some());
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let CliError::Usage { what, next } = keyed.link().unwrap_err() else { panic!("not a fault of usage") };
+    assert!(what.ends_with("/k can be read by others (mode 644)"), "{what}");
+    assert_eq!(next, format!("chmod 600 {key}"));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! From what `[bus]` says to the bus of a daemon: files of secrets are read, once, here.
 
+use crate::secret_file::{self, SecretError, one_line};
 use crate::settings::SettingsError;
 use crate::settings::bus::{BusSettings, Url};
-use crate::text::size;
 use resus_actors::broker::{ServerFolder, ServerRecord};
 use resus_bus::link::{Auth, Link, Secret, Tls};
 use resus_bus::roles::Role;
@@ -11,15 +11,12 @@ use resus_shim::identity::is_alive;
 use resus_store::StateDir;
 use std::env;
 use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Names the server for `bus.url = "auto"`, as other programs of NATS do.
 pub(crate) const URL_VAR: &str = "NATS_URL";
-/// Largest file of a secret: a `.creds` file has some two thousand bytes.
-const SECRET_BYTES_MAX: u64 = 64 << 10;
 
 /// The bus that `settings` describe; `nats_url` is what [`URL_VAR`] says.
 ///
@@ -136,12 +133,16 @@ fn choice(settings: &BusSettings, nats_url: Option<&str>, faults: &mut Vec<Strin
 fn with_identity(mut link: Link, settings: &BusSettings, faults: &mut Vec<String>) -> Link {
     let mut secret = |key: &str, path: &Option<PathBuf>, check: fn(&str) -> Result<(), SecretError>| {
         let path = path.as_ref()?;
-        let read = secret(path).and_then(|secret| check(secret.reveal()).map(|()| secret));
-        read.map_err(|why| faults.push(format!("bus.{key}: {} {why}", path.display()))).ok()
+        let read = secret_file::read(path).and_then(|secret| check(secret.reveal()).map(|()| secret));
+        let told = |why: SecretError| {
+            let fix = why.fix(path).map_or_else(String::new, |fix| format!(": {fix}"));
+            faults.push(format!("bus.{key}: {} {why}{fix}", path.display()));
+        };
+        read.map_err(told).ok()
     };
-    let password = secret("password_file", &settings.password_file, any_form).map(one_line);
-    let token = secret("token_file", &settings.token_file, any_form).map(one_line);
-    let seed = secret("nkey_file", &settings.nkey_file, is_seed).map(one_line);
+    let password = secret("password_file", &settings.password_file, any_form).as_ref().map(one_line);
+    let token = secret("token_file", &settings.token_file, any_form).as_ref().map(one_line);
+    let seed = secret("nkey_file", &settings.nkey_file, is_seed).as_ref().map(one_line);
     let credentials = secret("creds_file", &settings.creds_file, are_credentials);
     let auth = match (&settings.user, password, token, seed, credentials) {
         (Some(user), Some(password), ..) => Auth::UserPassword { user: user.clone(), password },
@@ -169,11 +170,6 @@ fn with_identity(mut link: Link, settings: &BusSettings, faults: &mut Vec<String
     link
 }
 
-/// The file's only line: tokens and passwords have no end of line.
-fn one_line(text: Secret) -> Secret {
-    Secret::new(text.reveal().trim_end_matches(['\n', '\r']))
-}
-
 fn any_form(_text: &str) -> Result<(), SecretError> {
     Ok(())
 }
@@ -192,46 +188,12 @@ fn are_credentials(text: &str) -> Result<(), SecretError> {
     if are { Ok(()) } else { Err(SecretError::Form("a file of credentials (.creds)")) }
 }
 
-/// Why a file of a secret is not used.
-#[derive(Debug, thiserror::Error)]
-enum SecretError {
-    #[error("can't be read: {0}")]
-    Read(#[from] io::Error),
-    #[error("can be read by others (mode {mode:03o}): chmod 600 {}", path.display())]
-    Open { mode: u32, path: PathBuf },
-    #[error("is larger than {}: it is no secret", size::show(SECRET_BYTES_MAX))]
-    Large,
-    #[error("is empty")]
-    Empty,
-    #[error("is not text")]
-    Binary,
-    #[error("is not {0}")]
-    Form(&'static str),
-}
-
-/// The content of a file that nobody else may read.
-fn secret(path: &Path) -> Result<Secret, SecretError> {
-    let mut file = File::open(path)?;
-    // Of the open file, so that nobody can put another one in its place in between.
-    let about = file.metadata()?;
-    let mode = about.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(SecretError::Open { mode, path: path.to_owned() });
-    }
-    let mut bytes = Vec::new();
-    Read::by_ref(&mut file).take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > SECRET_BYTES_MAX {
-        return Err(SecretError::Large);
-    }
-    let text = String::from_utf8(bytes).map_err(|_| SecretError::Binary)?;
-    if text.trim().is_empty() { Err(SecretError::Empty) } else { Ok(Secret::new(text)) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
     fn file(folder: &Path, name: &str, content: &str, mode: u32) -> Option<PathBuf> {
         let path = folder.join(name);

@@ -28,6 +28,9 @@ const LOOK_FIRST: Duration = Duration::from_millis(3);
 const LOOK_MAX: Duration = Duration::from_millis(100);
 /// Most daemons that a question is put to, should one after the other end.
 const TRIES: u32 = 3;
+/// Wait before a question that was lost on its way through a server is put again: the connection
+/// comes back by itself, or it takes longer than somebody wants to wait.
+const LOST_WAIT: Duration = Duration::from_secs(1);
 /// Lines of the log shown when a daemon can't be started.
 const LOG_LINES: usize = 5;
 /// Most bytes of the log looked at for them.
@@ -109,8 +112,9 @@ pub(crate) async fn ensure_here(state: &StateDir) -> Result<Client, CliError> {
 }
 
 /// Puts a question to a daemon, which is started if there is none; again if it ends before it
-/// has answered, as one does that somebody is just stopping. So a question must be one that may
-/// be heard twice: a read, or a command with an id.
+/// has answered, as one does that somebody is just stopping, or if question or answer was lost on
+/// the way to another machine. So a question must be one that may be heard twice: a read, or a
+/// command with an id.
 ///
 /// # Errors
 /// As [`ensure`], and the answer's own.
@@ -122,6 +126,10 @@ where
     loop {
         match question(ensure(target).await?).await {
             Err(ClientError::Nobody { .. } | ClientError::Broken { .. }) if tries < TRIES => tries += 1,
+            Err(ClientError::Far(error)) if tries < TRIES && error.is_loss() && target.was_reached() => {
+                tries += 1;
+                sleep(LOST_WAIT).await;
+            }
             answer => return Ok(answer?),
         }
     }

@@ -5,11 +5,12 @@ use crate::client::Client;
 use crate::client::stream::Said;
 use crate::command::{Around, logs, ps, status, wait, why};
 use crate::console::{ColourChoice, Console};
+use crate::daemon::start::ask;
 use crate::fake_daemon::{FakeBus, FakeDesk};
 use crate::render::sample::RUN_ID;
 use crate::submission::command_body;
 use crate::target::Target;
-use resus_bus::nats::NatsError;
+use resus_bus::nats::{NatsError, RequestError};
 use resus_core::exit::ExitCode;
 use resus_core::input::Verb;
 use serde_json::json;
@@ -94,6 +95,29 @@ async fn a_daemon_that_is_gone_while_nothing_happens_is_noticed() {
     gone.store(true, Ordering::Relaxed);
     let error = stream.next().await.unwrap_err();
     assert!(matches!(error, ClientError::Far(FarError::Absent { .. })) && error.is_passing(), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_whose_answer_is_lost_is_repeated_under_the_same_id_and_not_for_ever() {
+    let lost = || RequestError::Connection(NatsError::Away { link: "h".into(), reason: "lost".into() });
+    let silent = || RequestError::Silent { waited: Duration::from_secs(13) };
+    let nobody = || RequestError::Nobody { subject: "s".into() };
+    for (losses, heard, is_answered) in [
+        (vec![lost(), silent()], 3, true),
+        (vec![lost(), lost(), silent()], 3, false),
+        (vec![nobody()], 1, false),
+    ] {
+        let desk = FakeDesk::new();
+        let bus = FakeBus::new(desk.clone());
+        *bus.losses.lock().unwrap() = losses;
+        let target = Target::There(There::fake(bus));
+        let body = &command_body(Verb::Pause);
+        let answer = ask(&target, |client| async move { client.command(RUN_ID, body).await }).await;
+        assert_eq!(answer.is_ok(), is_answered, "{answer:?}");
+        let commands = desk.commands.lock().unwrap();
+        assert_eq!(commands.len(), heard);
+        assert!(body.command_id.is_some() && commands.iter().all(|command| command == body));
+    }
 }
 
 #[tokio::test]

@@ -4,10 +4,12 @@ use crate::command::Around;
 use crate::daemon::record::Record;
 use crate::daemon::service;
 use crate::error::CliError;
+use crate::render::bus;
+use crate::render::page::Page;
 use crate::render::parts::said;
 use crate::text::columns::pad;
 use crate::text::duration::show_s;
-use crate::text::paint::{Colour, Paint};
+use crate::text::paint::Colour;
 use crate::text::size;
 use resus_core::api::DaemonView;
 use resus_core::exit::ExitCode;
@@ -36,7 +38,7 @@ pub(super) async fn status(around: &Around) -> Result<ExitCode, CliError> {
         &view,
         record.as_ref(),
         &unit.as_deref().map_or(Unit::None, Unit::Path),
-        around.console.out_paint,
+        &around.console.out_page(),
     );
     around.console.out(&text)?;
     Ok(ExitCode::Ok)
@@ -54,12 +56,13 @@ enum Unit<'a> {
 fn of_there(view: &DaemonView, around: &Around) -> Result<ExitCode, CliError> {
     match around.console.json {
         true => around.console.out_json(view)?,
-        false => around.console.out(&block(view, None, &Unit::Unknown, around.console.out_paint))?,
+        false => around.console.out(&block(view, None, &Unit::Unknown, &around.console.out_page()))?,
     }
     Ok(ExitCode::Ok)
 }
 
-fn block(view: &DaemonView, record: Option<&Record>, unit: &Unit<'_>, paint: Paint) -> String {
+fn block(view: &DaemonView, record: Option<&Record>, unit: &Unit<'_>, page: &Page) -> String {
+    let paint = page.paint;
     let head = match &view.degraded {
         None => paint.on(Colour::Green, "● running"),
         Some(_) => paint.on(Colour::Yellow, "! degraded"),
@@ -84,6 +87,9 @@ fn block(view: &DaemonView, record: Option<&Record>, unit: &Unit<'_>, paint: Pai
         Unit::None => row("unit", "none; after a reboot the first command starts the daemon"),
         Unit::Unknown => {}
     }
+    for (label, value) in bus::rows(&view.bus, page) {
+        row(label, &value);
+    }
     row("memory", &size::show(view.rss_bytes));
     if view.actor_restarts.values().any(|restarts| *restarts > 0) {
         let restarts: Vec<_> =
@@ -104,6 +110,8 @@ fn runs(view: &DaemonView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::sample::page;
+    use resus_core::api::bus::{BusState, BusView};
 
     fn view(degraded: Option<&str>) -> DaemonView {
         let view = json!({
@@ -123,12 +131,34 @@ mod tests {
   node        gpu-a1
   state       /s
   unit        none; after a reboot the first command starts the daemon
+  bus         local: events stay on this machine
   memory      12MiB
   restarts    store 1
 ";
-        assert_eq!(block(&view(Some("disk full")), None, &Unit::None, Paint(false)), expected);
-        let text = block(&view(None), None, &Unit::Path(Path::new("/c/resus.service")), Paint(false));
+        assert_eq!(block(&view(Some("disk full")), None, &Unit::None, &page(80)), expected);
+        let text = block(&view(None), None, &Unit::Path(Path::new("/c/resus.service")), &page(80));
         assert!(text.starts_with("● running  pid 77"), "{text}");
         assert!(text.contains("\n  unit        /c/resus.service\n"), "{text}");
+    }
+
+    #[test]
+    fn a_bus_that_is_away_and_its_alarms_have_rows_also_from_another_machine() {
+        let mut view = view(None);
+        view.bus = BusView {
+            state: BusState::Away,
+            url: "nats://h:4222".to_owned(),
+            reason: Some("connection refused".to_owned()),
+            since: "2026-11-22T04:13:46.123Z".to_owned(),
+            waiting: 12,
+            alarms: vec!["BUS_BACKLOG: many".to_owned()],
+            ..BusView::default()
+        };
+        let expected = "  state       /s
+  bus         away (nats://h:4222) since 2026-11-22 04:13:46: connection refused; 12 events wait
+  alarm       BUS_BACKLOG: many
+  memory      12MiB
+";
+        let text = block(&view, None, &Unit::Unknown, &page(80));
+        assert!(text.contains(expected), "{text}");
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use othello_engine::arena::Tally;
 use othello_engine::session::Session;
 use rayon::ThreadPool;
-use resus_sdk::{Outcome, Pulse, RunComplete, Status, Verb};
+use resus_sdk::{Command, Outcome, Pulse, RunComplete, Status, Verb};
 
 use crate::evaluate::{Rival, metrics, parts, play_part, sentence};
 use crate::failure::Failure;
@@ -21,7 +21,26 @@ const HOLD_SIGN_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Heard {
     GoOn,
+    /// Say the last word and go.
     Stop,
+    /// Give the place free: save, go, and come back from there later.
+    Release,
+}
+
+/// How an attempt ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// All games are played, and the result is measured.
+    Done,
+    /// Stopped on request.
+    Stopped,
+    /// Paused at a checkpoint, on request; another attempt goes on from there.
+    Released,
+}
+
+/// Whether a pause is one that gives the place free.
+fn is_release(pause: &Command) -> bool {
+    pause.arguments.get("release").and_then(|value| value.as_bool()) == Some(true)
 }
 
 /// A training under way.
@@ -68,8 +87,9 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Trains, saves the result, measures it, and says how it ended. A stop is an ending like another.
-    pub(crate) fn run(mut self, eval_games: u64) -> Result<(), Failure> {
+    /// Trains, saves the result, measures it, and says how it ended. A stop is an ending like another; an
+    /// attempt that is released says that it is paused, and no last word.
+    pub(crate) fn run(mut self, eval_games: u64) -> Result<Ending, Failure> {
         self.pulse.status(Status::Running, "playing against itself");
         self.pulse.stage_change(None, SELFPLAY);
         self.voice.progress(self.session_start, SELFPLAY, None);
@@ -84,8 +104,20 @@ impl<'a> Attempt<'a> {
             let last = self.saver.finish();
             self.collect(last);
         }
-        self.last_word(heard, trained, &results);
-        Ok(())
+        match heard {
+            Heard::GoOn => {
+                self.last_word(Outcome::Success, "done", trained, &results);
+                Ok(Ending::Done)
+            }
+            Heard::Stop => {
+                self.last_word(Outcome::Cancelled, "stopped on request", trained, &results);
+                Ok(Ending::Stopped)
+            }
+            Heard::Release => {
+                self.leave()?;
+                Ok(Ending::Released)
+            }
+        }
     }
 
     /// Batch after batch, until all games are played or a stop is asked for.
@@ -94,8 +126,9 @@ impl<'a> Attempt<'a> {
             self.voice.batch(&report, self.session.games_done());
             let over = self.saver.poll();
             self.collect(over);
-            if self.listen() == Heard::Stop {
-                return Heard::Stop;
+            let heard = self.listen();
+            if heard != Heard::GoOn {
+                return heard;
             }
             // The last snapshot is taken, and waited for, when the games are over.
             if !self.session.is_finished() {
@@ -114,8 +147,9 @@ impl<'a> Attempt<'a> {
                 tally = tally.and(self.pool.install(|| play_part(evaluator, rival, seed, part)));
                 let message = format!("evaluation, {} of {games} games: {}", tally.games(), rival.name());
                 self.voice.progress(self.session.games_done(), EVALUATION, Some(message));
-                if self.listen() == Heard::Stop {
-                    return Heard::Stop;
+                let heard = self.listen();
+                if heard != Heard::GoOn {
+                    return heard;
                 }
                 self.save_if_due();
             }
@@ -134,16 +168,23 @@ impl<'a> Attempt<'a> {
             match command.verb {
                 Verb::Stop => return Heard::Stop,
                 Verb::Checkpoint => self.checkpoint_wanted = true,
+                Verb::Pause if is_release(&command) => return self.stop_or(Heard::Release),
                 Verb::Pause => {
-                    if self.hold() == Heard::Stop {
-                        return Heard::Stop;
+                    let heard = self.hold();
+                    if heard != Heard::GoOn {
+                        return heard;
                     }
                 }
                 Verb::Resume => {}
                 Verb::Configure => self.voice.line("ignored: settings cannot change while a run trains"),
             }
         }
-        if self.pulse.stop_requested() { Heard::Stop } else { Heard::GoOn }
+        self.stop_or(Heard::GoOn)
+    }
+
+    /// A stop that was asked for, by a command or a signal, else this.
+    fn stop_or(&self, heard: Heard) -> Heard {
+        if self.pulse.stop_requested() { Heard::Stop } else { heard }
     }
 
     /// Saves a checkpoint, then waits to be told to go on.
@@ -155,11 +196,14 @@ impl<'a> Attempt<'a> {
         self.voice.line(&message);
         loop {
             self.pulse.heartbeat();
-            match self.pulse.wait_command(HOLD_SIGN_INTERVAL).map(|command| command.verb) {
-                Some(Verb::Stop) => return Heard::Stop,
-                Some(Verb::Resume) => break,
-                Some(Verb::Checkpoint) => self.checkpoint_wanted = true,
-                Some(Verb::Pause | Verb::Configure) | None => {}
+            if let Some(command) = self.pulse.wait_command(HOLD_SIGN_INTERVAL) {
+                match command.verb {
+                    Verb::Stop => return Heard::Stop,
+                    Verb::Resume => break,
+                    Verb::Checkpoint => self.checkpoint_wanted = true,
+                    Verb::Pause if is_release(&command) => return self.stop_or(Heard::Release),
+                    Verb::Pause | Verb::Configure => {}
+                }
             }
             if self.pulse.stop_requested() {
                 return Heard::Stop;
@@ -218,7 +262,17 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn last_word(&mut self, heard: Heard, trained: Duration, results: &[(Rival, Tally)]) {
+    /// Says that the run is paused at a checkpoint. Whoever leaves without one would lose its work, so a
+    /// save that failed has ended the attempt before this.
+    fn leave(&mut self) -> Result<(), Failure> {
+        self.save_now()?;
+        let message = format!("released at {} games", self.session.games_done());
+        self.pulse.status(Status::Paused, &message);
+        self.voice.line(&message);
+        Ok(())
+    }
+
+    fn last_word(&mut self, status: Outcome, how: &str, trained: Duration, results: &[(Rival, Tally)]) {
         let (done, total) = (self.session.games_done(), self.session.config().games);
         let played = done.saturating_sub(self.session_start) as f64;
         let speed = played / trained.as_secs_f64().max(1e-9);
@@ -226,11 +280,6 @@ impl<'a> Attempt<'a> {
         let seen = self.session.learner().entries_seen();
         totals.push(("entries_seen", seen as f64));
         totals.extend(results.iter().flat_map(|&(rival, tally)| metrics(rival, tally)));
-        let status = match heard {
-            Heard::GoOn => Outcome::Success,
-            Heard::Stop => Outcome::Cancelled,
-        };
-        let how = if heard == Heard::Stop { "stopped on request" } else { "done" };
         self.voice.line(&format!(
             "{how}: {done} of {total} games, {:.1} s of training, {speed:.0} games/s",
             trained.as_secs_f64()

@@ -11,6 +11,8 @@ use crate::snapshot::SnapshotError;
 
 /// Finished, or stopped on request.
 pub(crate) const EXIT_DONE: u8 = 0;
+/// Asked to give the place free: paused at a checkpoint, to go on from there later.
+pub(crate) const EXIT_RELEASED: u8 = 3;
 /// Failed in a way that another attempt may not.
 pub(crate) const EXIT_RETRY: u8 = 75;
 /// Failed in a way that every attempt will.

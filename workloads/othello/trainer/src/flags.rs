@@ -29,8 +29,8 @@ Flags (default):
   --resume-from PATH      checkpoint to go on from (PULSE_RESUME_FROM)
   --help                  this text
 
-Exit codes: 0 done or stopped on request (PULSE says which), 75 failed and worth a retry,
-125 failed for good.
+Exit codes: 0 done or stopped on request (PULSE says which), 3 paused at a checkpoint and left,
+75 failed and worth a retry, 125 failed for good.
 ";
 
 /// What the command line asks for.

@@ -23,8 +23,8 @@ use othello_engine::session::{Session, TrainConfig};
 use resus_checkpoint::read_at_most;
 use resus_sdk::{ErrorReport, Outcome, Pulse, RunComplete, Status};
 
-use crate::attempt::Attempt;
-use crate::failure::{EXIT_DONE, Failure, with_causes};
+use crate::attempt::{Attempt, Ending};
+use crate::failure::{EXIT_DONE, EXIT_RELEASED, Failure, with_causes};
 use crate::flags::{HELP, Options, Request, parse};
 use crate::saver::{Saver, prepare_folder};
 
@@ -44,7 +44,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 /// Runs the workload for whoever is behind `pulse`; progress goes to `out`, a failure to `errors`.
-/// Returns the exit code: 0 finished or stopped on request, 75 worth a retry, 125 failed for good.
+/// Returns the exit code: 0 finished or stopped on request, 3 released at a checkpoint, 75 worth a retry,
+/// 125 failed for good.
 pub fn run(
     arguments: impl Iterator<Item = OsString>,
     pulse: &Pulse,
@@ -57,14 +58,15 @@ pub fn run(
             EXIT_DONE
         }
         Ok(Request::Train(options)) => match train(options, pulse, out) {
-            Ok(()) => EXIT_DONE,
+            Ok(Ending::Done | Ending::Stopped) => EXIT_DONE,
+            Ok(Ending::Released) => EXIT_RELEASED,
             Err(failure) => give_up(&failure, pulse, errors),
         },
         Err(error) => give_up(&error.into(), pulse, errors),
     }
 }
 
-fn train(options: Options, pulse: &Pulse, out: &mut dyn Write) -> Result<(), Failure> {
+fn train(options: Options, pulse: &Pulse, out: &mut dyn Write) -> Result<Ending, Failure> {
     pulse.status(Status::Preparing, "reading checkpoints");
     let folder = options
         .checkpoint_dir

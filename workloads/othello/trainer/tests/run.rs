@@ -127,6 +127,38 @@ fn a_pause_saves_and_holds_until_resumed_and_changes_nothing() {
     assert_eq!(desk.payload(300), undisturbed.payload(300));
 }
 
+/// Asks for the place, which a pause alone does not give free.
+const RELEASE: &str = r#"{"cmd":"pause","release":true}"#;
+
+#[test]
+fn a_pause_with_release_leaves_at_a_checkpoint_and_the_rest_can_be_done_later() {
+    let flags = "--games 300 --batch 64 --eval-games 0";
+    for commands in [&[RELEASE][..], &["pause", RELEASE]] {
+        let desk = Desk::new();
+        let ended = desk.run_commanded(flags, commands);
+        assert_eq!(ended.code, 3, "{}", ended.errors);
+        assert_eq!(
+            (ended.last("status")["status"].as_str(), ended.last("checkpoint")["step"].as_u64()),
+            (Some("paused"), Some(64))
+        );
+        assert_eq!(ended.all("run_complete").count(), 0, "it is not over");
+        let later = Desk::new();
+        assert_eq!(later.run_resuming(flags, &desk.checkpoint(64)).code, 0);
+        let undisturbed = Desk::new();
+        undisturbed.run(flags);
+        assert_eq!(later.payload(300), undisturbed.payload(300));
+    }
+}
+
+#[test]
+fn a_stop_counts_more_than_a_release_and_no_release_is_none() {
+    let flags = "--games 300 --batch 64 --eval-games 0";
+    let ended = Desk::new().run_commanded(flags, &[RELEASE, "stop"]);
+    assert_eq!((ended.code, &ended.last("run_complete")["status"]), (0, &json!("cancelled")));
+    let ended = Desk::new().run_commanded(flags, &[r#"{"cmd":"pause","release":false}"#, "resume"]);
+    assert_eq!((ended.code, &ended.last("run_complete")["status"]), (0, &json!("success")));
+}
+
 #[test]
 fn a_stop_while_held_is_obeyed() {
     let desk = Desk::new();

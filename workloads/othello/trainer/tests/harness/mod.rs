@@ -47,14 +47,18 @@ impl Desk {
         self.run_in(line, self.environment(Some(from)))
     }
 
-    /// Runs under a supervisor that has said `commands` before the first batch.
+    /// Runs under a supervisor that has said `commands` before the first batch; one that begins with `{` is a
+    /// whole line.
     pub fn run_commanded(&self, line: &str, commands: &[&str]) -> Ended {
         let socket = self.folder.path().join("control");
         let listener = UnixListener::bind(&socket).unwrap();
         let pulse = Pulse::new(Environment { control: Some(socket), ..self.environment(None) });
         let (mut stream, _) = listener.accept().unwrap();
         for command in commands {
-            writeln!(stream, "{{\"cmd\":\"{command}\"}}").unwrap();
+            match command.starts_with('{') {
+                true => writeln!(stream, "{command}").unwrap(),
+                false => writeln!(stream, "{{\"cmd\":\"{command}\"}}").unwrap(),
+            }
         }
         // A word nobody knows is counted, and so shows that those before it were heard.
         writeln!(stream, "{{\"cmd\":\"over\"}}").unwrap();
