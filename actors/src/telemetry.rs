@@ -15,7 +15,7 @@ use resus_core::pulse::v2::{Envelope, EventType, Place, Source};
 use resus_core::run::Run;
 use resus_core::telemetry::beats::{Beats, LOOK_MS};
 use resus_core::telemetry::budget::{Budget, INTERVAL_MS_MIN};
-use resus_core::telemetry::coalescer::{Coalescer, Emission};
+use resus_core::telemetry::coalescer::{Coalescer, Emission, HOLD};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -47,7 +47,7 @@ impl Lanes {
     /// How long a lane waits after its last message: for ever while the budget is spent, until
     /// [`Telemetry::speak`] gives everybody their turn.
     fn interval_ms(&mut self, now_ms: u64) -> u64 {
-        if self.budget.has(now_ms) && !self.is_crowded { INTERVAL_MS_MIN } else { u64::MAX }
+        if self.budget.has(now_ms) && !self.is_crowded { INTERVAL_MS_MIN } else { HOLD }
     }
 
     /// What is due now of everybody whose turn it is, longest due first, and when something is
@@ -181,7 +181,7 @@ impl Telemetry {
                 let due = lane.coalescer.put(said, unix_ms, now.mono_ms, interval_ms);
                 out.extend(due.into_iter().map(|emission| (attempt, emission)));
             }
-            let waits = lane.coalescer.next_due(interval_ms).is_some();
+            let waits = lane.coalescer.next_due(INTERVAL_MS_MIN).is_some();
             lanes.budget.spend(out.len());
             waits
         };

@@ -8,7 +8,7 @@ pub const INTERVAL_MS_MIN: u64 = 250;
 /// Telemetry messages that a node sends per second when more want to be sent. Heartbeats
 /// ([`super::beats::BEATS_PER_S`]) and the states that go along
 /// ([`super::refresh::REFRESHES_PER_S`]) make it 200 messages in all.
-pub const MESSAGES_PER_S: u32 = 120;
+pub const MESSAGES_PER_S: u32 = 115;
 /// Messages that may go out at once after a time with fewer: half a second's worth.
 const BURST: i64 = 60;
 /// What goes out before a class A event does not wait, and is made up for later; not for longer

@@ -12,6 +12,9 @@ pub const METRICS_MAX: usize = 64;
 /// Longest name of a metric, in bytes.
 pub const METRIC_NAME_BYTES_MAX: usize = 64;
 
+/// The interval of who is to wait until their turn comes, the first word too.
+pub const HOLD: u64 = u64::MAX;
+
 /// One telemetry message to publish.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Emission {
@@ -85,6 +88,9 @@ struct Lane {
 impl Lane {
     fn due(&self, interval_ms: u64) -> Option<u64> {
         self.pending.as_ref()?;
+        if interval_ms == HOLD {
+            return None;
+        }
         Some(self.emitted_mono_ms.map_or(0, |at| at.saturating_add(interval_ms)))
     }
 

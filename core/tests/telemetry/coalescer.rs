@@ -5,7 +5,7 @@ use resus_core::pulse::line::{Progress, Telemetry};
 use resus_core::pulse::v2::EventType;
 use resus_core::pulse::word::Numbers;
 use resus_core::telemetry::budget::INTERVAL_MS_MIN;
-use resus_core::telemetry::coalescer::{Coalescer, Emission, METRICS_MAX};
+use resus_core::telemetry::coalescer::{Coalescer, Emission, HOLD, METRICS_MAX};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -61,6 +61,14 @@ fn a_flush_counts_for_the_pace_but_does_not_wait_for_it() {
     assert_eq!(coalescer.flush(20).len(), 1);
     assert_eq!(coalescer.put(progress(3.0), None, 251, 250), []);
     assert_eq!(coalescer.next_due(250), Some(270));
+}
+
+#[test]
+fn who_is_held_waits_with_the_first_word_too() {
+    let mut coalescer = Coalescer::new(0);
+    assert_eq!(coalescer.put(progress(1.0), None, 5, HOLD), []);
+    assert_eq!((coalescer.next_due(HOLD), coalescer.next_due(250)), (None, Some(0)));
+    assert_eq!(coalescer.take_due(6, 250).len(), 1);
 }
 
 #[test]
