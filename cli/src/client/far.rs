@@ -129,7 +129,7 @@ impl FarError {
             }
             Self::NoDaemon { namespace, .. } => format!(
                 "on the daemon's machine: resus daemon status; its bus.url has to name this server and its \
-                 bus.namespace {namespace}, or say --namespace"
+                 bus.namespace {namespace}, or say --namespace; after an outage it takes some seconds to come back"
             ),
             Self::Absent { node, .. } => {
                 format!("on {node}: resus daemon status; or leave --node out to see who answers")

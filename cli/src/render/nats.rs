@@ -101,8 +101,8 @@ pub(crate) fn block(info: &NatsInfo, page: &Page) -> String {
     if let Some(access) = info.access.first() {
         rows.push(row("listen", &listen(info, access)));
     }
-    if let Some(url) = info.access.last().and_then(|access| url_with(info, access)) {
-        rows.push(row("command", &format!("resus --nats {url} ps")));
+    if let Some(command) = info.access.last().and_then(|access| command(info, access)) {
+        rows.push(row("command", &command));
     }
     page.rows(&rows, 0)
 }
@@ -158,18 +158,27 @@ fn listen(info: &NatsInfo, access: &Access) -> String {
     format!("{before}nats {flags} sub '{}'", subject::ALL)
 }
 
-/// An address with who we are, where an address can say so.
-fn url_with(info: &NatsInfo, access: &Access) -> Option<String> {
-    let (scheme, host) = info.url.split(',').next()?.split_once("://")?;
-    let with = |who: String| Some(format!("\"{scheme}://{who}@{host}\""));
-    let inner = |path: &Option<PathBuf>, else_: &str| {
-        path.as_ref().map_or_else(|| else_.to_owned(), |path| format!("$(cat {})", word(path)))
-    };
+/// A command of ours with that identity. Secrets go to it by its environment, which other users
+/// can't read; they can read what it is called with.
+fn command(info: &NatsInfo, access: &Access) -> Option<String> {
+    let url = &info.url;
     match access {
-        Access::Nothing => Some(info.url.clone()),
-        Access::User { user, password_file } => with(format!("{user}:{}", inner(password_file, "PASSWORD"))),
-        Access::Token { token_file } => with(inner(token_file, "TOKEN")),
-        Access::Nkey { .. } | Access::Credentials { .. } => None,
+        Access::Nothing => Some(format!("resus --nats {url} ps")),
+        Access::User { user, password_file } => {
+            let password = password_file.as_deref().map_or_else(|| "PASSWORD".to_owned(), content);
+            Some(format!("RESUS_NATS_PASSWORD={password} resus --nats {url} --nats-user {user} ps"))
+        }
+        Access::Token { token_file } => {
+            let (scheme, host) = url.split(',').next()?.split_once("://")?;
+            let token = token_file
+                .as_deref()
+                .map_or_else(|| "TOKEN".to_owned(), |path| format!("$(cat {})", word(path)));
+            Some(format!("RESUS_NATS=\"{scheme}://{token}@{host}\" resus ps"))
+        }
+        Access::Credentials { creds_file } => {
+            Some(format!("resus --nats {url} --nats-creds {} ps", word(creds_file)))
+        }
+        Access::Nkey { .. } => None,
     }
 }
 
@@ -211,7 +220,7 @@ mod tests {
   access      user viewer, password in /s/my nats/viewer
   access      user operator, password in /s/my nats/operator
   listen      NATS_USER=viewer NATS_PASSWORD=\"$(cat '/s/my nats/viewer')\" nats --server nats://127.0.0.1:4222 sub 'pulse.>'
-  command     resus --nats \"nats://operator:$(cat '/s/my nats/operator')@127.0.0.1:4222\" ps
+  command     RESUS_NATS_PASSWORD=\"$(cat '/s/my nats/operator')\" resus --nats nats://127.0.0.1:4222 --nats-user operator ps
 ";
         assert_eq!(block(&info(vec![user("viewer"), user("operator")]), &page(usize::MAX)), expected);
     }
@@ -239,7 +248,7 @@ mod tests {
             "server      somebody else's",
             "access      user ann, password in bus.url",
             "listen      NATS_USER=ann NATS_PASSWORD=PASSWORD nats --server tls://a:1,tls://b:2 --tlsca /ca sub 'pulse.>'",
-            "command     resus --nats \"tls://ann:PASSWORD@a:1\" ps",
+            "command     RESUS_NATS_PASSWORD=PASSWORD resus --nats tls://a:1,tls://b:2 --nats-user ann ps",
         ] {
             assert!(text.lines().any(|found| found.trim() == line), "{line} in\n{text}");
         }
