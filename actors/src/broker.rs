@@ -214,7 +214,7 @@ impl Broker {
     /// The server of an earlier daemon, if it will do; else a new one.
     async fn begin(&self) -> Result<Server, BrokerError> {
         let in_folder = |source| BrokerError::Folder { path: self.folder.path().to_owned(), source };
-        let program = self.managed.program.clone().unwrap_or_else(|| PROGRAM.into());
+        let program = self.program();
         let version = process::version(&program).await?;
         self.folder.make().map_err(in_folder)?;
         let name = self.folder.server_name(&format!("resus-{}", self.node)).map_err(in_folder)?;
@@ -250,6 +250,10 @@ impl Broker {
         Ok(server)
     }
 
+    fn program(&self) -> PathBuf {
+        self.managed.program.clone().unwrap_or_else(|| PROGRAM.into())
+    }
+
     /// What an earlier daemon left running: kept if it is what we would start now, else ended.
     async fn left_over(
         &self,
@@ -258,7 +262,7 @@ impl Broker {
         text: impl Fn(Ports) -> String,
     ) -> Result<Option<(ServerProcess, ServerRecord)>, BrokerError> {
         let mut kept = None;
-        for id in process::servers_of(&self.folder) {
+        for id in process::servers_of(&self.folder, &self.program(), last, &self.boot_id) {
             let stuck = BrokerError::Stuck { pid: id.pid };
             let Some(process) = ServerProcess::take(id, &self.boot_id).map_err(|_| stuck)? else { continue };
             let will_do = last.filter(|last| {

@@ -90,10 +90,11 @@ async fn session<E: Endpoints>(
         Ok(session) => session,
         Err(error) => return Some(error),
     };
+    let daemon = format!("{}-{}", inner.started_at.unix_ms, std::process::id());
     let control = session.control(
         &inner.bus_setup.namespace,
         &inner.node,
-        &inner.version,
+        (&inner.version, &daemon),
         endpoints.clone(),
         ending.clone(),
     );

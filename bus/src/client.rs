@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+mod behind;
 mod watch;
 
 pub use watch::{Update, Watch};
@@ -199,6 +200,15 @@ fn may_pass(error: &RequestError) -> bool {
         | RequestError::Denied { .. }
         | RequestError::Service { .. }
         | RequestError::Connection(NatsError::Refused { .. } | NatsError::Unusable { .. }) => false,
+    }
+}
+
+fn is_passing(error: &ClientError) -> bool {
+    match error {
+        ClientError::Request(error) => may_pass(error) || matches!(error, RequestError::Nobody { .. }),
+        // The server's memory is rebuilt by the daemon when both are back.
+        ClientError::Unknown { .. } => true,
+        ClientError::Unreadable { .. } | ClientError::Gap { .. } => false,
     }
 }
 

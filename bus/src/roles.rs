@@ -86,9 +86,8 @@ fn of_node(namespace: &Slug, node: &Slug) -> Permissions {
         subject::all_states(namespace),
     ]);
     publish.extend(reading_streams());
-    for stream in streams() {
-        publish.extend(["CREATE", "UPDATE"].map(|verb| format!("$JS.API.STREAM.{verb}.{stream}")));
-    }
+    // Never UPDATE: with it a stream can be made to forget, or to say its messages elsewhere.
+    publish.extend(streams().map(|stream| format!("$JS.API.STREAM.CREATE.{stream}")));
     let control = |node| format!("{}.>", subject::control(namespace, node));
     let subscribe = vec![
         control(Some(node)),
@@ -173,6 +172,18 @@ pub struct User {
     pub password: Secret,
     /// What it is for.
     pub role: Role,
+    /// The server is its own, so it may also change what the streams are like.
+    pub owns_server: bool,
+}
+
+impl User {
+    fn permissions(&self, namespace: &Slug, node: &Slug) -> Permissions {
+        let mut may = self.role.permissions(namespace, node);
+        if self.owns_server {
+            may.publish.extend(streams().map(|stream| format!("$JS.API.STREAM.UPDATE.{stream}")));
+        }
+        may
+    }
 }
 
 /// The part `authorization` of a server's configuration.
@@ -180,11 +191,12 @@ pub struct User {
 pub fn authorization(users: &[User], namespace: &Slug, node: &Slug) -> String {
     let users: String = users
         .iter()
-        .map(|User { name, password, role }| {
+        .map(|user| {
             format!(
-                "  {{\n  user: \"{name}\"\n  password: \"{}\"\n  permissions: {}\n  }}\n",
-                password.reveal(),
-                role.permissions(namespace, node)
+                "  {{\n  user: \"{}\"\n  password: \"{}\"\n  permissions: {}\n  }}\n",
+                user.name,
+                user.password.reveal(),
+                user.permissions(namespace, node)
             )
         })
         .collect();
@@ -199,6 +211,7 @@ pub fn example() -> String {
         name: role.as_str().to_owned(),
         password: Secret::new(format!("CHANGE-ME-{}", role.as_str())),
         role,
+        owns_server: false,
     };
     let users = authorization(&Role::ALL.map(user), &slug("default"), &slug("gpu-a1"));
     format!("{EXAMPLE_HEAD}\n{users}")
@@ -269,6 +282,9 @@ mod tests {
             (subject::node(&slug("team"), &slug("gpu"), "joined"), true, false),
             (subject::node(&slug("team"), &slug("other"), "joined"), false, false),
             ("$JS.API.STREAM.CREATE.PULSE_LEDGER".to_owned(), true, false),
+            ("$JS.API.STREAM.UPDATE.PULSE_LEDGER".to_owned(), false, false),
+            ("$JS.API.STREAM.UPDATE.PULSE_TELEMETRY".to_owned(), false, false),
+            ("$JS.API.STREAM.UPDATE.KV_pulse_state".to_owned(), false, false),
             ("$JS.API.STREAM.DELETE.PULSE_LEDGER".to_owned(), false, false),
             ("$JS.API.STREAM.PURGE.PULSE_LEDGER".to_owned(), false, false),
             ("$JS.API.STREAM.CREATE.OTHER".to_owned(), false, false),
@@ -278,6 +294,21 @@ mod tests {
                 assert_eq!(may(role, &address), others, "{role:?} {address}");
             }
         }
+    }
+
+    #[test]
+    fn who_owns_the_server_changes_its_streams_and_still_empties_none() {
+        let permissions = |owns_server| {
+            let password = Secret::new("pw".to_owned());
+            User { name: "node".to_owned(), password, role: Role::Node, owns_server }
+                .permissions(&slug("team"), &slug("gpu"))
+                .publish
+        };
+        let (others, mut own) = (permissions(false), permissions(true));
+        own.retain(|address| !others.contains(address));
+        let updates = ["PULSE_LEDGER", "PULSE_TELEMETRY", "KV_pulse_state"]
+            .map(|s| format!("$JS.API.STREAM.UPDATE.{s}"));
+        assert_eq!(own, updates);
     }
 
     #[test]

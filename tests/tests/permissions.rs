@@ -33,6 +33,7 @@ fn users(roles: &[Role]) -> String {
         name: role.as_str().to_owned(),
         password: Secret::new(format!("{}-pw", role.as_str())),
         role: *role,
+        owns_server: false,
     };
     authorization(&roles.iter().map(user).collect::<Vec<_>>(), &slug("team"), &slug("gpu"))
 }
@@ -106,13 +107,20 @@ fn streams_are_made_by_nodes_read_by_all_and_emptied_by_nobody() {
         let server = server(version);
         with_an_event(&mut connect(&server, Node));
         let stream = subject::LEDGER_STREAM;
-        for verb in ["CREATE", "UPDATE"] {
-            publishers(&server, &format!("$JS.API.STREAM.{verb}.{stream}"), &[Node]);
+        for stream in [stream, subject::TELEMETRY_STREAM, "KV_pulse_state"] {
+            publishers(&server, &format!("$JS.API.STREAM.CREATE.{stream}"), &[Node]);
+            publishers(&server, &format!("$JS.API.STREAM.UPDATE.{stream}"), &[]);
         }
         for verb in ["DELETE", "PURGE", "MSG.DELETE", "SNAPSHOT", "RESTORE", "LEADER.STEPDOWN"] {
             publishers(&server, &format!("$JS.API.STREAM.{verb}.{stream}"), &[]);
         }
         publishers(&server, "$JS.API.STREAM.CREATE.MINE", &[]);
+        // CREATE makes what is not there, and changes nothing that is.
+        let again = serde_json::json!({ "name": stream, "subjects": [subject::ALL_LEDGER],
+            "storage": "memory", "allow_direct": true, "max_msgs": 1 });
+        let address = format!("$JS.API.STREAM.CREATE.{stream}");
+        let refused = connect(&server, Node).request(&address, &again.to_string()).unwrap();
+        assert!(refused.body.contains("already in use with a different configuration"), "{refused:?}");
         publishers(&server, &format!("$JS.API.CONSUMER.DELETE.{stream}.somebodys"), &[]);
         for role in [Operator, Viewer] {
             let mut wire = connect(&server, role);

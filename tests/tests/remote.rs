@@ -211,6 +211,7 @@ fn a_viewer_may_look_and_an_operator_may_command_and_nobody_without_a_password()
         name: role.as_str().to_owned(),
         password: Secret::new(password(role)),
         role,
+        owns_server: false,
     });
     let config = authorization(&users, &namespace, &node);
     let server = NatsServer::start(Version::Newest, NatsOptions { jetstream: true, config });

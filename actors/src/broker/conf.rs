@@ -58,6 +58,8 @@ impl Conf<'_> {
                 name: role.as_str().to_owned(),
                 password: password.clone(),
                 role: *role,
+                // It serves this daemon alone, which may change the limits of its streams.
+                owns_server: *role == Role::Node,
             })
             .collect();
         format!(
@@ -101,7 +103,7 @@ mod tests {
             folder: Path::new("/s/na ts"),
             setup: &setup,
             node: &node,
-            passwords: &[(Role::Viewer, Secret::new("pw"))],
+            passwords: &[(Role::Viewer, Secret::new("pw")), (Role::Node, Secret::new("pw"))],
         }
         .text();
         for line in [
@@ -114,9 +116,11 @@ mod tests {
             "  max_file_store: 2147483648",
             "  user: \"viewer\"",
             "  password: \"pw\"",
+            "        \"$JS.API.STREAM.UPDATE.PULSE_LEDGER\"",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
         }
+        assert_eq!(text.matches("STREAM.UPDATE.PULSE_LEDGER").count(), 1, "only the daemon's own user");
         assert!(!text.contains("0.0.0.0"), "nothing listens to other machines");
     }
 }

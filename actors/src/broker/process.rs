@@ -1,16 +1,16 @@
 //! The server's process: started, found again, watched and ended.
 
 use super::BrokerError;
-use super::folder::{OUTPUT, ServerFolder};
+use super::folder::{OUTPUT, ServerFolder, ServerRecord};
 use crate::adopted::Adopted;
 use resus_bus::nats::probe::version_of;
 use resus_shim::identity::ProcessId;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
@@ -88,16 +88,48 @@ impl ServerProcess {
 }
 
 /// Servers that live with the configuration in `folder`, whoever started them: a daemon may have
-/// been killed between the start of one and the record of it.
-pub(super) fn servers_of(folder: &ServerFolder) -> Vec<ProcessId> {
+/// been killed between the start of one and the record of it, which is `last`. What is of another
+/// user, or another program than `program`, is left alone whatever its command line says.
+pub(super) fn servers_of(
+    folder: &ServerFolder,
+    program: &Path,
+    last: Option<&ServerRecord>,
+    boot_id: &str,
+) -> Vec<ProcessId> {
     let conf = conf_of(folder);
+    let (us, names) = (rustix::process::geteuid().as_raw(), names_of(program));
+    let recorded = last.filter(|last| last.boot_id == boot_id).map(|last| last.process);
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| {
-        fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| is_server_line(&line, conf.as_os_str()))
-    })
-    .filter_map(|pid: u32| ProcessId::of(pid).ok())
-    .collect()
+    let processes = entries.filter_map(|entry| {
+        let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+        let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let id = ProcessId::of(pid).ok().filter(|_| is_server_line(&line, conf.as_os_str()))?;
+        let owner = fs::metadata(format!("/proc/{pid}")).ok()?.uid();
+        let exe = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+        // The program may have got another name since.
+        (owner == us && (recorded == Some(id) || is_named(&exe, &names))).then_some(id)
+    });
+    processes.collect()
+}
+
+/// What the file of a server's process may be called: as that of `program`, behind its links too.
+fn names_of(program: &Path) -> Vec<OsString> {
+    let mut paths = vec![PathBuf::from(super::PROGRAM), program.to_owned()];
+    if program.components().count() == 1 {
+        let folders = std::env::var_os("PATH").unwrap_or_default();
+        paths.extend(std::env::split_paths(&folders).map(|folder| folder.join(program)));
+    }
+    let real: Vec<_> = paths.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    paths.extend(real);
+    paths.iter().filter_map(|path| path.file_name()).map(OsStr::to_owned).collect()
+}
+
+/// Whether `exe`, as the kernel tells it, has one of these names. It says so behind the name when
+/// the file was replaced, as an upgrade does.
+fn is_named(exe: &Path, names: &[OsString]) -> bool {
+    let name = exe.file_name().unwrap_or_default().as_bytes();
+    let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
+    names.iter().any(|known| known.as_bytes() == name)
 }
 
 /// Whether a command line, with NUL behind each word, is that of a server with this configuration.
@@ -106,7 +138,7 @@ fn is_server_line(line: &[u8], conf: &OsStr) -> bool {
     words.next() == Some(b"-c") && words.next() == Some(conf.as_bytes())
 }
 
-fn conf_of(folder: &ServerFolder) -> std::path::PathBuf {
+fn conf_of(folder: &ServerFolder) -> PathBuf {
     folder.path().join(super::folder::CONF)
 }
 
@@ -145,6 +177,54 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_file_of_a_process_has_to_be_that_of_the_program() {
+        let names = names_of(Path::new("/opt/nats/server-2.15"));
+        for ours in ["/a/server-2.15", "/usr/bin/nats-server", "/usr/bin/nats-server (deleted)"] {
+            assert!(is_named(Path::new(ours), &names), "{ours}");
+        }
+        for other in ["/usr/bin/wc", "/usr/bin/nats-server2", "/", " (deleted)"] {
+            assert!(!is_named(Path::new(other), &names), "{other}");
+        }
+        let temp = tempfile::tempdir().unwrap();
+        fs::write(temp.path().join("real"), "").unwrap();
+        std::os::unix::fs::symlink("real", temp.path().join("link")).unwrap();
+        assert!(is_named(Path::new("/x/real"), &names_of(&temp.path().join("link"))));
+    }
+
+    #[test]
+    fn another_program_with_the_same_words_is_left_alone() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = ServerFolder::of(temp.path());
+        folder.make().unwrap();
+        let conf = conf_of(&folder);
+        // Nobody writes into it, so whoever counts its bytes waits.
+        assert!(std::process::Command::new("mkfifo").arg(&conf).status().unwrap().success());
+        let mut wc = std::process::Command::new("wc").arg("-c").arg(&conf).spawn().unwrap();
+        let (id, boot) = (ProcessId::of(wc.id()).unwrap(), boot_id().unwrap());
+        let _ended = KillOnDrop(id);
+        let line = || fs::read(format!("/proc/{}/cmdline", id.pid)).unwrap();
+        while !is_server_line(&line(), conf.as_os_str()) {
+            std::thread::yield_now();
+        }
+        let program = Path::new(super::super::PROGRAM);
+        assert_eq!(servers_of(&folder, program, None, &boot), []);
+        // What a daemon has written down is its own, however its file is called now.
+        let record = ServerRecord {
+            process: id,
+            boot_id: boot.clone(),
+            version: String::new(),
+            wanted_port: 0,
+            port: 1,
+            monitor_port: 2,
+            websocket_port: None,
+        };
+        assert_eq!(servers_of(&folder, program, Some(&record), &boot), [id]);
+        assert_eq!(servers_of(&folder, program, Some(&record), "another boot"), []);
+        wc.kill().unwrap();
+        wc.wait().unwrap();
+    }
+
     /// Leaves no server behind if the test fails.
     struct KillOnDrop(ProcessId);
 
@@ -166,13 +246,13 @@ mod tests {
         let child = ServerProcess::start(&program, &folder, &boot).unwrap();
         let _ended = KillOnDrop(child.id());
         // For an instant after its start a process has no command line yet.
-        while servers_of(&folder) != [child.id()] {
+        while servers_of(&folder, &program, None, &boot) != [child.id()] {
             tokio::task::yield_now().await;
         }
         let mut taken = ServerProcess::take(child.id(), &boot).unwrap().unwrap();
         let id = taken.id();
         let (_reaped, _seen) = tokio::join!(child.end(), taken.gone());
-        assert_eq!(servers_of(&folder), []);
+        assert_eq!(servers_of(&folder, &program, None, &boot), []);
         assert!(ServerProcess::take(id, &boot).unwrap().is_none());
     }
 

@@ -1,18 +1,18 @@
 //! A run that is followed: the three steps of a late joiner (`docs/SUBSCRIBE.md`), and again
 //! whenever something was lost.
 
-use super::{Client, ClientError, may_pass};
-use crate::nats::{Heard, RequestError, Subscription, retry_delay};
+use super::behind::{Looks, Ticks};
+use super::{Client, ClientError, is_passing, may_pass};
+use crate::nats::{Heard, Subscription, retry_delay};
 use crate::subject;
 use resus_core::ids::RunId;
 use resus_core::pulse::state::{Applied, StateSnapshot};
 use serde_json::Value;
 use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// Between two looks at a state that is behind the events.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
-/// So many looks; a daemon that lives has written it long before.
-const LOOKS_MAX: usize = 50;
 
 /// Something new of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +23,8 @@ pub struct Update {
     pub state: StateSnapshot,
 }
 
-/// A run that is followed. Its state is complete at any time: what the connection, the server or
-/// a slow reader lost is read anew.
+/// A run that is followed. Its facts are complete at any time: what the connection, the server or
+/// a slow reader lost is read anew. Telemetry that was left out follows within seconds.
 pub struct Watch {
     client: Client,
     run_id: RunId,
@@ -37,6 +37,7 @@ pub struct Watch {
     is_behind: bool,
     /// An event that has not been folded in.
     next: Option<Value>,
+    ticks: Ticks,
 }
 
 impl Watch {
@@ -45,7 +46,8 @@ impl Watch {
         let subscription = subscribe(&client, &run_id).await?;
         let state = client.state(&run_id).await?;
         let subscription = Some(subscription);
-        Ok(Self { client, run_id, subscription, state, is_news: true, is_behind: false, next: None })
+        let ticks = Ticks::new();
+        Ok(Self { client, run_id, subscription, state, is_news: true, is_behind: false, next: None, ticks })
     }
 
     /// The run as of the last update.
@@ -66,12 +68,15 @@ impl Watch {
         loop {
             self.be_connected().await?;
             self.be_complete().await?;
+            self.look_for_telemetry().await?;
             if std::mem::take(&mut self.is_news) {
                 return Ok(Update { envelope: None, state: self.state.clone() });
             }
             let Some(event) = self.event().await? else { continue };
+            let tick = self.state.telemetry.tick;
             match self.state.apply(&event) {
                 Applied::Taken => {
+                    self.ticks.hear(tick, self.state.telemetry.tick, &event);
                     return Ok(Update { envelope: Some(event), state: self.state.clone() });
                 }
                 Applied::Old | Applied::Other => {}
@@ -86,7 +91,14 @@ impl Watch {
             return Ok(Some(event));
         }
         let Some(subscription) = &mut self.subscription else { return Ok(None) };
-        match subscription.next().await {
+        let heard = match self.ticks.due() {
+            Some(look_at) => match timeout_at(look_at, subscription.next()).await {
+                Ok(heard) => heard,
+                Err(_) => return Ok(None),
+            },
+            None => subscription.next().await,
+        };
+        match heard {
             // Whoever else speaks at a run's addresses is not believed, but does no harm.
             Ok(Heard::Message(body)) => Ok(serde_json::from_slice(&body).ok()),
             Ok(Heard::Missed(_)) => {
@@ -105,7 +117,7 @@ impl Watch {
         let mut attempt = 1;
         while self.subscription.is_none() {
             attempt += 1;
-            tokio::time::sleep(retry_delay(attempt, std::process::id())).await;
+            sleep(retry_delay(attempt, std::process::id())).await;
             match subscribe(&self.client, &self.run_id).await {
                 Ok(subscription) => {
                     (self.subscription, self.is_behind) = (Some(subscription), true);
@@ -123,36 +135,41 @@ impl Watch {
     async fn be_complete(&mut self) -> Result<(), ClientError> {
         let seq_of_next = self.next.as_ref().and_then(|event| event.get("seq")).and_then(Value::as_u64);
         let needed = seq_of_next.map_or(self.state.told.seq, |seq| seq.saturating_sub(1));
-        let mut looks = 0;
+        let (run_id, known) = (self.run_id.clone(), self.state.told.seq);
+        let mut looks = Looks { run_id, known, needed, too_old: 0 };
         while self.is_behind {
-            match self.client.state(&self.run_id).await {
-                Ok(state) if state.told.seq >= needed => {
-                    (self.state, self.is_behind, self.is_news) = (state, false, true);
-                    return Ok(());
-                }
-                Ok(_) => {}
-                Err(error) if is_passing(&error) => {}
-                Err(error) => return Err(error),
+            let read = self.client.state(&self.run_id).await;
+            if let Some(state) = looks.take(read.map(|state| (state.told.seq, state)))? {
+                self.ticks.begin_anew(self.state.telemetry.tick, state.telemetry.tick);
+                (self.state, self.is_behind, self.is_news) = (state, false, true);
+                return Ok(());
             }
-            looks += 1;
-            if looks == LOOKS_MAX {
-                return Err(ClientError::Gap { run_id: self.run_id.clone(), seq: self.state.told.seq });
-            }
-            tokio::time::sleep(LOOK_INTERVAL).await;
+            sleep(LOOK_INTERVAL).await;
         }
         Ok(())
+    }
+
+    /// Reads telemetry that was left out from the state, if it is time for that.
+    async fn look_for_telemetry(&mut self) -> Result<(), ClientError> {
+        let now = Instant::now();
+        if self.ticks.due().is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        self.ticks.look(now);
+        match self.client.state(&self.run_id).await {
+            Ok(read) => {
+                if let Some(state) = self.ticks.complete(&self.state, read) {
+                    self.is_news |= state != self.state;
+                    self.state = state;
+                }
+                Ok(())
+            }
+            Err(error) if is_passing(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 
 async fn subscribe(client: &Client, run_id: &RunId) -> Result<Subscription, ClientError> {
     Ok(client.remote.subscribe(vec![subject::all_of_run(&client.namespace, run_id)]).await?)
-}
-
-fn is_passing(error: &ClientError) -> bool {
-    match error {
-        ClientError::Request(error) => may_pass(error) || matches!(error, RequestError::Nobody { .. }),
-        // The server's memory is rebuilt by the daemon when both are back.
-        ClientError::Unknown { .. } => true,
-        ClientError::Unreadable { .. } | ClientError::Gap { .. } => false,
-    }
 }

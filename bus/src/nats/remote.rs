@@ -9,7 +9,7 @@ use async_nats::{Event, HeaderMap, Request, RequestErrorKind, ServerError, Statu
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{SelectAll, select_all};
-use resus_core::api::control::{NAMESPACE_KEY, NODE_KEY, SERVICE};
+use resus_core::api::control::{DAEMON_KEY, NAMESPACE_KEY, NODE_KEY, SERVICE};
 use resus_core::ids::Slug;
 use std::pin::pin;
 use std::time::Duration;
@@ -117,6 +117,10 @@ pub struct NodeInfo {
     pub namespace: Slug,
     /// Its version.
     pub version: String,
+    /// What tells it from another daemon with the same machine's name; empty if it does not say.
+    pub daemon: String,
+    /// The id of its service, which no other service has.
+    pub service: String,
 }
 
 impl Remote {
@@ -218,7 +222,8 @@ impl Remote {
         Ok(Subscription { messages: select_all(messages), subjects, seen, before, link })
     }
 
-    /// The daemons that answer a call to all, each once, at most `wait` long.
+    /// The daemons that answer a call to all, each once, at most `wait` long. Two that call their
+    /// machine alike are two.
     ///
     /// # Errors
     /// [`RequestError`]; that none answers is none.
@@ -292,7 +297,13 @@ fn names(words: &str, subject: &str) -> bool {
 fn node_info(pong: &[u8]) -> Option<NodeInfo> {
     let pong: PingResponse = serde_json::from_slice(pong).ok()?;
     let slug = |key: &str| Slug::new(pong.metadata.get(key)?.clone()).ok();
-    Some(NodeInfo { node: slug(NODE_KEY)?, namespace: slug(NAMESPACE_KEY)?, version: pong.version.clone() })
+    Some(NodeInfo {
+        node: slug(NODE_KEY)?,
+        namespace: slug(NAMESPACE_KEY)?,
+        daemon: pong.metadata.get(DAEMON_KEY).cloned().unwrap_or_default(),
+        version: pong.version,
+        service: pong.id,
+    })
 }
 
 /// What is published under some addresses.
@@ -362,8 +373,10 @@ mod tests {
             let head = r#""type":"io.nats.micro.v1.ping_response","name":"resus","id":"x","version":"0.1.0""#;
             node_info(format!("{{{head},\"metadata\":{metadata}}}").as_bytes())
         };
-        let node = pong(r#"{"node":"gpu-a1","namespace":"team"}"#).unwrap();
+        let node = pong(r#"{"node":"gpu-a1","namespace":"team","daemon":"d1"}"#).unwrap();
         assert_eq!((node.node.as_str(), node.namespace.as_str()), ("gpu-a1", "team"));
+        assert_eq!((node.daemon.as_str(), node.service.as_str()), ("d1", "x"));
+        assert_eq!(pong(r#"{"node":"gpu-a1","namespace":"team"}"#).unwrap().daemon, "", "an older one");
         for other in ["null", "{}", r#"{"node":"gpu-a1"}"#, r#"{"node":"A B","namespace":"team"}"#] {
             assert_eq!(pong(other), None, "{other}");
         }

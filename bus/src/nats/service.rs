@@ -3,6 +3,7 @@
 
 use super::connect::NatsError;
 use crate::control::{Endpoints, Reply, Verb};
+use crate::roles::QUESTIONS;
 use crate::subject;
 use async_nats::HeaderMap;
 use async_nats::service::endpoint::Endpoint;
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use futures_util::stream::select_all;
 use futures_util::{FutureExt, StreamExt};
 use resus_core::api::Problem;
-use resus_core::api::control::{NAMESPACE_KEY, NODE_KEY, SERVICE};
+use resus_core::api::control::{DAEMON_KEY, NAMESPACE_KEY, NODE_KEY, SERVICE};
 use resus_core::exit::ExitCode;
 use resus_core::ids::Slug;
 use resus_core::text::one_line;
@@ -21,13 +22,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// Questions answered at once. More than may wait for something, so that however many do, a
-/// command still gets through.
-const REQUESTS_MAX: usize = 256;
+/// Questions answered at once.
+const QUESTIONS_MAX: usize = 256;
+/// Commands carried out at once. They have room of their own: whoever may ask, but not command,
+/// can keep nobody from stopping a run.
+const COMMANDS_MAX: usize = 64;
 /// A question is answered within this: the longest wait, and a command's deadline behind it.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(45);
 /// An answer is handed to the connection within this; nobody waits for it any longer.
@@ -39,8 +42,8 @@ const HEADER_BYTES: usize = 4 * 1024;
 /// Longest value of a header.
 const HEADER_VALUE_BYTES_MAX: usize = 1024;
 
-/// Answers questions until `ending` becomes true or the connection is closed for good. A
-/// connection that is lost comes back by itself, and the service with it.
+/// Answers questions and takes commands until `ending` becomes true or the connection ends.
+/// `daemon` tells this daemon from another that calls itself `node` as well.
 ///
 /// # Errors
 /// [`NatsError::Failed`]: the service can't be announced.
@@ -49,13 +52,14 @@ pub async fn serve<E: Endpoints>(
     namespace: &Slug,
     node: &Slug,
     version: &str,
+    daemon: &str,
     endpoints: E,
     mut ending: watch::Receiver<bool>,
 ) -> Result<(), NatsError> {
     let refusals = Arc::new(Refusals::of(endpoints.verbs()));
-    let service = Announced::start(&client, namespace, node, version, &refusals).await?;
+    let service = Announced::start(&client, namespace, node, version, daemon, &refusals).await?;
     let mut requests = service.listen(namespace, node, endpoints.verbs()).await?;
-    let room = Arc::new(Semaphore::new(REQUESTS_MAX));
+    let room = Room::default();
     let mut under_way = JoinSet::new();
     loop {
         let (verb, request) = tokio::select! {
@@ -73,7 +77,7 @@ pub async fn serve<E: Endpoints>(
             continue;
         }
         let bytes_max = client.max_payload().saturating_sub(HEADER_BYTES);
-        match Arc::clone(&room).try_acquire_owned() {
+        match room.take(verb) {
             Ok(permit) => {
                 let (endpoints, refusals) = (endpoints.clone(), Arc::clone(&refusals));
                 under_way.spawn(async move {
@@ -82,7 +86,7 @@ pub async fn serve<E: Endpoints>(
                     drop(permit);
                 });
             }
-            Err(_) => send(&request, verb, busy(), &refusals).await,
+            Err(full) => send(&request, verb, full, &refusals).await,
         }
     }
     // From here on nothing new is taken; what is under way is answered.
@@ -94,6 +98,32 @@ pub async fn serve<E: Endpoints>(
     Ok(())
 }
 
+/// How much is answered at once.
+struct Room {
+    questions: Arc<Semaphore>,
+    commands: Arc<Semaphore>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        let of = |max| Arc::new(Semaphore::new(max));
+        Self { questions: of(QUESTIONS_MAX), commands: of(COMMANDS_MAX) }
+    }
+}
+
+impl Room {
+    /// A place for one more, or the answer that there is none.
+    fn take(&self, verb: &str) -> Result<OwnedSemaphorePermit, Reply> {
+        let (of_its_kind, what) = if QUESTIONS.contains(&verb) {
+            (&self.questions, format!("{QUESTIONS_MAX} questions are being answered"))
+        } else {
+            (&self.commands, format!("{COMMANDS_MAX} commands are being carried out"))
+        };
+        let full = |_| unavailable(format!("{what} already; ask again"));
+        Arc::clone(of_its_kind).try_acquire_owned().map_err(full)
+    }
+}
+
 /// The service as others see it; it is taken back when this goes.
 struct Announced(Option<Service>);
 
@@ -103,12 +133,14 @@ impl Announced {
         namespace: &Slug,
         node: &Slug,
         version: &str,
+        daemon: &str,
         refusals: &Arc<Refusals>,
     ) -> Result<Self, NatsError> {
         let metadata = HashMap::from([
             (NODE_KEY.to_owned(), node.to_string()),
             (NAMESPACE_KEY.to_owned(), namespace.to_string()),
             (SERVICE.to_owned(), version.to_owned()),
+            (DAEMON_KEY.to_owned(), daemon.to_owned()),
         ]);
         let refusals = Arc::clone(refusals);
         let service = client
@@ -203,10 +235,6 @@ async fn answer<E: Endpoints>(endpoints: &E, verb: &'static str, body: Bytes, by
 }
 
 async fn send(request: &Request, verb: &'static str, reply: Reply, refusals: &Refusals) {
-    if request.message.reply.is_none() {
-        // Nobody waits; what was asked for has been done all the same.
-        return;
-    }
     let mut headers = HeaderMap::new();
     for (name, value) in &reply.headers {
         headers.insert(*name, one_line(value, HEADER_VALUE_BYTES_MAX));
@@ -222,10 +250,6 @@ async fn send(request: &Request, verb: &'static str, reply: Reply, refusals: &Re
         Ok(Err(error)) => tracing::warn!(verb, %error, "an answer could not be sent"),
         Err(_) => tracing::warn!(verb, "an answer could not be sent in time"),
     }
-}
-
-fn busy() -> Reply {
-    unavailable(format!("{REQUESTS_MAX} questions are being answered already; ask again"))
 }
 
 fn unavailable(detail: String) -> Reply {

@@ -190,7 +190,7 @@ impl Session {
     }
 
     /// Lets `endpoints` answer what is asked of this machine, until `ending` becomes true or the
-    /// connection ends.
+    /// connection ends. `daemon` tells this daemon from another one that calls its machine alike.
     ///
     /// # Errors
     /// The service can't be announced.
@@ -198,11 +198,11 @@ impl Session {
         &self,
         namespace: &Slug,
         node: &Slug,
-        version: &str,
+        (version, daemon): (&str, &str),
         endpoints: E,
         ending: watch::Receiver<bool>,
     ) -> Result<(), NatsError> {
-        super::service::serve(self.client.clone(), namespace, node, version, endpoints, ending).await
+        super::service::serve(self.client.clone(), namespace, node, version, daemon, endpoints, ending).await
     }
 
     /// Whether a server that could keep nothing when this began now can: then a new session is due.

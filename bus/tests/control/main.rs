@@ -30,6 +30,9 @@ const VERBS: &[Verb] = &[
     Verb { name: "shout", request: "Any", reply: "Any" },
     Verb { name: "wait", request: "Any", reply: "Any" },
     Verb { name: "never", request: "Any", reply: "Any" },
+    // These two are questions, all others commands.
+    Verb { name: "why", request: "Any", reply: "Any" },
+    Verb { name: "state", request: "Any", reply: "Any" },
 ];
 
 /// Answers in every way there is.
@@ -38,7 +41,7 @@ struct Odd {
     name: &'static str,
     /// One for everybody who waits already.
     begun: Arc<Semaphore>,
-    /// Whoever asks `wait` waits for one of these.
+    /// Whoever asks `wait` or `why` waits for one of these.
     leave: Arc<Semaphore>,
 }
 
@@ -49,14 +52,14 @@ impl Endpoints for Odd {
 
     async fn answer(&self, verb: &str, body: Bytes, bytes_max: usize) -> Reply {
         match verb {
-            "echo" => {
+            "echo" | "state" => {
                 let headers = vec![("Whence", format!("{}\n{bytes_max}", self.name))];
                 Reply { body, headers, error: None }
             }
             "refuse" => Reply::refusal(&problem()),
             "panic" => panic!("as this test wants"),
             "shout" => Reply { body: vec![b'x'; bytes_max + 1].into(), ..Reply::default() },
-            "wait" => {
+            "wait" | "why" => {
                 self.begun.add_permits(1);
                 self.leave.acquire().await.unwrap().forget();
                 Reply::default()
@@ -96,14 +99,17 @@ struct Serving {
 impl Serving {
     /// A service of `node` that answers already.
     async fn start(server: &NatsServer, node: &'static str) -> Self {
+        Self::of_daemon(server, node, "the only one").await
+    }
+
+    async fn of_daemon(server: &NatsServer, node: &'static str, daemon: &'static str) -> Self {
         let client = async_nats::connect(server.url()).await.unwrap();
         let (ending, ends) = watch::channel(false);
         let (begun, leave) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let endpoints = Odd { name: node, begun: Arc::clone(&begun), leave: Arc::clone(&leave) };
-        let served =
-            tokio::spawn(
-                async move { serve(client, &slug("team"), &slug(node), "1.2.3", endpoints, ends).await },
-            );
+        let served = tokio::spawn(async move {
+            serve(client, &slug("team"), &slug(node), "1.2.3", daemon, endpoints, ends).await
+        });
         let remote = remote(server).await;
         while remote.request(&at(Some(node), "echo"), Bytes::new(), PATIENCE).await.is_err() {
             tokio::task::yield_now().await;
@@ -177,25 +183,53 @@ async fn what_goes_wrong_in_an_answer_costs_that_answer_alone() {
 }
 
 #[tokio::test]
-async fn questions_beyond_the_limit_are_refused_at_once() {
+async fn two_daemons_with_one_name_are_told_apart() {
+    let server = server("");
+    let _serving =
+        [Serving::of_daemon(&server, "a", "d1").await, Serving::of_daemon(&server, "a", "d2").await];
+    let remote = remote(&server).await;
+    let nodes = remote.nodes(PATIENCE).await.unwrap();
+    let names: Vec<_> = nodes.iter().map(|node| (node.node.as_str(), node.daemon.as_str())).collect();
+    assert_eq!(names, [("a", "d1"), ("a", "d2")]);
+    let info = remote.request("$SRV.INFO.resus", Bytes::new(), PATIENCE).await.unwrap();
+    let info: serde_json::Value = serde_json::from_slice(&info.body).unwrap();
+    assert!(["d1", "d2"].contains(&info["metadata"]["daemon"].as_str().unwrap()), "{info}");
+}
+
+#[tokio::test]
+async fn questions_and_commands_beyond_their_limits_are_refused_at_once() {
+    for (verb, limit, free) in [("why", 256, "echo"), ("wait", 64, "state")] {
+        beyond_the_limit(verb, limit, free).await;
+    }
+}
+
+/// However many wait for `verb`, `free` still gets through.
+async fn beyond_the_limit(verb: &'static str, limit: usize, free: &str) {
     let server = server("");
     let serving = Serving::start(&server, "a").await;
     let remote = remote(&server).await;
     let mut asked = tokio::task::JoinSet::new();
-    for _ in 0..300 {
+    for _ in 0..limit + 44 {
         let remote = remote.clone();
-        asked.spawn(async move { ask(&remote, &at(Some("a"), "wait")).await });
+        asked.spawn(async move { ask(&remote, &at(Some("a"), verb)).await });
     }
     // Those that are refused are answered while the others wait.
     for _ in 0..44 {
         let refused = asked.join_next().await.unwrap().unwrap().unwrap_err();
         assert!(matches!(refused, RequestError::Service { code: 503, .. }), "{refused:?}");
     }
-    serving.leave.add_permits(256);
+    serving.begun.acquire_many(limit as u32).await.unwrap().forget();
+    assert_eq!(ask(&remote, &at(Some("a"), free)).await.unwrap(), "hello");
+    serving.leave.add_permits(limit);
     while let Some(answered) = asked.join_next().await {
         answered.unwrap().unwrap();
     }
-    assert!(ask(&remote, &at(Some("a"), "echo")).await.is_ok());
+    let left = tokio::time::timeout(PATIENCE, async {
+        // The place is given back after the answer has gone.
+        serving.leave.add_permits(1);
+        while ask(&remote, &at(Some("a"), verb)).await.is_err() {}
+    });
+    left.await.unwrap();
 }
 
 #[tokio::test]

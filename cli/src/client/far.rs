@@ -32,6 +32,14 @@ pub(crate) enum FarError {
         /// Their machines.
         nodes: Vec<String>,
     },
+    /// Nobody can say which of them answers.
+    #[error("{daemons} daemons call themselves {node}")]
+    Namesakes {
+        /// What they call their machine.
+        node: String,
+        /// How many.
+        daemons: usize,
+    },
     /// Somebody listens and does not answer.
     #[error("the daemon of {node} does not answer (waited {} s)", waited.as_secs())]
     Silent {
@@ -84,6 +92,7 @@ impl FarError {
             | Self::Silent { .. } => true,
             Self::Server(NatsError::Refused { .. } | NatsError::Unusable { .. })
             | Self::Several { .. }
+            | Self::Namesakes { .. }
             | Self::Denied { .. }
             | Self::Foreign { .. }
             | Self::HereOnly => false,
@@ -99,6 +108,7 @@ impl FarError {
             | Self::NoDaemon { .. }
             | Self::Absent { .. }
             | Self::Several { .. }
+            | Self::Namesakes { .. }
             | Self::Denied { .. }
             | Self::Foreign { .. }
             | Self::HereOnly => false,
@@ -108,7 +118,7 @@ impl FarError {
     /// The exit code.
     pub(crate) fn exit(&self) -> ExitCode {
         match self {
-            Self::Several { .. } | Self::HereOnly => ExitCode::Usage,
+            Self::Several { .. } | Self::Namesakes { .. } | Self::HereOnly => ExitCode::Usage,
             Self::Denied { .. } => ExitCode::Refused,
             Self::Server(_)
             | Self::NoDaemon { .. }
@@ -135,6 +145,10 @@ impl FarError {
                 format!("on {node}: resus daemon status; or leave --node out to see who answers")
             }
             Self::Several { .. } => "choose one with --node NAME".to_owned(),
+            Self::Namesakes { .. } => {
+                "give one of them another name: daemon.node in its config.toml, then resus daemon restart"
+                    .to_owned()
+            }
             Self::Silent { node, .. } => format!("on {node}: resus daemon logs"),
             Self::Denied { .. } => {
                 "use credentials of a Resus operator, or ask whoever runs the server for them".to_owned()

@@ -16,6 +16,8 @@ pub const SERVICE: &str = "resus";
 pub const NODE_KEY: &str = "node";
 /// Key of the service's metadata with its namespace.
 pub const NAMESPACE_KEY: &str = "namespace";
+/// Key of the service's metadata with which daemon it is: two of one machine's name differ here.
+pub const DAEMON_KEY: &str = "daemon";
 /// Header of a reply to `logs`: an [`OutputChunk`](crate::api::OutputChunk) as JSON.
 pub const OUTPUT_HEADER: &str = "Resus-Output";
 

@@ -156,6 +156,7 @@ fn every_failure_says_what_to_check_and_shows_no_secret() {
         (FarError::Absent { node: "a".into(), link: link.clone() }, 12),
         (FarError::Silent { node: "a".into(), waited: Duration::from_secs(3) }, 12),
         (FarError::Several { nodes: vec!["a".into(), "b".into()] }, 2),
+        (FarError::Namesakes { node: "a".into(), daemons: 2 }, 2),
         (FarError::Denied { reason: "Permissions Violation".into() }, 11),
         (FarError::Foreign { node: "a".into(), what: "x".into() }, 12),
     ] {

@@ -8,7 +8,7 @@ use crate::client::there::{Answer, refused};
 use crate::fake_daemon::FakeBus;
 use bytes::Bytes;
 use resus_bus::link::Link;
-use resus_bus::nats::{Remote, RequestError};
+use resus_bus::nats::{NodeInfo, Remote, RequestError};
 use resus_bus::subject;
 use resus_core::api::control::OUTPUT_HEADER;
 use resus_core::ids::{RunId, Slug};
@@ -117,12 +117,49 @@ impl Way {
 async fn only(remote: &Remote, namespace: &Slug) -> Result<Slug, FarError> {
     let nodes = remote.nodes(NODES_DEADLINE).await;
     let nodes = nodes.map_err(|error| FarError::of_request(error, "any node", remote.link()))?;
+    only_of(nodes, namespace, remote.link())
+}
+
+/// The machine of the one daemon in `namespace`.
+fn only_of(daemons: Vec<NodeInfo>, namespace: &Slug, link: &str) -> Result<Slug, FarError> {
     let mut nodes: Vec<_> =
-        nodes.into_iter().filter(|info| info.namespace == *namespace).map(|info| info.node).collect();
-    nodes.dedup();
+        daemons.into_iter().filter(|info| info.namespace == *namespace).map(|info| info.node).collect();
+    nodes.sort();
+    if let Some(two) = nodes.windows(2).find(|two| two[0] == two[1]) {
+        let daemons = nodes.iter().filter(|node| **node == two[0]).count();
+        return Err(FarError::Namesakes { node: two[0].to_string(), daemons });
+    }
     match nodes.len() {
-        0 => Err(FarError::NoDaemon { namespace: namespace.to_string(), link: remote.link().to_owned() }),
+        0 => Err(FarError::NoDaemon { namespace: namespace.to_string(), link: link.to_owned() }),
         1 => Ok(nodes.remove(0)),
         _ => Err(FarError::Several { nodes: nodes.iter().map(Slug::to_string).collect() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn daemons(nodes: &[&str]) -> Vec<NodeInfo> {
+        let info = |(n, at): (usize, &&str)| {
+            let (namespace, node) = at.split_once('/').unwrap();
+            let [namespace, node] = [namespace, node].map(|text| Slug::new(text).unwrap());
+            let [version, daemon, service] = [String::from("1"), String::new(), n.to_string()];
+            NodeInfo { node, namespace, version, daemon, service }
+        };
+        nodes.iter().enumerate().map(info).collect()
+    }
+
+    #[test]
+    fn the_only_daemon_is_taken_and_two_with_one_name_are_told_as_such() {
+        let namespace = Slug::new("team").unwrap();
+        let only = |nodes: &[&str]| only_of(daemons(nodes), &namespace, "nats://x");
+        assert_eq!(only(&["other/b", "team/a"]).unwrap().as_str(), "a");
+        assert!(matches!(only(&["other/b"]), Err(FarError::NoDaemon { .. })));
+        let several = only(&["team/a", "team/b", "other/a"]).unwrap_err();
+        assert!(matches!(&several, FarError::Several { nodes } if *nodes == ["a", "b"]), "{several:?}");
+        let alike = only(&["team/a", "team/b", "team/a"]).unwrap_err();
+        assert_eq!(alike.to_string(), "2 daemons call themselves a");
+        assert!(alike.next().contains("daemon.node"), "{}", alike.next());
     }
 }
