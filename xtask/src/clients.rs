@@ -13,6 +13,8 @@ use std::process::{Command, Stdio};
 use crate::step::{self, StartError};
 use crate::workspace::Workspace;
 
+/// Where Debian keeps the certificates of authorities that the machine trusts.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Their folder within the target folder; `tests/src/clients.rs` looks there.
 const FOLDER: &str = "tools/clients";
 /// What is wanted, in the root of the repository.
@@ -82,6 +84,13 @@ fn make(root: &Path, draft: &Path, wanted: &str) -> Result<(), ClientsError> {
     fs::copy(node, draft.join("package.json")).map_err(file)?;
     let mut npm = Command::new("npm");
     npm.args(["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock", "--prefix"]);
+    // A registry that does not answer is told within two minutes, not within an hour.
+    npm.args(["--fetch-retries", "2", "--fetch-timeout", "30000"]);
+    // Node brings authorities of its own; those of the system count too.
+    let authorities = Path::new(AUTHORITIES);
+    if std::env::var_os("NODE_EXTRA_CA_CERTS").is_none() && authorities.exists() {
+        npm.env("NODE_EXTRA_CA_CERTS", authorities);
+    }
     run(npm.arg(draft))?;
     fs::write(draft.join(STAMP), wanted).map_err(file)
 }
