@@ -107,11 +107,6 @@ impl Link {
         let mut link = Self { servers: Vec::new(), auth: Auth::None, tls: Tls::default() };
         for (number, address) in text.split(',').map(str::trim).filter(|part| !part.is_empty()).enumerate() {
             let form = LinkError::Form { number: number + 1 };
-            // A word alone is a slip of the pen rather than a host.
-            let is_bare = !address.contains(['.', ':', '[']) && address != "localhost";
-            if is_bare {
-                return Err(form);
-            }
             let (scheme, rest) = address.split_once("://").unwrap_or(("nats", address));
             if scheme != "nats" && scheme != "tls" {
                 return Err(LinkError::Scheme { scheme: format!("{}://", scheme.escape_debug()) });
@@ -205,7 +200,6 @@ mod tests {
             "h:0",
             "a b",
             "nats://[]",
-            "managd",
         ] {
             let error = Link::parse(bad).unwrap_err();
             assert!(!format!("{error}{error:?}").contains("s3cret"), "{bad}: {error}");

@@ -146,6 +146,13 @@ pub(super) fn url(settings: &mut Settings, text: &str) -> Result<(), String> {
         "auto" => Url::Auto,
         "local" => Url::Local,
         "managed" => Url::Managed,
+        // A word alone is a slip of the pen rather than a host.
+        word if word != "localhost" && word.chars().all(|c| c.is_ascii_lowercase()) => {
+            return Err(
+                "it is \"auto\", \"local\", \"managed\", or the address of a NATS server such as nats://host:4222"
+                    .to_owned(),
+            );
+        }
         address => Url::At(Link::parse(address).map_err(|error| {
             format!("it is \"auto\", \"local\", \"managed\" or the address of a NATS server: {error}")
         })?),
@@ -206,6 +213,14 @@ mod tests {
         assert_eq!(link.to_string(), "nats://h:4222,nats://h2:4222");
         assert_eq!((read.bus.namespace.as_str(), read.bus.file), ("team-a", true));
         assert!(!format!("{read:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn a_word_alone_is_no_host() {
+        for word in ["managd", "foo"] {
+            let found = faults(&format!("[bus]\nurl = '{word}'\n"));
+            assert!(found[0].contains("\"managed\"") && found[0].contains("nats://host:4222"), "{found:?}");
+        }
     }
 
     #[test]
