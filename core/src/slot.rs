@@ -34,9 +34,10 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// A new attempt has begun: rates start afresh, so that an estimate never mixes two lives.
+    /// A new attempt has begun: rates start afresh, so that an estimate never mixes two lives. One
+    /// that is over begins nothing.
     pub fn begin_attempt(&mut self, attempt: Attempt) {
-        if attempt != self.attempt {
+        if attempt > self.attempt {
             let (progress, loss) = (self.progress.take(), self.loss);
             *self = Self { attempt, progress, loss, ..Self::default() };
         }

@@ -540,7 +540,11 @@ class _Emitter:
         """Writes an event that must not be lost, after the telemetry that was reported before it."""
         line = _Line(event_type, payload, time.time())
         if not self._writing.acquire(timeout=_PATIENCE_S):
-            self._defer(line)
+            # Somebody else writes, and slowly. What was reported before this word waits before it.
+            with self._pending_lock:
+                earlier = self._pending.take()
+            for waiting in (*earlier, line):
+                self._defer(waiting)
             return
         try:
             # What waits was said earlier and is written earlier.

@@ -38,7 +38,7 @@ impl Wire {
     /// # Errors
     /// The text of the server's `-ERR`.
     pub fn connect(port: u16, who: Option<(&str, &str)>) -> Result<Self, String> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let stream = TcpStream::connect(("127.0.0.1", port)).map_err(|error| error.to_string())?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         let mut wire = Self {
@@ -47,8 +47,11 @@ impl Wire {
             arrived: VecDeque::new(),
             subscriptions: 0,
         };
-        let line = wire.line();
-        wire.info = serde_json::from_str(line.strip_prefix("INFO ").unwrap()).unwrap();
+        let mut line = String::new();
+        wire.stream.read_line(&mut line).map_err(|error| error.to_string())?;
+        // A server that is being ended hangs up before it has said who it is.
+        let info = line.trim_end().strip_prefix("INFO ").ok_or_else(|| format!("it said {line:?}"))?;
+        wire.info = serde_json::from_str(info).unwrap();
         let mut hello = json!({"verbose": false, "pedantic": false, "headers": true, "no_responders": true,
             "lang": "rust", "version": "0", "protocol": 1, "name": "wire"});
         if let Some((user, password)) = who {
@@ -141,7 +144,7 @@ impl Wire {
         self.say("PING\r\n");
         let mut refused = Ok(());
         loop {
-            let line = self.line();
+            let line = self.heard()?;
             if line == "PONG" {
                 return refused;
             }
@@ -185,9 +188,16 @@ impl Wire {
     }
 
     fn line(&mut self) -> String {
+        self.heard().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn heard(&mut self) -> Result<String, String> {
         let mut line = String::new();
-        self.stream.read_line(&mut line).unwrap();
-        assert!(line.ends_with("\r\n"), "the server hung up after {line:?}");
-        line.trim_end().to_owned()
+        self.stream.read_line(&mut line).map_err(|error| error.to_string())?;
+        if line.ends_with("\r\n") {
+            Ok(line.trim_end().to_owned())
+        } else {
+            Err(format!("the server hung up after {line:?}"))
+        }
     }
 }
