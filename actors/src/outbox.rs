@@ -81,7 +81,7 @@ async fn session<E: Endpoints>(
     ending: &watch::Receiver<bool>,
 ) -> Option<NatsError> {
     let name = format!("resus {} on {}", inner.version, inner.node);
-    let mut ending = ending.clone();
+    let (is_ending, mut ending) = (ending.clone(), ending.clone());
     let opened = tokio::select! {
         opened = Session::open(link, &name, &inner.bus_setup) => opened,
         _ = ending.wait_for(|ending| *ending) => return None,
@@ -114,6 +114,7 @@ async fn session<E: Endpoints>(
         reason = session.over() => Some(NatsError::Failed(reason)),
         result = &mut control => match result {
             Err(error) => Some(error),
+            Ok(()) if *is_ending.borrow() => None,
             Ok(()) => Some(NatsError::Failed("nothing can be asked on the bus any more".to_owned())),
         },
     };

@@ -83,7 +83,7 @@ fn make(root: &Path, draft: &Path, wanted: &str) -> Result<(), ClientsError> {
     run(pip.arg("--target").arg(draft.join("python")))?;
     fs::copy(node, draft.join("package.json")).map_err(file)?;
     let mut npm = Command::new("npm");
-    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock", "--prefix"]);
+    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"]);
     // A registry that does not answer is told within two minutes, not within an hour.
     npm.args(["--fetch-retries", "2", "--fetch-timeout", "30000"]);
     // Node brings authorities of its own; those of the system count too.
@@ -91,7 +91,7 @@ fn make(root: &Path, draft: &Path, wanted: &str) -> Result<(), ClientsError> {
     if std::env::var_os("NODE_EXTRA_CA_CERTS").is_none() && authorities.exists() {
         npm.env("NODE_EXTRA_CA_CERTS", authorities);
     }
-    run(npm.arg(draft))?;
+    run(npm.arg("--prefix").arg(draft))?;
     fs::write(draft.join(STAMP), wanted).map_err(file)
 }
 

@@ -156,7 +156,10 @@ fn a_daemon_that_ends_says_so_last_however_it_is_asked_to() {
             rig.home.wait_for("its end", || (!resus_tests::alive(pid)).then_some(()));
         }
         loop {
-            let message = listener.next(resus_tests::PATIENCE).expect("it says that it leaves");
+            let message = listener.next(Duration::from_secs(20)).unwrap_or_else(|| {
+                let log = std::fs::read_to_string(rig.home.state().join("daemon.log")).unwrap();
+                panic!("turn {turn}: it does not say that it leaves:\n{log}")
+            });
             if message.subject.ends_with(".left") {
                 break;
             }
