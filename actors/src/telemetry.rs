@@ -231,7 +231,10 @@ impl Telemetry {
                     let lane = self.lane(&mut lanes, &run_id, attempt, now.unix_ms);
                     // Beats have a budget of their own, so they wait for nobody.
                     let due = lane.coalescer.put(Said::Heartbeat, None, now.mono_ms, 0);
-                    (lane.attempt, lane.heard_unix_ms, due)
+                    let (attempt, heard_unix_ms) = (lane.attempt, lane.heard_unix_ms);
+                    // What waited goes along, and is paid for.
+                    lanes.budget.spend(due.len().saturating_sub(1));
+                    (attempt, heard_unix_ms, due)
                 };
                 for emission in emissions {
                     self.publish(&run_id, attempt, &emission, heard_unix_ms).await;
