@@ -6,6 +6,7 @@
 //! begins where the acknowledgements ended.
 
 use super::connect::{NatsError, connect, options};
+use super::probe::{VERSION_MIN, version_of};
 use super::streams;
 use crate::control::Endpoints;
 use crate::link::Link;
@@ -21,9 +22,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// JetStream is used from this version of the server on: older ones leave out without a word what
-/// they don't know.
-const JETSTREAM_SINCE: (u32, u32) = (2, 11);
 /// An address at which nobody listens: where a session that must not reconnect is sent.
 const NOWHERE: &str = "nats://127.0.0.1:1";
 /// Acknowledgements awaited at once; the batches of the outbox are smaller.
@@ -257,19 +255,16 @@ fn is_for_good(error: &AccountError) -> bool {
     }
 }
 
-/// Why JetStream can't be used on a server of this version.
+/// Why JetStream can't be used on a server of this version. (Older ones leave out without a word
+/// what they don't know.)
 fn unusable(version: &str, has_jetstream: bool) -> Option<String> {
-    let (major, minor) = JETSTREAM_SINCE;
-    let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
-    match (parts.next().flatten(), parts.next().flatten()) {
-        (Some(a), Some(b)) if (a, b) < JETSTREAM_SINCE => {
-            Some(format!("nats-server {version} is too old to keep events; {major}.{minor} or newer does"))
-        }
-        _ if !has_jetstream => {
-            Some(format!("nats-server {version} runs without JetStream (start it with -js)"))
-        }
-        _ => None,
+    let (major, minor) = VERSION_MIN;
+    if version_of(version).is_some_and(|version| version < VERSION_MIN) {
+        return Some(format!(
+            "nats-server {version} is too old to keep events; {major}.{minor} or newer does"
+        ));
     }
+    (!has_jetstream).then(|| format!("nats-server {version} runs without JetStream (start it with -js)"))
 }
 
 #[cfg(test)]
