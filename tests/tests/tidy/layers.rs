@@ -9,8 +9,9 @@ use toml::{Table, Value};
 /// docs/ARCHITECTURE.md.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("resus-core", &[]),
-    ("resus-store", &["resus-core"]),
-    ("resus-checkpoint", &[]),
+    ("resus-disk", &[]),
+    ("resus-store", &["resus-core", "resus-disk"]),
+    ("resus-checkpoint", &["resus-disk"]),
     ("resus-bus", &["resus-core"]),
     ("resus-shim", &[]),
     ("resus-shim-image", &[]),
