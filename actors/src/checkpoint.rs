@@ -9,7 +9,9 @@ use resus_checkpoint::retention::{self, Entry};
 use resus_checkpoint::{Refusal, Verified, newer_than, newest_verified_but, verify};
 use resus_core::codes::Code;
 use resus_core::ids::{Attempt, RunId};
-use resus_core::input::{CheckpointRef, CheckpointRefusal, Fact};
+use resus_core::input::{CheckpointRef, CheckpointRefusal, Fact, Refused};
+use resus_core::policy::RetentionPolicy;
+use resus_core::retention::RetentionEntry;
 use resus_store::StateDir;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -27,10 +29,10 @@ const SET_ASIDE_MAX: usize = 1000;
 /// What is asked for a run's checkpoints.
 #[derive(Debug, Clone)]
 pub(crate) enum Job {
-    Pick { set_aside: Vec<String> },
+    Pick { set_aside: Vec<String>, known: Vec<CheckpointRef>, from: Option<CheckpointRef> },
     Restore(CheckpointRef),
     Verify(CheckpointRef),
-    Prune { verified: Vec<CheckpointRef>, set_aside: Vec<CheckpointRef>, keep: u32, pinned: Option<String> },
+    Prune { entries: Vec<RetentionEntry>, rules: RetentionPolicy },
 }
 
 pub(crate) enum CheckpointMsg {
@@ -132,12 +134,10 @@ fn start_next(
 
 fn carry_out(folder: &Path, job: &Job) -> Option<Fact> {
     match job {
-        Job::Pick { set_aside } => Some(pick(folder, set_aside)),
+        Job::Pick { set_aside, .. } => Some(pick(folder, set_aside)),
         Job::Restore(checkpoint) => Some(restore(folder, checkpoint)),
         Job::Verify(checkpoint) => Some(check(folder, checkpoint)),
-        Job::Prune { verified, set_aside, keep, pinned } => {
-            prune(folder, verified, set_aside, *keep, pinned.as_deref())
-        }
+        Job::Prune { entries, rules } => prune(folder, entries, rules.keep_last),
     }
 }
 
@@ -155,7 +155,11 @@ fn pick(folder: &Path, set_aside: &[String]) -> Fact {
     let refused = picked
         .refused
         .iter()
-        .map(|(path, refusal)| CheckpointRefusal { checkpoint: named(path), reason: told(refusal) })
+        .map(|(path, refusal)| CheckpointRefusal {
+            checkpoint: named(path),
+            reason: told(refusal),
+            moved_to: None,
+        })
         .collect();
     let chosen = picked.chosen.map(|chosen| CheckpointRef {
         step: Some(chosen.header.games as f64),
@@ -217,15 +221,14 @@ fn as_read(announced: &CheckpointRef, whole: &Verified) -> CheckpointRef {
         step: Some(whole.header.games as f64),
         size_bytes: Some(whole.size_bytes),
         digest: Some(format!("crc32:{:08x}", whole.header.crc)),
-        epoch: announced.epoch,
-        duration_s: announced.duration_s,
+        ..announced.clone()
     }
 }
 
 fn check(folder: &Path, announced: &CheckpointRef) -> Fact {
     let path = Path::new(&announced.path);
     if path.parent() != Some(folder) {
-        let refusal = Some(elsewhere(folder));
+        let refusal = Some(Refused { reason: elsewhere(folder), moved_to: None });
         return Fact::CheckpointChecked { checkpoint: announced.clone(), refusal };
     }
     match verify(path) {
@@ -234,31 +237,24 @@ fn check(folder: &Path, announced: &CheckpointRef) -> Fact {
         Err(Refusal::Open(error)) if error.kind() == std::io::ErrorKind::NotFound => {
             Fact::CheckpointsPruned { paths: vec![announced.path.clone()] }
         }
-        Err(refusal) => {
-            Fact::CheckpointChecked { checkpoint: announced.clone(), refusal: Some(told(&refusal)) }
-        }
+        Err(refusal) => Fact::CheckpointChecked {
+            checkpoint: announced.clone(),
+            refusal: Some(Refused { reason: told(&refusal), moved_to: None }),
+        },
     }
 }
 
 /// Deletes what retention names. Only verified files are known to it, so only they count as
 /// kept, and only files of the run's own folder are ever touched.
-fn prune(
-    folder: &Path,
-    verified: &[CheckpointRef],
-    set_aside: &[CheckpointRef],
-    keep: u32,
-    pinned: Option<&str>,
-) -> Option<Fact> {
-    // What is set aside takes nobody's place, as what is not verified.
-    let verified = verified.iter().map(|checkpoint| (checkpoint, true));
-    let entries: Vec<_> = verified
-        .chain(set_aside.iter().map(|checkpoint| (checkpoint, false)))
-        .filter(|(checkpoint, _)| Path::new(&checkpoint.path).parent() == Some(folder))
-        .map(|(checkpoint, verified)| Entry {
-            id: checkpoint.path.clone(),
-            step: checkpoint.step.unwrap_or(0.0) as u64,
-            verified,
-            pinned: pinned == Some(checkpoint.path.as_str()),
+fn prune(folder: &Path, known: &[RetentionEntry], keep: u32) -> Option<Fact> {
+    let entries: Vec<_> = known
+        .iter()
+        .filter(|entry| Path::new(&entry.checkpoint.path).parent() == Some(folder))
+        .map(|entry| Entry {
+            id: entry.checkpoint.path.clone(),
+            step: entry.checkpoint.step.unwrap_or(0.0) as u64,
+            verified: entry.verified,
+            pinned: entry.protected,
         })
         .collect();
     let keep = usize::try_from(keep).unwrap_or(usize::MAX);
@@ -275,15 +271,7 @@ fn prune(
 
 fn named(path: &Path) -> CheckpointRef {
     let stem = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    CheckpointRef {
-        checkpoint_id: stem,
-        path: path.to_string_lossy().into_owned(),
-        step: None,
-        size_bytes: None,
-        digest: None,
-        epoch: None,
-        duration_s: None,
-    }
+    CheckpointRef::at(stem, path.to_string_lossy())
 }
 
 /// The refusal with everything that led to it, in one line.

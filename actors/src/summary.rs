@@ -135,6 +135,9 @@ fn command(input: &Input) -> &'static str {
     match input {
         Input::Command { verb, .. } => verb.as_str(),
         Input::Restore { .. } => "restore",
+        Input::Pin { .. } => "pin",
+        Input::Prune { .. } => "prune",
+        Input::Recheck { .. } => "recheck",
         Input::Configure { .. } => "configure",
         Input::Observed { .. }
         | Input::DeadlinePassed { .. }

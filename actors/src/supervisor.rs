@@ -219,7 +219,11 @@ fn command(state: &mut SupervisorState, run_id: RunId, input: &Input, reply: Com
     // A stop must always be heard.
     let can_wait = match input {
         Input::Command { verb, .. } => *verb == Verb::Retry,
-        Input::Restore { .. } | Input::Configure { .. } => true,
+        Input::Restore { .. }
+        | Input::Configure { .. }
+        | Input::Pin { .. }
+        | Input::Prune { .. }
+        | Input::Recheck { .. } => true,
         Input::Observed { .. }
         | Input::DeadlinePassed { .. }
         | Input::TakenOver { .. }
@@ -341,11 +345,13 @@ fn carry_out(directory: &Directory, run_id: &RunId, spec: &Arc<Spec>, effect: Ef
         directory.checkpoint.send(CheckpointMsg::Do { run_id: run_id.clone(), attempt, job });
     };
     match effect {
-        Effect::PickCheckpoint { attempt, set_aside } => checkpoint(attempt, Job::Pick { set_aside }),
+        Effect::PickCheckpoint { attempt, set_aside, known, from } => {
+            checkpoint(attempt, Job::Pick { set_aside, known, from });
+        }
         Effect::RestoreCheckpoint { attempt, checkpoint: file } => checkpoint(attempt, Job::Restore(file)),
         Effect::VerifyCheckpoint { attempt, checkpoint: file } => checkpoint(attempt, Job::Verify(file)),
-        Effect::PruneCheckpoints { attempt, verified, set_aside, keep, pinned } => {
-            checkpoint(attempt, Job::Prune { verified, set_aside, keep, pinned });
+        Effect::PruneCheckpoints { attempt, entries, rules } => {
+            checkpoint(attempt, Job::Prune { entries, rules });
         }
         Effect::Spawn { attempt, resume_from } => {
             order(Order::Spawn { attempt, spec: Arc::clone(spec), resume_from });

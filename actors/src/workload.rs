@@ -143,6 +143,7 @@ impl Registry {
             policy: submission.overrides.over(self.policy.clone()),
             flow: None,
             exit_codes,
+            resume: submission.resume.clone(),
         })
     }
 

@@ -1,20 +1,25 @@
 //! Documents that clients and the daemon exchange, the same on every door.
 
 pub mod bus;
+mod checkpoints;
 pub mod control;
+
+pub use checkpoints::{
+    CheckpointList, CheckpointState, CheckpointView, PinBody, PruneBody, PruneReply, RecheckBody,
+};
 
 use crate::exit::ExitCode;
 use crate::ids::CommandId;
-use crate::input::{CheckpointRef, Verb};
+use crate::input::Verb;
 pub use crate::policy::Overrides;
-use crate::run::Run;
+use crate::spec::Resume;
 use crate::view::RunView;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A request to run something: a registered workload with parameters, or any command.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Submission {
     /// Name of a registered workload; exclusive with `command`.
@@ -36,6 +41,9 @@ pub struct Submission {
     /// Settings of this run that differ from the configuration.
     #[serde(default)]
     pub overrides: Overrides,
+    /// Where its attempts begin.
+    #[serde(default, skip_serializing_if = "Resume::is_auto")]
+    pub resume: Resume,
     /// The same id again finds the run that it created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_id: Option<CommandId>,
@@ -59,7 +67,7 @@ pub struct CommandBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RestoreBody {
-    /// Its id, the unique beginning of one, or `latest`.
+    /// Its id, the unique beginning of one, `latest`, or `none` to begin anew.
     pub checkpoint: String,
     /// Who asks, as shown to people.
     #[serde(default)]
@@ -81,58 +89,6 @@ pub struct ConfigureBody {
     /// The same id again is the same command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_id: Option<CommandId>,
-}
-
-/// The checkpoints of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CheckpointList {
-    /// Those that are known and still there: verified ones in the order of verification, then
-    /// those that wait for it.
-    pub checkpoints: Vec<CheckpointView>,
-}
-
-/// A checkpoint as shown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CheckpointView {
-    /// Which.
-    pub checkpoint: CheckpointRef,
-    /// Whether it may be resumed from.
-    pub state: CheckpointState,
-    /// The next attempt begins here, if nothing changes and it still verifies.
-    pub is_resume_point: bool,
-}
-
-/// What is known of a checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckpointState {
-    /// The worker has announced it; it has not been read back.
-    Candidate,
-    /// It has been read back.
-    Verified,
-    /// It has been read back, and was left behind when an older one was restored: it is used
-    /// only if somebody restores it.
-    SetAside,
-}
-
-impl CheckpointList {
-    /// What `run` knows of its checkpoints.
-    #[must_use]
-    pub fn of(run: &Run) -> Self {
-        let next = run.restore.as_ref().or(run.checkpoint.as_ref()).map(|next| next.path.as_str());
-        let verified = run.verified.iter().map(|checkpoint| {
-            let set_aside = run.set_aside.iter().any(|c| c.path == checkpoint.path);
-            (checkpoint, if set_aside { CheckpointState::SetAside } else { CheckpointState::Verified })
-        });
-        let is_new = |candidate: &&CheckpointRef| !run.verified.iter().any(|c| c.path == candidate.path);
-        let candidates = run.candidates.iter().filter(is_new).map(|c| (c, CheckpointState::Candidate));
-        let view = |(checkpoint, state): (&CheckpointRef, _)| CheckpointView {
-            checkpoint: checkpoint.clone(),
-            state,
-            is_resume_point: state != CheckpointState::Candidate && next == Some(checkpoint.path.as_str()),
-        };
-        Self { checkpoints: verified.chain(candidates).map(view).collect() }
-    }
 }
 
 /// The answer to a command.

@@ -1,5 +1,6 @@
 //! Folding an event into a run: the only place where a run changes, live and at replay.
 
+mod catalogue;
 mod deadlines;
 mod heard;
 mod legal;
@@ -8,7 +9,7 @@ mod pause;
 use deadlines::{
     begin_stop, catch_up, climb, order_deadline, pause_deadline, rebased_deadline, startup_deadline,
 };
-use heard::{forget, hear, remember, set_aside};
+use heard::hear;
 
 use crate::errors::ErrorWindow;
 use crate::event::{Event, Record};
@@ -22,6 +23,7 @@ use crate::pulse::told::{Stamp, Told};
 use crate::pulse::v2::Status;
 use crate::retry::RetryState;
 use crate::run::{Heard, Hung, Run};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A worker that survives SIGKILL gets another one, and is told of, this often.
@@ -105,6 +107,9 @@ pub fn begin(record: &Record) -> Result<Run, ApplyError> {
         verified: Vec::new(),
         restore: None,
         set_aside: Vec::new(),
+        pinned: BTreeSet::new(),
+        refused: Vec::new(),
+        lost_checkpoints: 0,
         candidates: Vec::new(),
         upto: 0,
         lost_to_reboot: false,
@@ -155,12 +160,24 @@ pub fn apply(run: &mut Run, record: &Record) -> Result<(), ApplyError> {
     Ok(())
 }
 
+/// The run as it will be once `events` of one decision are applied: for what is decided after them.
+pub(crate) fn preview(run: &Run, events: &[Event], at: Moment) -> Run {
+    let mut after = run.clone();
+    for event in events {
+        fold(&mut after, event, at);
+    }
+    after
+}
+
 fn fold(run: &mut Run, event: &Event, at: Moment) {
     let policy = &run.spec.policy;
     match event {
         Event::Accepted { .. } => {}
-        Event::AttemptBegun { requested_by, boot_id, restore } => {
+        Event::AttemptBegun { requested_by, boot_id, restore, anew } => {
             begin_attempt(run, requested_by.is_some(), at);
+            if *anew {
+                catalogue::begin_anew(run);
+            }
             if let Some(checkpoint) = restore {
                 run.restore = Some((**checkpoint).clone());
             }
@@ -169,7 +186,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
             }
         }
         Event::CheckpointRefused(refusal) => {
-            forget(run, &refusal.checkpoint.path);
+            catalogue::refuse(run, refusal);
         }
         Event::SpawnOrdered { from, .. } => {
             run.phase = Phase::Spawning;
@@ -180,7 +197,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
             run.heartbeat_told_ms = policy.heartbeat_timeout_ms;
             run.errors.begin_attempt(from.as_ref().map_or(Some(0.0), |checkpoint| checkpoint.step));
             if let Some(checkpoint) = from {
-                remember(run, checkpoint);
+                catalogue::remember(run, checkpoint);
             }
         }
         Event::WorkerStarted(worker) => {
@@ -206,7 +223,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         }
         Event::Said { word, upto, at_units, .. } => {
             run.upto = *upto;
-            hear(run, word);
+            hear(run, word, *at_units);
             run.errors.hear(&run.spec.policy.errors, word, *at_units);
             // A worker that talks while it loads is not silent.
             if run.phase == Phase::Starting && run.deadline_mono_ms.is_some() {
@@ -214,11 +231,11 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
             }
         }
         Event::CheckpointVerified(checkpoint) => {
-            run.candidates.retain(|c| c.path != checkpoint.path);
-            run.set_aside.retain(|c| c.path != checkpoint.path);
-            remember(run, checkpoint);
+            catalogue::verify(run, checkpoint);
         }
-        Event::CheckpointPruned { path } => forget(run, path),
+        Event::CheckpointPruned { path } => catalogue::forget(run, path),
+        Event::CheckpointPinned { path, pinned, .. } => catalogue::pin(run, path, *pinned),
+        Event::CheckpointsDoubted { checkpoints, cause } => catalogue::doubt(run, checkpoints, cause),
         Event::StopBegun { cause, requested_by, rung } => {
             begin_stop(run, *cause, requested_by.clone(), *rung, at);
         }
@@ -242,7 +259,8 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         }
         Event::Failed(failure) => {
             run.worker = None;
-            run.retry.note_failure(&failure.code, failure.was_healthy);
+            let failed_at = run.failed_at(run.reached.as_ref());
+            run.retry.note_failure(&failure.code, failed_at, failure.was_healthy);
             run.last_failure = Some(failure.clone());
         }
         Event::RetryScheduled { delay_ms, counted } => {
@@ -287,7 +305,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         Event::Hung { what, silent_for_ms } => {
             run.hung = Some(Hung { what: *what, silent_for_ms: *silent_for_ms });
         }
-        Event::Restored { set_aside: newer, .. } => set_aside(run, newer),
+        Event::Restored { set_aside: newer, .. } => catalogue::set_aside(run, newer),
         Event::Configured { changes, .. } => configure(run, changes, at),
         // What it leads to is an event of its own.
         Event::ErrorRateExceeded(_) => {}

@@ -5,11 +5,16 @@
 //! changes the run; the caller applies the events and releases the effects once the events
 //! are on disk.
 
+mod begin;
+mod checkpoints;
 mod command;
 mod configure;
 mod deadline;
+mod doubt;
 mod ending;
+mod failing;
 mod heard;
+mod keep;
 mod observed;
 mod pause;
 mod restore;
@@ -17,11 +22,12 @@ mod takeover;
 
 use crate::effect::Effect;
 use crate::event::{Event, Why};
-use crate::ids::Attempt;
 use crate::input::{Input, Verb};
 use crate::moment::Moment;
 use crate::phase::Phase;
 use crate::run::Run;
+
+pub(crate) use begin::{look, order};
 
 /// What follows from an input.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +73,14 @@ pub enum Asked {
     Restore,
     /// To change settings.
     Configure,
+    /// That retention leaves a checkpoint alone.
+    Pin,
+    /// That it no longer does.
+    Unpin,
+    /// That retention runs now.
+    Prune,
+    /// To read checkpoints back once more.
+    Recheck,
 }
 
 impl Asked {
@@ -77,6 +91,10 @@ impl Asked {
             Self::Verb(verb) => verb.as_str(),
             Self::Restore => "restore",
             Self::Configure => "configure",
+            Self::Pin => "pin",
+            Self::Unpin => "unpin",
+            Self::Prune => "prune",
+            Self::Recheck => "recheck",
         }
     }
 }
@@ -88,12 +106,12 @@ pub enum Reason {
     Phase,
     /// The worker has never spoken PULSE, so it can't be asked.
     CannotBeAsked,
-    /// No verified checkpoint is called so.
+    /// No checkpoint that could be meant is called so.
     NoSuchCheckpoint {
         /// What was given.
         text: String,
     },
-    /// More than one verified checkpoint begins so.
+    /// The names of more than one begin so.
     AmbiguousCheckpoint {
         /// What was given.
         text: String,
@@ -118,6 +136,9 @@ impl Refusal {
             (Reason::CannotBeAsked, _) => {
                 format!("can't ask for a {asked}: the worker of this run does not speak PULSE")
             }
+            (Reason::NoSuchCheckpoint { text }, Asked::Pin | Asked::Unpin) => {
+                format!("no checkpoint of this run is called {text:?}")
+            }
             (Reason::NoSuchCheckpoint { text }, _) => {
                 format!("no verified checkpoint of this run is called {text:?}")
             }
@@ -130,6 +151,9 @@ impl Refusal {
             (Reason::Phase, Asked::Restore) => {
                 format!("can't restore a checkpoint of a run that is {phase}")
             }
+            (Reason::Phase, Asked::Pin | Asked::Unpin | Asked::Prune | Asked::Recheck) => {
+                format!("can't {asked} checkpoints of a run that is {phase}")
+            }
             (
                 Reason::Phase,
                 Asked::Configure
@@ -137,17 +161,6 @@ impl Refusal {
                     Verb::Stop | Verb::Kill | Verb::Retry | Verb::Pause | Verb::Release | Verb::Resume,
                 ),
             ) => format!("can't {asked} a run that is {phase}"),
-        }
-    }
-}
-
-/// What looks for the place where `attempt` of this run begins.
-fn pick(run: &Run, attempt: Attempt) -> Effect {
-    match &run.restore {
-        Some(checkpoint) => Effect::RestoreCheckpoint { attempt, checkpoint: checkpoint.clone() },
-        None => {
-            let set_aside = run.set_aside.iter().map(|checkpoint| checkpoint.path.clone()).collect();
-            Effect::PickCheckpoint { attempt, set_aside }
         }
     }
 }
@@ -162,6 +175,9 @@ pub fn decide(run: &Run, input: &Input, now: Moment) -> Result<Decision, Refusal
         Input::Command { verb, by } => command::decide(run, *verb, by),
         Input::Restore { checkpoint, by } => restore::decide(run, checkpoint, by),
         Input::Configure { changes, by } => configure::decide(run, changes, by),
+        Input::Pin { checkpoint, pinned, by } => keep::pin(run, checkpoint, *pinned, by),
+        Input::Prune { .. } => keep::prune_now(run),
+        Input::Recheck { checkpoint, .. } => keep::recheck(run, checkpoint.as_deref()),
         Input::Observed { attempt, fact } => Ok(observed::decide(run, *attempt, fact, now)),
         Input::DeadlinePassed { attempt } => Ok(deadline::decide(run, *attempt, now)),
         Input::TakenOver { boot_id } => Ok(takeover::decide(run, boot_id)),

@@ -3,18 +3,24 @@
 
 use crate::ids::Attempt;
 use crate::input::CheckpointRef;
+use crate::policy::RetentionPolicy;
+use crate::retention::RetentionEntry;
 
 /// One thing to do for a run. Effects may be repeated without harm (but `Terminate`, which is not,
 /// because many programs take a second SIGTERM as an order to leave at once): after a crash one may be asked
 /// for a second time.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Find the newest checkpoint that verifies; answer with `CheckpointPicked`.
+    /// Find the newest healthy checkpoint that verifies; answer with `CheckpointPicked`.
     PickCheckpoint {
         /// For this attempt.
         attempt: Attempt,
         /// Paths of those that must not be chosen.
         set_aside: Vec<String>,
+        /// Verified ones and candidates of the catalogue that may be chosen.
+        known: Vec<CheckpointRef>,
+        /// Where the run begins as long as it has none of its own.
+        from: Option<CheckpointRef>,
     },
     /// Read back the checkpoint that a user wants to go on from, and look which ones are newer;
     /// answer with `RestoreChecked`.
@@ -91,27 +97,23 @@ pub enum Effect {
         /// The attempt.
         attempt: Attempt,
     },
-    /// Read a checkpoint back; answer with `CheckpointChecked`.
+    /// Read a checkpoint back, one that was announced or one of the catalogue; answer with
+    /// `CheckpointChecked`.
     VerifyCheckpoint {
-        /// The attempt that announced it.
+        /// The attempt to report for.
         attempt: Attempt,
         /// The checkpoint.
         checkpoint: CheckpointRef,
     },
-    /// Delete checkpoints beyond the policy's number; never the newest verified one.
+    /// Delete the checkpoints that no rule keeps; never a protected one. Answer with
+    /// `CheckpointsPruned`.
     PruneCheckpoints {
         /// The attempt to report for.
         attempt: Attempt,
-        /// All verified ones that may be resumed from.
-        verified: Vec<CheckpointRef>,
-        /// Those set aside by a restore: they take no place, and go once they are older than
-        /// all that stay.
-        set_aside: Vec<CheckpointRef>,
-        /// How many of them to keep.
-        keep: u32,
-        /// Path of the one that the present attempt resumed from: its worker may be reading it.
-        /// It stays, and takes no place.
-        pinned: Option<String>,
+        /// The catalogue.
+        entries: Vec<RetentionEntry>,
+        /// Which of them stay.
+        rules: RetentionPolicy,
     },
     /// The run has ended: its shim may leave.
     Dismiss,

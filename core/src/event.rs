@@ -4,6 +4,7 @@ mod why;
 
 pub use why::Why;
 
+use crate::checkpoint::DoubtCause;
 use crate::codes::Code;
 use crate::errors::Exceeded;
 use crate::ids::{Attempt, CommandId, RunId};
@@ -45,6 +46,9 @@ pub enum Event {
         /// The checkpoint that it is to begin from and from no other, if a user chose one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         restore: Option<Box<CheckpointRef>>,
+        /// It is to begin without a checkpoint: what there is, is set aside.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        anew: bool,
     },
     /// A checkpoint was looked at for a resume and may not be used.
     CheckpointRefused(CheckpointRefusal),
@@ -88,6 +92,24 @@ pub enum Event {
     CheckpointPruned {
         /// Path of the file it was.
         path: String,
+    },
+    /// A user wants retention to leave a checkpoint alone, or no longer to.
+    CheckpointPinned {
+        /// Its id.
+        checkpoint_id: String,
+        /// Its path.
+        path: String,
+        /// Whether it is left alone.
+        pinned: bool,
+        /// Who asked.
+        requested_by: String,
+    },
+    /// Checkpoints that verify are set aside: they are not trusted any more.
+    CheckpointsDoubted {
+        /// Which, in short; never empty.
+        checkpoints: Vec<CheckpointRef>,
+        /// Why.
+        cause: DoubtCause,
     },
     /// The run is to end before it is complete, or its worker has to go.
     StopBegun {
@@ -223,6 +245,8 @@ impl Event {
             Self::Said { .. } => "said",
             Self::CheckpointVerified(_) => "checkpoint_verified",
             Self::CheckpointPruned { .. } => "checkpoint_pruned",
+            Self::CheckpointPinned { .. } => "checkpoint_pinned",
+            Self::CheckpointsDoubted { .. } => "checkpoints_doubted",
             Self::StopBegun { .. } => "stop_begun",
             Self::Escalated { .. } => "escalated",
             Self::StillAlive => "still_alive",

@@ -3,6 +3,7 @@
 //! Texts of workers and of the system pass through [`one_line`]: they are shown on terminals.
 
 mod because;
+mod checkpoints;
 mod settings;
 
 pub(crate) use settings::settings;
@@ -16,6 +17,7 @@ use crate::phase::Phase;
 use crate::pulse::payload::failures;
 use crate::pulse::word::{Outcome, Word};
 use crate::run::Run;
+use crate::spec::Resume;
 use crate::text::one_line;
 use because::because;
 
@@ -29,13 +31,11 @@ pub fn sentence(record: &Record, run: &Run) -> String {
     let attempt = record.attempt;
     match &record.event {
         Event::Accepted { spec, .. } => format!("the run was accepted: {}", quote(&spec.argv.join(" "))),
-        Event::AttemptBegun { requested_by, restore, .. } => {
-            begun(record, requested_by.as_deref(), restore.as_deref())
+        Event::AttemptBegun { requested_by, restore, anew, .. } => {
+            begun(record, requested_by.as_deref(), restore.as_deref(), *anew)
         }
-        Event::CheckpointRefused(refusal) => {
-            format!("checkpoint {} was refused: {}", id(&refusal.checkpoint), quote(&refusal.reason))
-        }
-        Event::SpawnOrdered { from, lost } => ordered(record, from.as_ref(), *lost),
+        Event::CheckpointRefused(refusal) => checkpoints::refused(refusal),
+        Event::SpawnOrdered { from, lost } => ordered(record, from.as_ref(), *lost, run),
         Event::WorkerStarted(worker) => {
             format!("the worker of attempt {attempt} was started (pid {})", worker.pid)
         }
@@ -48,13 +48,12 @@ pub fn sentence(record: &Record, run: &Run) -> String {
         Event::WorkerSpoke => "the worker speaks PULSE: from now on its words count".to_owned(),
         Event::CoolingBegun => "the worker said that it is complete; its exit is awaited".to_owned(),
         Event::Said { word, .. } => said(word),
-        Event::CheckpointVerified(checkpoint) => {
-            format!("checkpoint {} was read back and may be resumed from", id(checkpoint))
+        Event::CheckpointVerified(checkpoint) => checkpoints::verified(checkpoint),
+        Event::CheckpointPruned { path } => checkpoints::pruned(path, run),
+        Event::CheckpointPinned { checkpoint_id, pinned, requested_by, .. } => {
+            checkpoints::pinned(checkpoint_id, *pinned, requested_by)
         }
-        Event::CheckpointPruned { path } => {
-            let keep = run.spec.policy.keep_checkpoints;
-            format!("checkpoint {} was deleted: {keep} newer ones are kept", quote(path))
-        }
+        Event::CheckpointsDoubted { checkpoints, cause } => checkpoints::doubted(checkpoints, cause, run),
         Event::StopBegun { cause, requested_by, rung } => {
             stopped(record, *cause, requested_by.as_deref(), *rung, run)
         }
@@ -88,7 +87,7 @@ pub fn sentence(record: &Record, run: &Run) -> String {
         Event::Hung { what, silent_for_ms } => {
             format!("attempt {attempt} hangs: no {} for {} s", what.as_str(), silent_for_ms / 1000)
         }
-        Event::Restored { checkpoint, set_aside } => restored(checkpoint, set_aside.len()),
+        Event::Restored { checkpoint, set_aside } => checkpoints::restored(checkpoint, set_aside.len()),
         Event::Configured { changes, requested_by } => {
             format!("{} changed settings: {}", by(Some(requested_by)), settings(changes))
         }
@@ -96,8 +95,11 @@ pub fn sentence(record: &Record, run: &Run) -> String {
     }
 }
 
-fn begun(record: &Record, requested_by: Option<&str>, restore: Option<&CheckpointRef>) -> String {
+fn begun(record: &Record, requested_by: Option<&str>, restore: Option<&CheckpointRef>, anew: bool) -> String {
     let why = match (restore, requested_by) {
+        (None, _) if anew => {
+            format!("{} wants to begin anew; what was saved is set aside", by(requested_by))
+        }
         (Some(checkpoint), _) => {
             format!("{} wants to go on from checkpoint {}", by(requested_by), id(checkpoint))
         }
@@ -105,15 +107,6 @@ fn begun(record: &Record, requested_by: Option<&str>, restore: Option<&Checkpoin
         (None, None) => because(record.why).to_owned(),
     };
     format!("attempt {} was begun: {why}", record.attempt)
-}
-
-fn restored(checkpoint: &CheckpointRef, newer: usize) -> String {
-    let rest = match newer {
-        0 => String::new(),
-        1 => "; a newer one is set aside".to_owned(),
-        newer => format!("; {newer} newer ones are set aside"),
-    };
-    format!("checkpoint {} was read back to go on from it{rest}", id(checkpoint))
 }
 
 fn too_much_failed(exceeded: &Exceeded, run: &Run) -> String {
@@ -145,11 +138,15 @@ fn seconds(ms: u64) -> String {
     if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{:.1} s", ms as f64 / 1000.0) }
 }
 
-fn ordered(record: &Record, from: Option<&CheckpointRef>, lost: Option<f64>) -> String {
+fn ordered(record: &Record, from: Option<&CheckpointRef>, lost: Option<f64>, run: &Run) -> String {
     let attempt = record.attempt;
     let from = match from {
         Some(checkpoint) => format!("from checkpoint {}", id(checkpoint)),
-        None => "from the beginning: there is no checkpoint".to_owned(),
+        None if run.spec.resume == Resume::Never => {
+            "from the beginning: the run is never to resume".to_owned()
+        }
+        None if run.verified.is_empty() => "from the beginning: there is no checkpoint".to_owned(),
+        None => "from the beginning: no checkpoint is to be used".to_owned(),
     };
     let lost = match lost {
         Some(lost) if lost > 0.0 => format!("; {lost} units of work are lost"),

@@ -1,7 +1,7 @@
 //! Every run of this node, and the one way to change them: decide, number, apply.
 
 use crate::apply::{self, ApplyError};
-use crate::decide::{Refusal, decide};
+use crate::decide::{Refusal, decide, look, order};
 use crate::effect::Effect;
 use crate::event::{Event, Record, Why};
 use crate::ids::{Attempt, CommandId, RunId, Slug};
@@ -10,7 +10,7 @@ use crate::moment::Moment;
 use crate::pulse::payload;
 use crate::pulse::v2::{Envelope, Place, Status};
 use crate::run::Run;
-use crate::spec::{Spec, SpecError, policy_faults};
+use crate::spec::{Resume, Spec, SpecError, policy_faults};
 use std::collections::BTreeMap;
 
 /// The runs of one node, by id.
@@ -162,10 +162,17 @@ impl Fleet {
         }
         spec.validate().map_err(FleetError::Invalid)?;
         let accepted = Event::Accepted { spec: Box::new(spec), command_id, boot_id: self.boot_id.clone() };
-        let events = vec![accepted, Event::AttemptBegun { requested_by: None, boot_id: None, restore: None }];
-        let recorded = self.record(&run_id, events, Why::NewRun, now)?;
-        let effects = vec![Effect::PickCheckpoint { attempt: Attempt(1), set_aside: Vec::new() }];
-        Ok((run_id, Step { recorded, effects, why: Why::NewRun }))
+        let begun = Event::AttemptBegun { requested_by: None, boot_id: None, restore: None, anew: false };
+        let mut recorded = self.record(&run_id, vec![accepted, begun], Why::NewRun, now)?;
+        let run = self.runs.get(&run_id).ok_or_else(|| FleetError::NotFound { run_id: run_id.clone() })?;
+        let effect = if run.spec.resume == Resume::Never {
+            let (ordered, spawn) = order(run, run.attempt, None);
+            recorded.extend(self.record(&run_id, vec![ordered], Why::NewRun, now)?);
+            spawn
+        } else {
+            look(run, run.attempt)
+        };
+        Ok((run_id, Step { recorded, effects: vec![effect], why: Why::NewRun }))
     }
 
     /// Tells a run something, and applies what it decides.

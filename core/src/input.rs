@@ -1,5 +1,6 @@
 //! What a run can be told: commands of users and observations of the world.
 
+pub use crate::checkpoint::{CheckpointRef, CheckpointRefusal, Refused};
 use crate::codes::Code;
 use crate::ids::Attempt;
 use crate::policy::Overrides;
@@ -20,8 +21,29 @@ pub enum Input {
     },
     /// A user wants the run to go on from a checkpoint of their choice.
     Restore {
+        /// Id of the checkpoint, the unique beginning of one, `latest`, or `none` to begin anew.
+        checkpoint: String,
+        /// Who asks.
+        by: String,
+    },
+    /// A user wants retention to leave a checkpoint alone, or no longer to.
+    Pin {
         /// Id of the checkpoint, the unique beginning of one, or `latest`.
         checkpoint: String,
+        /// Whether it is to be left alone.
+        pinned: bool,
+        /// Who asks.
+        by: String,
+    },
+    /// A user wants retention to run now.
+    Prune {
+        /// Who asks.
+        by: String,
+    },
+    /// A user wants verified checkpoints to be read back once more.
+    Recheck {
+        /// Id of one, the unique beginning of one, or `latest`; `None` = all.
+        checkpoint: Option<String>,
         /// Who asks.
         by: String,
     },
@@ -183,12 +205,12 @@ pub enum Fact {
         /// How far it had come by its own last progress.
         reached: Option<Reached>,
     },
-    /// A checkpoint that the worker announced has been read back.
+    /// A checkpoint that the worker announced, or one of the catalogue, has been read back.
     CheckpointChecked {
         /// Which.
         checkpoint: CheckpointRef,
-        /// The reason, if it may not be used.
-        refusal: Option<String>,
+        /// Why it may not be used, if so.
+        refusal: Option<Refused>,
     },
     /// Retention has deleted checkpoints.
     CheckpointsPruned {
@@ -267,37 +289,4 @@ pub struct Reached {
     /// Amount in all, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<f64>,
-}
-
-/// A checkpoint by name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CheckpointRef {
-    /// Identity within the run, e.g. its file name.
-    pub checkpoint_id: String,
-    /// Absolute path.
-    pub path: String,
-    /// Amount done when it was taken, in the unit of the worker's progress.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<f64>,
-    /// Size in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size_bytes: Option<u64>,
-    /// Digest as `algorithm:hex`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
-    /// Epochs done when it was taken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<f64>,
-    /// Seconds it took to write.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub duration_s: Option<f64>,
-}
-
-/// A checkpoint that may not be used, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CheckpointRefusal {
-    /// Which.
-    pub checkpoint: CheckpointRef,
-    /// The reason, for people.
-    pub reason: String,
 }

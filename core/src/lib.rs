@@ -8,6 +8,8 @@
 
 pub mod api;
 pub mod apply;
+mod catalogue;
+pub mod checkpoint;
 pub mod codes;
 pub mod decide;
 pub mod effect;
@@ -28,6 +30,7 @@ pub mod phase;
 pub mod policy;
 pub mod pulse;
 pub mod release;
+pub mod retention;
 pub mod retry;
 pub mod run;
 pub mod schema;

@@ -1,6 +1,9 @@
 //! What a run may do by itself: retries, deadlines, retention. Part of the spec, so a
 //! replay of the ledger decides the same, whatever the configuration says today.
 
+pub use crate::retention::{Extreme, RetentionPolicy};
+
+use crate::retention::Best;
 use serde::{Deserialize, Serialize};
 
 /// The policy of one run. All times in milliseconds.
@@ -36,8 +39,47 @@ pub struct Policy {
     pub pause_release_ms: u64,
     /// Share of failed work at which the run pauses.
     pub errors: ErrorPolicy,
-    /// Verified checkpoints kept per run.
+    /// Verified checkpoints kept per run: the newest ones.
     pub keep_checkpoints: u32,
+    /// Besides them so many of the best by `best_metric`.
+    #[serde(skip_serializing_if = "is_zero_u32")]
+    pub keep_best: u32,
+    /// By which metric the best ones are told: `NAME`, `NAME:min` or `NAME:max`
+    /// ([`retention::Best`](crate::retention::Best)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_metric: Option<String>,
+    /// Besides them the first one of every so many units of progress; 0 = none.
+    #[serde(skip_serializing_if = "is_zero_u64")]
+    pub keep_every: u64,
+    /// Most bytes that a run's checkpoints may take; 0 = no limit.
+    #[serde(skip_serializing_if = "is_zero_u64")]
+    pub max_checkpoint_bytes: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero_u32(number: &u32) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero_u64(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Policy {
+    /// Which checkpoints stay. A metric that is no metric ranks nothing (no such spec is accepted).
+    #[must_use]
+    pub fn retention(&self) -> RetentionPolicy {
+        let best = self.best_metric.as_deref().and_then(|text| Best::parse(text).ok());
+        RetentionPolicy {
+            keep_last: self.keep_checkpoints,
+            keep_best: self.keep_best,
+            best_is: best.as_ref().map_or(Extreme::Max, |best| best.is),
+            best_metric: best.map(|best| best.metric),
+            keep_every: self.keep_every,
+            max_bytes: self.max_checkpoint_bytes,
+        }
+    }
 }
 
 impl Default for Policy {
@@ -56,6 +98,10 @@ impl Default for Policy {
             pause_release_ms: 120_000,
             errors: ErrorPolicy::default(),
             keep_checkpoints: 5,
+            keep_best: 0,
+            best_metric: None,
+            keep_every: 0,
+            max_checkpoint_bytes: 0,
         }
     }
 }
@@ -140,9 +186,21 @@ pub struct Overrides {
     /// Largest share of failed work that is put up with, in thousandths; 0 = any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_error_share_permille: Option<u32>,
-    /// Verified checkpoints to keep.
+    /// Verified checkpoints to keep: the newest ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_checkpoints: Option<u32>,
+    /// And so many of the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_best: Option<u32>,
+    /// By which metric they are told: `NAME`, `NAME:min` or `NAME:max`; empty = by none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_metric: Option<String>,
+    /// And the first one of every so many units of progress; 0 = none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_every: Option<u64>,
+    /// Most bytes that they may take; 0 = no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_checkpoint_bytes: Option<u64>,
 }
 
 impl Overrides {
@@ -173,6 +231,18 @@ impl Overrides {
         if let Some(keep) = self.keep_checkpoints {
             policy.keep_checkpoints = keep;
         }
+        if let Some(keep) = self.keep_best {
+            policy.keep_best = keep;
+        }
+        if let Some(metric) = &self.best_metric {
+            policy.best_metric = Some(metric.clone()).filter(|metric| !metric.is_empty());
+        }
+        if let Some(steps) = self.keep_every {
+            policy.keep_every = steps;
+        }
+        if let Some(bytes) = self.max_checkpoint_bytes {
+            policy.max_checkpoint_bytes = bytes;
+        }
         policy
     }
 
@@ -190,6 +260,15 @@ impl Overrides {
                 .max_error_share_permille
                 .filter(|permille| *permille != policy.errors.max_share_permille),
             keep_checkpoints: self.keep_checkpoints.filter(|keep| *keep != policy.keep_checkpoints),
+            keep_best: self.keep_best.filter(|keep| *keep != policy.keep_best),
+            best_metric: self
+                .best_metric
+                .clone()
+                .filter(|metric| metric != policy.best_metric.as_deref().unwrap_or_default()),
+            keep_every: self.keep_every.filter(|steps| *steps != policy.keep_every),
+            max_checkpoint_bytes: self
+                .max_checkpoint_bytes
+                .filter(|bytes| *bytes != policy.max_checkpoint_bytes),
         }
     }
 }

@@ -6,8 +6,12 @@ use crate::ids::{Attempt, RunId};
 use crate::policy::RetryPolicy;
 use std::collections::BTreeMap;
 
+mod repeat;
+
+pub use repeat::{LOOP_FAILURES, Repeat};
+
 /// What a run remembers of its retries. A fold of the ledger, so it outlives the daemon.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct RetryState {
     /// Monotonic times of the retries that count against the budget, oldest first.
     pub spent_mono_ms: Vec<u64>,
@@ -16,6 +20,9 @@ pub struct RetryState {
     pub failures: u32,
     /// Failures per code since the last healthy progress.
     pub by_code: BTreeMap<Code, u32>,
+    /// The failure that comes back, if the last ones were the same. Healthy progress does not wipe
+    /// it: an attempt may train for days to the step at which it always fails.
+    pub repeat: Option<Repeat>,
 }
 
 /// What to do about a failure.
@@ -80,10 +87,12 @@ impl RetryState {
     }
 
     /// Records a failure, after a wipe if the attempt had been healthy.
-    pub fn note_failure(&mut self, code: &Code, was_healthy: bool) {
+    /// `at` is how far it had come, where that is known.
+    pub fn note_failure(&mut self, code: &Code, at: Option<f64>, was_healthy: bool) {
         if was_healthy {
-            self.wipe();
+            self.forgive();
         }
+        self.repeat = self.repeat_with(code, at);
         self.failures = self.failures.saturating_add(1);
         let count = self.by_code.entry(code.clone()).or_insert(0);
         *count = count.saturating_add(1);
@@ -96,7 +105,12 @@ impl RetryState {
         self.spent_mono_ms.push(now_mono_ms);
     }
 
-    /// Healthy progress, or the user's own retry: a clean slate.
+    /// Healthy progress: the budget is whole again.
+    pub fn forgive(&mut self) {
+        *self = Self { repeat: self.repeat.take(), ..Self::default() };
+    }
+
+    /// The user's own retry: a clean slate.
     pub fn wipe(&mut self) {
         *self = Self::default();
     }
@@ -200,7 +214,7 @@ mod tests {
         let startup = Code::new("STARTUP_FAILED");
         let mut state = RetryState::default();
         assert!(matches!(state.judge(&policy, &startup, None, true, 0, 0), Verdict::Retry { .. }));
-        state.note_failure(&startup, false);
+        state.note_failure(&startup, None, false);
         assert_eq!(state.judge(&policy, &startup, None, true, 0, 0), Verdict::ClassSpent);
         let config = Code::new("CONFIG_INVALID");
         assert_eq!(state.judge(&policy, &config, None, true, 0, 0), Verdict::NotRetryable);
@@ -214,8 +228,8 @@ mod tests {
     #[test]
     fn healthy_progress_wipes_the_slate() {
         let mut state = RetryState::default();
-        state.note_failure(&Code::new("HUNG"), false);
-        state.note_failure(&Code::new("HUNG"), true);
+        state.note_failure(&Code::new("HUNG"), None, false);
+        state.note_failure(&Code::new("HUNG"), None, true);
         assert_eq!((state.failures, state.by_code.len()), (1, 1));
     }
 }

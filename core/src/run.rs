@@ -3,7 +3,7 @@
 use crate::errors::ErrorWindow;
 use crate::event::{Failure, StopCause, Why};
 use crate::ids::{Attempt, CommandId, RunId};
-use crate::input::{CheckpointRef, Exit, Reached, WorkerIdentity};
+use crate::input::{CheckpointRef, CheckpointRefusal, Exit, Reached, WorkerIdentity};
 use crate::moment::Moment;
 use crate::pause::{Pause, PauseStep};
 use crate::phase::{Phase, Wanted};
@@ -13,6 +13,7 @@ use crate::pulse::word::{Numbers, Outcome, WorkerError};
 use crate::retry::RetryState;
 use crate::spec::{Contract, Spec};
 use crate::watch::Silence;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// State of one run. Only [`crate::apply::apply`] changes it.
@@ -60,7 +61,7 @@ pub struct Run {
     pub last_exit: Option<Exit>,
     /// How far the last worker had come.
     pub reached: Option<Reached>,
-    /// The newest verified checkpoint.
+    /// The newest checkpoint that the next attempt may begin from ([`Run::newest_usable`]).
     pub checkpoint: Option<CheckpointRef>,
     /// The checkpoint that the present attempt resumed from.
     pub resumed_from: Option<CheckpointRef>,
@@ -68,8 +69,16 @@ pub struct Run {
     pub verified: Vec<CheckpointRef>,
     /// The checkpoint that a user wants to go on from, until a worker is ordered to.
     pub restore: Option<CheckpointRef>,
-    /// Newer than the checkpoint that was restored last: not to be resumed from.
+    /// Not to be resumed from unless somebody restores them: newer than the checkpoint that was
+    /// restored last, or not trusted any more.
     pub set_aside: Vec<CheckpointRef>,
+    /// Paths of those that retention leaves alone because a user said so.
+    pub pinned: BTreeSet<String>,
+    /// The last ones that were refused, oldest first; one that verifies later leaves.
+    pub refused: Vec<CheckpointRefusal>,
+    /// Checkpoints that were lost to damage since one verified last, or since the run began anew:
+    /// work that nobody may throw away unasked.
+    pub lost_checkpoints: u32,
     /// Announced and not yet read back.
     pub candidates: Vec<CheckpointRef>,
     /// Offset in the attempt's event file up to which words are in the ledger.
@@ -125,6 +134,8 @@ pub struct Heard {
     pub complete: Option<Complete>,
     /// Its last error.
     pub error: Option<WorkerError>,
+    /// Amount done when it told of that error, where it is known.
+    pub error_at: Option<f64>,
     /// It has said nothing for the ledger since that error, but that it is finished.
     pub error_was_last: bool,
     /// Stage of the work.
@@ -170,6 +181,14 @@ impl Run {
     #[must_use]
     pub fn pause_step(&self) -> Option<PauseStep> {
         self.pause.as_ref().map(|pause| pause.step)
+    }
+
+    /// How far the attempt that ends now had come: by its own last progress, else where it began.
+    /// `None` if no worker was started, or it never said.
+    #[must_use]
+    pub fn failed_at(&self, reached: Option<&Reached>) -> Option<f64> {
+        let began_at = || self.resumed_from.as_ref().and_then(|checkpoint| checkpoint.step);
+        self.started_at.and_then(|_| reached.map(|reached| reached.done).or_else(began_at))
     }
 
     /// Failures since the last healthy progress.

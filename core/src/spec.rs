@@ -3,7 +3,9 @@
 use crate::codes::Code;
 use crate::errors::BUCKETS;
 use crate::ids::Slug;
+use crate::input::CheckpointRef;
 use crate::policy::Policy;
+use crate::retention::Best;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -12,7 +14,7 @@ use std::collections::BTreeMap;
 pub const COMMAND_BYTES_MAX: usize = 768 << 10;
 
 /// Everything needed to run a workload, now and at every retry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     /// The kind of training: `othello`, `fake`, or `command` for any program.
     pub workload: Slug,
@@ -36,6 +38,30 @@ pub struct Spec {
     /// of the failure by code. 0 is never one of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub exit_codes: BTreeMap<u8, Code>,
+    /// Where attempts begin.
+    #[serde(default, skip_serializing_if = "Resume::is_auto")]
+    pub resume: Resume,
+}
+
+/// Where the attempts of a run begin, unless a user restores a checkpoint.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resume {
+    /// At the newest healthy checkpoint that verifies; at the beginning if there never was one.
+    #[default]
+    Auto,
+    /// At the beginning: the worker is handed no checkpoint.
+    Never,
+    /// As `Auto`, but as long as the run has no checkpoint of its own, at this one.
+    From(Box<CheckpointRef>),
+}
+
+impl Resume {
+    /// As every run that does not say otherwise.
+    #[must_use]
+    pub fn is_auto(&self) -> bool {
+        matches!(self, Self::Auto)
+    }
 }
 
 /// What a worker promises to say.
@@ -102,11 +128,29 @@ pub enum SpecError {
         /// Largest legal value.
         max: u64,
     },
+    /// A setting of the policy is no value of its kind, or lacks another one.
+    #[error("{key}: {reason}")]
+    Setting {
+        /// Name of the setting.
+        key: &'static str,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The checkpoint to begin from is not named by an absolute path.
+    #[error("checkpoint {path:?} to begin from is not an absolute path")]
+    ResumePath {
+        /// The path given.
+        path: String,
+    },
 }
 
 /// Longest deadline accepted, in milliseconds: 400 days.
 const DEADLINE_MS_MAX: u64 = 400 * 24 * 3_600_000;
-/// Largest error window and sample accepted, in units of progress.
+/// Most checkpoints that may be asked to be kept.
+const KEEP_MAX: u64 = 100_000;
+/// Largest limit on the bytes of a run's checkpoints: 1 EiB.
+const BYTES_MAX: u64 = 1 << 60;
+/// Largest error window, sample and distance of checkpoints accepted, in units of progress.
 const ERROR_UNITS_MAX: u64 = 1_000_000_000_000;
 
 impl Spec {
@@ -140,6 +184,11 @@ impl Spec {
         if bytes > COMMAND_BYTES_MAX {
             faults.push(SpecError::TooLarge { bytes });
         }
+        if let Resume::From(checkpoint) = &self.resume
+            && (!checkpoint.path.starts_with('/') || checkpoint.path.contains('\0'))
+        {
+            faults.push(SpecError::ResumePath { path: checkpoint.path.clone() });
+        }
         faults.extend(policy_faults(&self.policy));
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
@@ -168,13 +217,32 @@ pub(crate) fn policy_faults(p: &Policy) -> Vec<SpecError> {
         ("errors.max_share", u64::from(p.errors.max_share_permille), 0, 1000),
         ("errors.min_sample", p.errors.min_sample, 1, ERROR_UNITS_MAX),
         ("watchdog.cooldown_timeout", p.cooldown_timeout_ms, 1, DEADLINE_MS_MAX),
-        ("checkpoint.keep", u64::from(p.keep_checkpoints), 1, 100_000),
+        ("checkpoint.keep", u64::from(p.keep_checkpoints), 1, KEEP_MAX),
+        ("checkpoint.keep_best", u64::from(p.keep_best), 0, KEEP_MAX),
+        ("checkpoint.keep_every", p.keep_every, 0, ERROR_UNITS_MAX),
+        ("checkpoint.max_bytes", p.max_checkpoint_bytes, 0, BYTES_MAX),
     ];
     ranges
         .into_iter()
         .filter(|(_, value, min, max)| value < min || value > max)
         .map(|(key, value, min, max)| SpecError::Range { key, value, min, max })
+        .chain(best_fault(p))
         .collect()
+}
+
+/// The best ones can only be kept by a metric.
+fn best_fault(p: &Policy) -> Option<SpecError> {
+    match &p.best_metric {
+        Some(text) => {
+            let reason = Best::parse(text).err()?.to_string();
+            Some(SpecError::Setting { key: "checkpoint.best_metric", reason })
+        }
+        None if p.keep_best > 0 => {
+            let reason = "needs checkpoint.best_metric: the best by which number?".to_owned();
+            Some(SpecError::Setting { key: "checkpoint.keep_best", reason })
+        }
+        None => None,
+    }
 }
 
 #[cfg(test)]
@@ -192,6 +260,7 @@ mod tests {
             policy: Policy::default(),
             flow: None,
             exit_codes: BTreeMap::new(),
+            resume: Resume::Auto,
         }
     }
 

@@ -48,6 +48,7 @@ impl OverrideArgs {
             progress_timeout_ms: self.progress_timeout.map(ms),
             max_error_share_permille: self.max_error_share,
             keep_checkpoints: self.keep,
+            ..Overrides::default()
         }
     }
 }

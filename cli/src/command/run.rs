@@ -123,6 +123,7 @@ fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
         around.console.tell(&format!("warning: not UTF-8, so the worker does not get: {names}\n"));
     }
     Ok(Submission {
+        resume: resus_core::spec::Resume::Auto,
         workload: args.workload,
         params: params(args.set)?,
         command: (!args.command.is_empty()).then_some(args.command),

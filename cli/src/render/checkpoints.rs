@@ -29,6 +29,7 @@ pub(crate) fn table(checkpoints: &[CheckpointView], unit: &str, paint: Paint) ->
 fn cells(view: &CheckpointView, unit: &str) -> [String; HEAD.len()] {
     let dash = || "—".to_owned();
     let state = match view.state {
+        CheckpointState::Damaged => "damaged",
         CheckpointState::Candidate => "not read back",
         CheckpointState::Verified => "verified",
         CheckpointState::SetAside => "set aside",

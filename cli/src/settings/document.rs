@@ -66,6 +66,7 @@ impl<'t> Source<'t> {
     /// Ranges are those of a run's spec, so that what is accepted here is accepted there.
     fn out_of_range(&mut self, settings: &Settings) {
         let probe = Spec {
+            resume: resus_core::spec::Resume::Auto,
             workload: Slug::nearest("probe", "probe"),
             name: Slug::nearest("probe", "probe"),
             argv: vec!["probe".to_owned()],

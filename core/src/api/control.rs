@@ -4,6 +4,7 @@
 use crate::api::{Overrides, StoryLine, Submission};
 use crate::ids::CommandId;
 use crate::pulse::state::StateSnapshot;
+use crate::spec::Resume;
 use crate::telemetry::history::Curves;
 use crate::view::RunView;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ pub const OUTPUT_HEADER: &str = "Resus-Output";
 
 /// `start`: a run from another machine. Unlike a [`Submission`] it has no folder and no
 /// environment of its own unless a command is given: the sender's are those of another machine.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StartRequest {
     /// Name of a registered workload; exclusive with `command`.
@@ -46,6 +47,9 @@ pub struct StartRequest {
     pub env: Option<Vec<(String, String)>>,
     /// Settings of this run that differ from the configuration.
     pub overrides: Overrides,
+    /// Where its attempts begin; a checkpoint lies on the daemon's machine.
+    #[serde(skip_serializing_if = "Resume::is_auto")]
+    pub resume: Resume,
     /// The same id again finds the run that it created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command_id: Option<CommandId>,
@@ -54,9 +58,9 @@ pub struct StartRequest {
 impl From<&Submission> for StartRequest {
     /// The same run on another machine: without this one's folder and environment.
     fn from(submission: &Submission) -> Self {
-        let Submission { workload, params, command, name, cwd: _, env: _, overrides, command_id } =
+        let Submission { workload, params, command, name, cwd: _, env: _, overrides, resume, command_id } =
             submission.clone();
-        Self { workload, params, command, name, cwd: None, env: None, overrides, command_id }
+        Self { workload, params, command, name, cwd: None, env: None, overrides, resume, command_id }
     }
 }
 
@@ -80,8 +84,60 @@ pub struct RunRequest {
 pub struct RestoreRequest {
     /// The run, as people type it.
     pub run: String,
+    /// The checkpoint's id, the unique beginning of one, `latest`, or `none` to begin anew.
+    pub checkpoint: String,
+    /// Who asks, as shown to people.
+    #[serde(default)]
+    pub by: String,
+    /// The same id again is the same command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<CommandId>,
+}
+
+/// `pin`: retention leaves a checkpoint alone, or no longer does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinRequest {
+    /// The run, as people type it.
+    pub run: String,
     /// The checkpoint's id, the unique beginning of one, or `latest`.
     pub checkpoint: String,
+    /// Whether it is left alone.
+    pub pinned: bool,
+    /// Who asks, as shown to people.
+    #[serde(default)]
+    pub by: String,
+    /// The same id again is the same command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<CommandId>,
+}
+
+/// `prune`: retention runs now; its reply is a [`PruneReply`](crate::api::PruneReply).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PruneRequest {
+    /// The run, as people type it.
+    pub run: String,
+    /// Only say what it would delete.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Who asks, as shown to people.
+    #[serde(default)]
+    pub by: String,
+    /// The same id again is the same command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<CommandId>,
+}
+
+/// `recheck`: verified checkpoints are read back once more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecheckRequest {
+    /// The run, as people type it.
+    pub run: String,
+    /// One, by its id, the unique beginning of one, or `latest`; all if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
     /// Who asks, as shown to people.
     #[serde(default)]
     pub by: String,

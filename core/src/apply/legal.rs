@@ -67,7 +67,11 @@ pub(super) fn is_legal(run: &Run, event: &Event) -> bool {
         Event::Restored { .. } => phase == Choosing && run.restore.is_some(),
         Event::Configured { .. } => !phase.is_terminal(),
         Event::CheckpointUndelivered => run.has_worker() && run.checkpoint_asked,
-        Event::CheckpointRefused(_) | Event::CheckpointVerified(_) | Event::CheckpointPruned { .. } => true,
+        Event::CheckpointsDoubted { checkpoints, .. } => !checkpoints.is_empty(),
+        Event::CheckpointRefused(_)
+        | Event::CheckpointVerified(_)
+        | Event::CheckpointPruned { .. }
+        | Event::CheckpointPinned { .. } => true,
     }
 }
 

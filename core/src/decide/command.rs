@@ -1,6 +1,6 @@
 //! Commands of users.
 
-use super::{Asked, Decision, Reason, Refusal, pause, pick};
+use super::{Asked, Decision, Reason, Refusal, begin, pause};
 use crate::effect::Effect;
 use crate::event::{Event, StopCause, Why};
 use crate::input::Verb;
@@ -29,9 +29,9 @@ fn stop(run: &Run, by: &str) -> Decision {
         Phase::Choosing | Phase::Waiting => cancel_at_once(),
         // Whether the worker exists yet is not known, so it can't be asked; SIGTERM finds it
         // when it does.
-        Phase::Spawning => begin(by, Phase::Terminated, Effect::Terminate { attempt }),
+        Phase::Spawning => climb(by, Phase::Terminated, Effect::Terminate { attempt }),
         Phase::Starting | Phase::Running | Phase::CoolingDown => {
-            begin(by, Phase::Asked, Effect::Ask { attempt })
+            climb(by, Phase::Asked, Effect::Ask { attempt })
         }
         Phase::Pausing | Phase::Paused => pause::stop(run, by),
         Phase::Asked | Phase::Terminated | Phase::Killed => already_stopping(run, by),
@@ -49,9 +49,9 @@ fn kill(run: &Run, by: &str) -> Decision {
         | Phase::Running
         | Phase::Pausing
         | Phase::Paused
-        | Phase::CoolingDown => begin(by, Phase::Killed, Effect::Kill { attempt }),
+        | Phase::CoolingDown => climb(by, Phase::Killed, Effect::Kill { attempt }),
         Phase::Asked | Phase::Terminated => match run.wanted {
-            Wanted::Finished | Wanted::Paused => begin(by, Phase::Killed, Effect::Kill { attempt }),
+            Wanted::Finished | Wanted::Paused => climb(by, Phase::Killed, Effect::Kill { attempt }),
             Wanted::Cancelled => Decision::new(
                 Why::Requested,
                 vec![Event::Escalated { rung: Phase::Killed }],
@@ -66,11 +66,10 @@ fn kill(run: &Run, by: &str) -> Decision {
 
 fn retry(run: &Run, by: &str) -> Result<Decision, Refusal> {
     match run.phase {
-        Phase::Waiting | Phase::Failed | Phase::Cancelled => Ok(Decision::new(
-            Why::Requested,
-            vec![Event::AttemptBegun { requested_by: Some(by.to_owned()), boot_id: None, restore: None }],
-            vec![pick(run, run.attempt.next())],
-        )),
+        Phase::Waiting | Phase::Failed | Phase::Cancelled => {
+            let (events, effects) = begin::next(run, Some(by));
+            Ok(Decision::new(Why::Requested, events, effects))
+        }
         Phase::Done => refuse(run, Verb::Retry, &[]),
         Phase::Pausing | Phase::Paused => refuse(run, Verb::Retry, &[Verb::Resume, Verb::Stop, Verb::Kill]),
         Phase::Choosing | Phase::Spawning | Phase::Starting | Phase::Running | Phase::CoolingDown => {
@@ -112,7 +111,7 @@ pub(super) fn cancel_at_once() -> Decision {
     )
 }
 
-pub(super) fn begin(by: &str, rung: Phase, effect: Effect) -> Decision {
+pub(super) fn climb(by: &str, rung: Phase, effect: Effect) -> Decision {
     let begun = Event::StopBegun { cause: StopCause::User, requested_by: Some(by.to_owned()), rung };
     Decision::new(Why::Requested, vec![begun], vec![effect])
 }

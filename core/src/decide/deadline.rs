@@ -1,6 +1,6 @@
 //! The run's deadline has passed.
 
-use super::{Decision, pause, pick};
+use super::{Decision, begin, look, pause};
 use crate::effect::Effect;
 use crate::event::{Event, StopCause, Why};
 use crate::ids::Attempt;
@@ -19,11 +19,7 @@ pub(super) fn decide(run: &Run, attempt: Attempt, now: Moment) -> Decision {
         Decision::new(why, vec![Event::StopBegun { cause, requested_by: None, rung }], vec![effect])
     };
     match run.phase {
-        Phase::Waiting => Decision::new(
-            Why::BackoffOver,
-            vec![Event::AttemptBegun { requested_by: None, boot_id: None, restore: None }],
-            vec![pick(run, attempt.next())],
-        ),
+        Phase::Waiting => begin::at_once(Why::BackoffOver, run),
         // A worker that never said a word has nothing to save: no grace.
         Phase::Starting => {
             stop(StopCause::StartupTimeout, Phase::Killed, Effect::Kill { attempt }, Why::StartupTimeout)
@@ -48,7 +44,7 @@ pub(super) fn decide(run: &Run, attempt: Attempt, now: Moment) -> Decision {
             Decision::new(Why::Unkillable, vec![Event::StillAlive], vec![Effect::Kill { attempt }])
         }
         // No answer: asked again. The effects are idempotent, and each answer ends the wait.
-        Phase::Choosing => Decision::new(Why::NoAnswer, vec![Event::OrderRepeated], vec![pick(run, attempt)]),
+        Phase::Choosing => Decision::new(Why::NoAnswer, vec![Event::OrderRepeated], vec![look(run, attempt)]),
         Phase::Spawning => Decision::new(
             Why::NoAnswer,
             vec![Event::OrderRepeated],

@@ -1,15 +1,15 @@
 //! The end of an attempt: done, cancelled, retried or failed.
 
-use super::{Decision, pick};
+use super::failing::failed;
+use super::{Decision, begin};
 use crate::codes::Code;
 use crate::effect::Effect;
-use crate::event::{Event, Failure, StopCause, Why};
-use crate::failure::{EXIT_PAUSED, Fault, Meaning, SAID_FAILED, failed_by_word, judge, lived_ms, mapped};
+use crate::event::{Event, StopCause, Why};
+use crate::failure::{EXIT_PAUSED, Fault, Meaning, SAID_FAILED, failed_by_word, judge, mapped};
 use crate::input::{Exit, Reached};
 use crate::moment::Moment;
 use crate::pause::PauseStep;
 use crate::phase::{Phase, Wanted};
-use crate::retry::{Verdict, backoff_ms};
 use crate::run::Run;
 use crate::spec::Contract;
 
@@ -97,8 +97,9 @@ pub(super) fn released(run: &Run) -> Decision {
     let mut events = vec![Event::Paused { step: PauseStep::Released }];
     let mut effects = Vec::new();
     if run.wanted == Wanted::Finished {
-        events.push(Event::AttemptBegun { requested_by: None, boot_id: None, restore: None });
-        effects.push(pick(run, run.attempt.next()));
+        let (begun, starts) = begin::next(run, None);
+        events.extend(begun);
+        effects.extend(starts);
     }
     Decision::new(Why::WorkerReleased, events, effects)
 }
@@ -120,51 +121,4 @@ fn done(run: &Run) -> Decision {
 pub(super) fn cancelled() -> Decision {
     let why = Why::Requested;
     Decision::new(why, vec![Event::Ended { phase: Phase::Cancelled, why }], vec![Effect::Dismiss])
-}
-
-fn failed(run: &Run, fault: &Fault, exit: &Exit, reached: Option<&Reached>, now: Moment) -> Decision {
-    let Fault { code, message, retryable, by_worker } = fault;
-    let policy = &run.spec.policy.retry;
-    let was_healthy = reached.is_some() && lived_ms(run, exit, now) >= policy.healthy_after_ms;
-    let mut slate = run.retry.clone();
-    if was_healthy {
-        slate.wipe();
-    }
-    // An end that is nobody's fault is free of the budget, if the attempt got anywhere: one that
-    // never does would be retried for ever.
-    let ours = !by_worker && (reached.is_some() || code.as_str() != "PREEMPTED");
-    let delay_ms = backoff_ms(policy, &run.id, run.attempt, slate.failures.saturating_add(1));
-    let verdict = slate.judge(policy, code, *retryable, ours, now.mono_ms, delay_ms);
-    let failure = |retried| {
-        Event::Failed(Failure {
-            code: code.clone(),
-            message: message.clone(),
-            worker_says_retryable: *retryable,
-            retried,
-            was_healthy,
-        })
-    };
-    let give_up = |why| {
-        let events = vec![failure(false), Event::Ended { phase: Phase::Failed, why }];
-        Decision::new(why, events, vec![Effect::Dismiss])
-    };
-    match verdict {
-        // The user wants it paused: it is tried again when it is resumed.
-        Verdict::Retry { .. } if run.wanted == Wanted::Paused => {
-            let events = vec![failure(true), Event::Paused { step: PauseStep::Released }];
-            Decision::new(Why::RetryHeld, events, Vec::new())
-        }
-        Verdict::Retry { delay_ms, counted } => {
-            let mut events = vec![failure(true), Event::RetryScheduled { delay_ms, counted }];
-            let mut effects = Vec::new();
-            if delay_ms == 0 {
-                events.push(Event::AttemptBegun { requested_by: None, boot_id: None, restore: None });
-                effects.push(pick(run, run.attempt.next()));
-            }
-            Decision::new(Why::FailureRetried, events, effects)
-        }
-        Verdict::NotRetryable => give_up(Why::NotRetryable),
-        Verdict::ClassSpent => give_up(Why::ClassSpent),
-        Verdict::BudgetSpent => give_up(Why::BudgetSpent),
-    }
 }

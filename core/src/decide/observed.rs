@@ -1,11 +1,11 @@
 //! Facts that the shells report.
 
-use super::{Decision, ending, heard, pause, restore};
+use super::{Decision, checkpoints, ending, heard, pause, restore};
 use crate::codes::Code;
 use crate::effect::Effect;
 use crate::event::{Event, Why};
 use crate::ids::Attempt;
-use crate::input::{CheckpointRef, CheckpointRefusal, Exit, Fact, Reached, WorkerIdentity};
+use crate::input::{Exit, Fact, Reached, WorkerIdentity};
 use crate::moment::Moment;
 use crate::phase::{Phase, Wanted};
 use crate::run::Run;
@@ -15,9 +15,9 @@ pub(super) fn decide(run: &Run, attempt: Attempt, fact: &Fact, now: Moment) -> D
     // Facts about checkpoint files outlive the attempt that made them.
     match fact {
         Fact::CheckpointChecked { checkpoint, refusal } => {
-            return checked(run, checkpoint, refusal.as_deref());
+            return checkpoints::checked(run, checkpoint, refusal.as_ref());
         }
-        Fact::CheckpointsPruned { paths } => return pruned(paths),
+        Fact::CheckpointsPruned { paths } => return checkpoints::pruned(paths),
         Fact::CheckpointPicked { .. }
         | Fact::CheckpointsUnknown { .. }
         | Fact::RestoreChecked { .. }
@@ -35,7 +35,7 @@ pub(super) fn decide(run: &Run, attempt: Attempt, fact: &Fact, now: Moment) -> D
         return Decision::nothing(Why::StaleAttempt);
     }
     match fact {
-        Fact::CheckpointPicked { chosen, refused } => picked(run, chosen.as_ref(), refused),
+        Fact::CheckpointPicked { chosen, refused } => checkpoints::picked(run, chosen.as_ref(), refused, now),
         Fact::CheckpointsUnknown { reason } if run.phase == Phase::Choosing && run.restore.is_none() => {
             let message = format!("the checkpoints can't be read: {reason}");
             ending::spawn_refused(run, &Code::new("RESOURCE_UNAVAILABLE"), &message, now)
@@ -66,31 +66,6 @@ pub(super) fn decide(run: &Run, attempt: Attempt, fact: &Fact, now: Moment) -> D
 /// The fact comes too late or too early for this phase.
 fn nothing() -> Decision {
     Decision::nothing(Why::NothingToDo)
-}
-
-fn picked(run: &Run, chosen: Option<&CheckpointRef>, refused: &[CheckpointRefusal]) -> Decision {
-    // An answer to another question than the present one.
-    if run.phase != Phase::Choosing || run.restore.is_some() {
-        return nothing();
-    }
-    let mut events: Vec<_> = refused.iter().cloned().map(Event::CheckpointRefused).collect();
-    let (ordered, spawn) = order(run, chosen);
-    events.push(ordered);
-    Decision::new(Why::CheckpointSearched, events, vec![spawn])
-}
-
-/// The order to start the worker, from `chosen` or from the beginning.
-pub(super) fn order(run: &Run, chosen: Option<&CheckpointRef>) -> (Event, Effect) {
-    let resumed_at = match chosen {
-        Some(checkpoint) => checkpoint.step,
-        None => Some(0.0),
-    };
-    let lost = match (run.reached, resumed_at) {
-        (Some(reached), Some(at)) => Some((reached.done - at).max(0.0)),
-        (None, _) | (_, None) => None,
-    };
-    let spawn = Effect::Spawn { attempt: run.attempt, resume_from: chosen.cloned() };
-    (Event::SpawnOrdered { from: chosen.cloned(), lost }, spawn)
 }
 
 fn started(run: &Run, worker: &WorkerIdentity) -> Decision {
@@ -151,44 +126,4 @@ fn never_spawned(run: &Run, now: Moment) -> Decision {
 
 fn exited(run: &Run, exit: &Exit, reached: Option<&Reached>, now: Moment) -> Decision {
     if run.has_worker() { ending::exited(run, exit, reached, now) } else { nothing() }
-}
-
-fn checked(run: &Run, checkpoint: &CheckpointRef, refusal: Option<&str>) -> Decision {
-    if !run.candidates.iter().any(|c| c.path == checkpoint.path) {
-        return Decision::nothing(Why::NothingToDo);
-    }
-    let (event, effects) = match refusal {
-        None => {
-            // What is being restored may be the oldest that is kept. The next one that verifies prunes.
-            let prune = run.restore.is_none().then(|| prune(run, checkpoint));
-            (Event::CheckpointVerified(checkpoint.clone()), prune.into_iter().collect())
-        }
-        Some(reason) => (
-            Event::CheckpointRefused(CheckpointRefusal {
-                checkpoint: checkpoint.clone(),
-                reason: reason.to_owned(),
-            }),
-            Vec::new(),
-        ),
-    };
-    Decision::new(Why::CheckpointChecked, vec![event], effects)
-}
-
-/// The order to delete what is superfluous now that `newest` has been read back.
-fn prune(run: &Run, newest: &CheckpointRef) -> Effect {
-    let is_aside = |c: &CheckpointRef| run.set_aside.iter().any(|aside| aside.path == c.path);
-    let others = run.verified.iter().filter(|c| c.path != newest.path && !is_aside(c));
-    let set_aside = run.set_aside.iter().filter(|c| c.path != newest.path);
-    Effect::PruneCheckpoints {
-        attempt: run.attempt,
-        verified: others.chain([newest]).cloned().collect(),
-        set_aside: set_aside.cloned().collect(),
-        keep: run.spec.policy.keep_checkpoints,
-        pinned: run.resumed_from.as_ref().map(|checkpoint| checkpoint.path.clone()),
-    }
-}
-
-fn pruned(paths: &[String]) -> Decision {
-    let events = paths.iter().map(|path| Event::CheckpointPruned { path: path.clone() }).collect();
-    Decision::new(Why::Pruned, events, Vec::new())
 }

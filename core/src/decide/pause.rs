@@ -4,9 +4,9 @@
 //! hold in time, is frozen. A release makes the worker save and leave. A wish for a pause while
 //! the worker is not ready is remembered.
 
-use super::command::{begin, cancel_at_once};
+use super::command::{cancel_at_once, climb};
 use super::heard::nothing_more;
-use super::{Decision, Refusal, pick};
+use super::{Decision, Refusal, begin};
 use crate::effect::Effect;
 use crate::event::{Event, StopCause, Why};
 use crate::input::{Ask, Verb};
@@ -119,7 +119,6 @@ pub(super) fn begin_wanted(run: &Run) -> (Vec<Event>, Vec<Effect>) {
 
 /// A user wants the pause to end.
 pub(super) fn resume(run: &Run, by: &str) -> Result<Decision, Refusal> {
-    let attempt = run.attempt;
     let refuse = |legal| Err(Refusal::here(run, Verb::Resume, legal));
     match run.phase {
         Phase::Failed | Phase::Cancelled => return refuse(&[Verb::Retry]),
@@ -152,8 +151,9 @@ pub(super) fn resume(run: &Run, by: &str) -> Result<Decision, Refusal> {
             effects = go_on(run);
         }
         Some(PauseStep::Released) => {
-            events.push(Event::AttemptBegun { requested_by: None, boot_id: None, restore: None });
-            effects.push(pick(run, attempt.next()));
+            let (begun, starts) = begin::next(run, None);
+            events.extend(begun);
+            effects.extend(starts);
         }
     }
     Ok(Decision::new(Why::Requested, events, effects))
@@ -186,10 +186,10 @@ pub(super) fn stop(run: &Run, by: &str) -> Decision {
         None | Some(PauseStep::Released) => cancel_at_once(),
         // It can't hear a question: SIGTERM comes with SIGCONT.
         Some(PauseStep::Freezing | PauseStep::Frozen) => {
-            begin(by, Phase::Terminated, Effect::Terminate { attempt })
+            climb(by, Phase::Terminated, Effect::Terminate { attempt })
         }
         Some(PauseStep::Wanted | PauseStep::Asked | PauseStep::Releasing | PauseStep::Held) => {
-            begin(by, Phase::Asked, Effect::Ask { attempt })
+            climb(by, Phase::Asked, Effect::Ask { attempt })
         }
     }
 }

@@ -4,8 +4,7 @@
 //! verify, the run ends and says so. What was saved after it is set aside, or the next crash
 //! would bring back what the user turned away from.
 
-use super::observed::order;
-use super::{Asked, Decision, Reason, Refusal};
+use super::{Asked, Decision, Reason, Refusal, begin};
 use crate::codes::Code;
 use crate::effect::Effect;
 use crate::event::{Event, Failure, Why};
@@ -13,8 +12,10 @@ use crate::input::{CheckpointRef, CheckpointRefusal, Verb};
 use crate::phase::Phase;
 use crate::run::Run;
 
-/// What stands for the newest verified checkpoint.
+/// What stands for the newest checkpoint that may be used; no checkpoint can be meant by its name.
 const LATEST: &str = "latest";
+/// What stands for none: to begin anew. The same.
+const NONE: &str = "none";
 
 /// A user wants the run to go on from the checkpoint that `text` names.
 pub(super) fn decide(run: &Run, text: &str, by: &str) -> Result<Decision, Refusal> {
@@ -34,25 +35,46 @@ pub(super) fn decide(run: &Run, text: &str, by: &str) -> Result<Decision, Refusa
 }
 
 fn begin(run: &Run, text: &str, by: &str) -> Result<Decision, Refusal> {
-    let chosen = named(run, text).map_err(|reason| Refusal::because(run, Asked::Restore, reason, &[]))?;
     let requested_by = Some(by.to_owned());
     let ends_pause = run.is_released().then(|| Event::Resumed { requested_by: requested_by.clone() });
-    let begun = Event::AttemptBegun { requested_by, boot_id: None, restore: Some(Box::new(chosen.clone())) };
-    let read = Effect::RestoreCheckpoint { attempt: run.attempt.next(), checkpoint: chosen.clone() };
-    Ok(Decision::new(Why::Requested, ends_pause.into_iter().chain([begun]).collect(), vec![read]))
+    let (events, effects) = if text == NONE {
+        begin::anew(run, by)
+    } else {
+        let chosen = named(run, text, Pool::Verified);
+        let chosen = chosen.map_err(|reason| Refusal::because(run, Asked::Restore, reason, &[]))?;
+        let restore = Some(Box::new(chosen.clone()));
+        let begun = Event::AttemptBegun { requested_by, boot_id: None, restore, anew: false };
+        let attempt = run.attempt.next();
+        (vec![begun], vec![Effect::RestoreCheckpoint { attempt, checkpoint: chosen.clone() }])
+    };
+    Ok(Decision::new(Why::Requested, ends_pause.into_iter().chain(events).collect(), effects))
 }
 
-/// The verified checkpoint that `text` names: by its id, the unique beginning of one, or `latest`.
-fn named<'a>(run: &'a Run, text: &str) -> Result<&'a CheckpointRef, Reason> {
+/// Among which checkpoints a name is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pool {
+    /// Those that have been read back.
+    Verified,
+    /// Those, and those that wait for it.
+    Known,
+}
+
+/// The checkpoint that `text` names: `latest`, by its id, or by the unique beginning of one.
+pub(super) fn named<'a>(run: &'a Run, text: &str, pool: Pool) -> Result<&'a CheckpointRef, Reason> {
     let unknown = || Reason::NoSuchCheckpoint { text: text.to_owned() };
-    // Of two with one name the one that was verified last.
-    if let Some(exact) = run.verified.iter().rfind(|c| c.checkpoint_id == text) {
+    match text {
+        LATEST => return run.checkpoint.as_ref().ok_or_else(unknown),
+        NONE | "" => return Err(unknown()),
+        _ => {}
+    }
+    let is_new = |candidate: &&CheckpointRef| !run.verified.iter().any(|c| c.path == candidate.path);
+    let candidates = run.candidates.iter().filter(|c| pool == Pool::Known && is_new(c));
+    let all: Vec<_> = run.verified.iter().chain(candidates).collect();
+    // Of two with one name the one that came last.
+    if let Some(exact) = all.iter().rfind(|c| c.checkpoint_id == text) {
         return Ok(exact);
     }
-    if text == LATEST {
-        return run.checkpoint.as_ref().ok_or_else(unknown);
-    }
-    let begin_so = run.verified.iter().filter(|c| !text.is_empty() && c.checkpoint_id.starts_with(text));
+    let begin_so = all.into_iter().filter(|c| c.checkpoint_id.starts_with(text));
     match begin_so.collect::<Vec<_>>()[..] {
         [] => Err(unknown()),
         [only] => Ok(only),
@@ -74,9 +96,22 @@ pub(super) fn checked(
     if let Some((code, reason)) = refusal {
         return refused(checkpoint, code, reason);
     }
-    let restored = Event::Restored { checkpoint: checkpoint.clone(), set_aside: newer.to_vec() };
-    let (ordered, spawn) = order(run, Some(checkpoint));
+    let set_aside = left_behind(run, checkpoint, newer);
+    let restored = Event::Restored { checkpoint: checkpoint.clone(), set_aside };
+    let (ordered, spawn) = begin::order(run, run.attempt, Some(checkpoint));
     Decision::new(Why::CheckpointSearched, vec![restored, ordered], vec![spawn])
+}
+
+/// What is newer than `checkpoint`: of the files in its folder, and of the catalogue, which knows
+/// of others, too.
+fn left_behind(run: &Run, checkpoint: &CheckpointRef, newer: &[CheckpointRef]) -> Vec<CheckpointRef> {
+    let is_listed = |c: &CheckpointRef| newer.iter().any(|listed| listed.path == c.path);
+    let is_verified = |c: &CheckpointRef| run.verified.iter().any(|verified| verified.path == c.path);
+    let candidates = run.candidates.iter().filter(|c| !is_verified(c));
+    let known = run.verified.iter().chain(candidates);
+    let is_newer = |c: &CheckpointRef| c.path != checkpoint.path && c.step > checkpoint.step;
+    let further = known.filter(|c| checkpoint.step.is_some() && is_newer(c) && !is_listed(c));
+    newer.iter().cloned().chain(further.map(CheckpointRef::in_short)).collect()
 }
 
 /// No other checkpoint takes its place: which one that should be is the user's to say.
@@ -85,7 +120,7 @@ fn refused(checkpoint: &CheckpointRef, code: &Code, reason: &str) -> Decision {
     let is_useless = ["CHECKPOINT_CORRUPT", "CHECKPOINT_NOT_FOUND"].contains(&code.as_str());
     let useless = is_useless.then(|| {
         let reason = reason.to_owned();
-        Event::CheckpointRefused(CheckpointRefusal { checkpoint: checkpoint.clone(), reason })
+        Event::CheckpointRefused(CheckpointRefusal { checkpoint: checkpoint.clone(), reason, moved_to: None })
     });
     let failed = Event::Failed(Failure {
         code: code.clone(),

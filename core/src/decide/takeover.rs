@@ -1,7 +1,7 @@
 //! A daemon has replayed the ledger and takes charge. Effects of the last decisions may
 //! have been lost with the daemon before: they are asked for again (they may be repeated).
 
-use super::{Decision, pause, pick};
+use super::{Decision, look, pause};
 use crate::effect::Effect;
 use crate::event::{Event, Why};
 use crate::input::CheckpointRef;
@@ -51,8 +51,8 @@ pub(super) fn checkpoints(run: &Run) -> Decision {
 
 fn of_checkpoints(run: &Run) -> Vec<Effect> {
     let attempt = run.attempt;
-    let pick = (run.phase == Phase::Choosing).then(|| pick(run, attempt));
+    let look = (run.phase == Phase::Choosing).then(|| look(run, attempt));
     let verify =
         |checkpoint: &CheckpointRef| Effect::VerifyCheckpoint { attempt, checkpoint: checkpoint.clone() };
-    pick.into_iter().chain(run.candidates.iter().map(verify)).collect()
+    look.into_iter().chain(run.candidates.iter().map(verify)).collect()
 }

@@ -91,6 +91,10 @@ pub enum Why {
     ErrorRateExceeded,
     /// The checkpoint that the user chose may not be used.
     RestoreRefused,
+    /// There is work to lose, and no checkpoint of it may be used.
+    NothingToResumeFrom,
+    /// The same failure came back at the same amount of work every time.
+    CrashLoop,
     /// The settings are so already.
     AlreadySet,
 }

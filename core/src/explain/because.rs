@@ -48,6 +48,8 @@ pub(super) fn because(why: Why) -> &'static str {
         }
         Why::Hung => "the worker was silent for too long",
         Why::RestoreRefused => "the checkpoint that was to be restored may not be used",
+        Why::NothingToResumeFrom => "there is work to lose, and no checkpoint of it may be used",
+        Why::CrashLoop => "the same failure came back at the same place every time",
         Why::AlreadySet => "the settings are so already",
         Why::ErrorRateExceeded => "too large a share of the work failed",
     }

@@ -1,6 +1,6 @@
 //! Settings in words.
 
-use super::seconds;
+use super::{quote, seconds};
 use crate::policy::Overrides;
 
 /// The settings that `changes` holds, e.g. `retries 3, grace 60 s`.
@@ -22,6 +22,19 @@ pub(crate) fn settings(changes: &Overrides) -> String {
             share => format!("max error share {} %", f64::from(share) / 10.0),
         }),
         changes.keep_checkpoints.map(|keep| format!("keep {keep}")),
+        changes.keep_best.map(|keep| format!("keep best {keep}")),
+        changes.best_metric.as_deref().map(|metric| match metric {
+            "" => "no best metric".to_owned(),
+            metric => format!("best metric {}", quote(metric)),
+        }),
+        changes.keep_every.map(|steps| match steps {
+            0 => "keep none for its step".to_owned(),
+            steps => format!("keep one of every {steps} steps"),
+        }),
+        changes.max_checkpoint_bytes.map(|bytes| match bytes {
+            0 => "no max checkpoint bytes".to_owned(),
+            bytes => format!("max checkpoint bytes {bytes}"),
+        }),
     ];
     told.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

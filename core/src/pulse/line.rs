@@ -5,6 +5,7 @@
 
 mod dialect;
 
+use crate::checkpoint::{CheckpointFormat, Health, LOSS};
 use crate::codes::Code;
 use crate::input::CheckpointRef;
 use crate::moment::parse_timestamp;
@@ -166,15 +167,12 @@ pub fn parse(bytes: &[u8]) -> Result<Line, LineError> {
         return Err(LineError::Json { reason: "it is another JSON value".to_owned() });
     };
     let (event_type, payload) = translate(&object);
-    let said = said(event_type, &payload)?;
-    Ok(Line {
-        n: object.get("n").and_then(Value::as_u64),
-        unix_ms: object.get("timestamp").and_then(parse_timestamp),
-        said,
-    })
+    let unix_ms = object.get("timestamp").and_then(parse_timestamp);
+    let said = said(event_type, &payload, unix_ms)?;
+    Ok(Line { n: object.get("n").and_then(Value::as_u64), unix_ms, said })
 }
 
-fn said(event_type: &str, payload: &Map<String, Value>) -> Result<Said, LineError> {
+fn said(event_type: &str, payload: &Map<String, Value>, unix_ms: Option<u64>) -> Result<Said, LineError> {
     let word = match event_type {
         "progress" => return Ok(Said::Telemetry(Telemetry::Progress(progress(payload)))),
         "metric" => {
@@ -222,7 +220,7 @@ fn said(event_type: &str, payload: &Map<String, Value>) -> Result<Said, LineErro
             duration_seconds: number(payload, "duration_seconds"),
             epochs_completed: number(payload, "epochs_completed"),
         },
-        "checkpoint" => checkpoint(payload)?,
+        "checkpoint" => checkpoint(payload, unix_ms)?,
         other => {
             return Err(LineError::UnknownType { event_type: one_line(other, NAME_BYTES_MAX) });
         }
@@ -248,7 +246,7 @@ pub(crate) fn progress(payload: &Map<String, Value>) -> Progress {
     }
 }
 
-fn checkpoint(payload: &Map<String, Value>) -> Result<Word, LineError> {
+fn checkpoint(payload: &Map<String, Value>, saved_unix_ms: Option<u64>) -> Result<Word, LineError> {
     let action = payload.get("action").and_then(Value::as_str);
     if action != Some("saved") {
         return Err(LineError::Field { event_type: "checkpoint", field: "action", expected: "\"saved\"" });
@@ -256,7 +254,8 @@ fn checkpoint(payload: &Map<String, Value>) -> Result<Word, LineError> {
     let path = required("checkpoint", payload, "path", "an absolute path", |v| {
         v.as_str().filter(|p| p.starts_with('/') && !p.contains('\0')).map(str::to_owned)
     })?;
-    let file_name = path.rsplit('/').next().unwrap_or(&path);
+    let metrics = results(payload);
+    let file_name = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(&path);
     let stem = file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem).to_owned();
     Ok(Word::CheckpointSaved(CheckpointRef {
         checkpoint_id: name(payload, "checkpoint_id").unwrap_or(stem),
@@ -266,7 +265,31 @@ fn checkpoint(payload: &Map<String, Value>) -> Result<Word, LineError> {
         digest: name(payload, "digest"),
         epoch: number(payload, "epoch"),
         duration_s: number(payload, "duration_s"),
+        format: CheckpointFormat::Prsm,
+        health: health(payload, &metrics),
+        metrics,
+        saved_unix_ms,
     }))
+}
+
+/// Its results: the metrics that it names, and the loss among them.
+fn results(payload: &Map<String, Value>) -> Numbers {
+    let mut metrics = numbers(payload.get("metrics"));
+    if let Some(loss) = payload.get("loss").filter(|loss| loss.is_number() || loss.is_null()) {
+        if metrics.len() >= METRICS_MAX && !metrics.contains_key(LOSS) {
+            metrics.pop_last();
+        }
+        metrics.insert(LOSS.to_owned(), loss.as_f64().filter(|loss| loss.is_finite()));
+    }
+    metrics
+}
+
+/// What the worker says; but with a loss that is not finite the rest is not either.
+fn health(payload: &Map<String, Value>, metrics: &Numbers) -> Health {
+    if metrics.get(LOSS) == Some(&None) {
+        return Health::NotFinite;
+    }
+    payload.get("health").and_then(|word| Health::deserialize(word).ok()).unwrap_or_default()
 }
 
 fn required<T>(

@@ -3,6 +3,7 @@
 //! One ledger event is exactly one class A event, so the sequence numbers of the ledger are
 //! those of the wire.
 
+mod checkpoint;
 mod pause;
 
 pub(crate) use pause::failures;
@@ -29,24 +30,16 @@ pub fn of(record: &Record, before: Status, run: &Run) -> (EventType, Source, Val
         Event::Accepted { .. } => {
             (StatusType, Source::User, status(before, run, "ACCEPTED", "accepted", Map::new()))
         }
-        Event::AttemptBegun { requested_by, restore, .. } => {
-            supervisor(StatusType, begun(record, before, run, requested_by.as_deref(), restore.as_deref()))
-        }
-        Event::CheckpointRefused(refusal) => {
-            let mut payload = checkpoint("corrupt", &refusal.checkpoint);
-            payload.insert("reason".to_owned(), refusal.reason.as_str().into());
-            supervisor(Checkpoint, Value::Object(payload))
-        }
-        Event::CheckpointVerified(c) => supervisor(Checkpoint, Value::Object(checkpoint("verified", c))),
-        Event::CheckpointPruned { path } => {
-            let id = path.rsplit('/').next().unwrap_or(path);
-            supervisor(Checkpoint, json!({"action": "pruned", "checkpoint_id": id, "path": path}))
-        }
-        Event::Restored { checkpoint: c, set_aside } => {
-            let mut payload = checkpoint("restored", c);
-            payload.insert("set_aside".to_owned(), set_aside.len().into());
-            supervisor(Checkpoint, Value::Object(payload))
-        }
+        Event::AttemptBegun { requested_by, restore, anew, .. } => supervisor(
+            StatusType,
+            begun(record, before, run, requested_by.as_deref(), restore.as_deref(), *anew),
+        ),
+        Event::CheckpointRefused(_)
+        | Event::CheckpointVerified(_)
+        | Event::CheckpointPruned { .. }
+        | Event::CheckpointsDoubted { .. }
+        | Event::Restored { .. } => supervisor(Checkpoint, checkpoint::of(&record.event)),
+        Event::CheckpointPinned { .. } => (Checkpoint, Source::User, checkpoint::of(&record.event)),
         Event::Configured { changes, requested_by } => {
             (StatusType, Source::User, configured(changes, requested_by, before, run))
         }
@@ -98,9 +91,13 @@ fn begun(
     run: &Run,
     requested_by: Option<&str>,
     restore: Option<&CheckpointRef>,
+    anew: bool,
 ) -> Value {
     let by = requested_by.map(|by| ("requested_by".to_owned(), by.into()));
-    let from = restore.map(|checkpoint| format!(" from checkpoint {}", checkpoint.checkpoint_id));
+    let from = match restore {
+        Some(checkpoint) => Some(format!(" from checkpoint {}", checkpoint.checkpoint_id)),
+        None => anew.then(|| " without a checkpoint".to_owned()),
+    };
     let message = format!("starting attempt {}{}", run.attempt, from.unwrap_or_default());
     status(before, run, &record.why.code(), &message, by.into_iter().collect())
 }
@@ -163,29 +160,6 @@ fn ended(record: &Record, before: Status, run: &Run) -> Value {
     status(before, run, &record.why.code(), &message, extra)
 }
 
-fn checkpoint(action: &str, c: &CheckpointRef) -> Map<String, Value> {
-    let mut payload = Map::new();
-    payload.insert("action".to_owned(), action.into());
-    payload.insert("checkpoint_id".to_owned(), c.checkpoint_id.as_str().into());
-    payload.insert("path".to_owned(), c.path.as_str().into());
-    if let Some(step) = c.step {
-        payload.insert("step".to_owned(), step.into());
-    }
-    if let Some(size) = c.size_bytes {
-        payload.insert("size_bytes".to_owned(), size.into());
-    }
-    if let Some(digest) = &c.digest {
-        payload.insert("digest".to_owned(), digest.as_str().into());
-    }
-    if let Some(epoch) = c.epoch {
-        payload.insert("epoch".to_owned(), epoch.into());
-    }
-    if let Some(duration_s) = c.duration_s {
-        payload.insert("duration_s".to_owned(), duration_s.into());
-    }
-    payload
-}
-
 fn said(word: &Word, before: Status, run: &Run) -> (EventType, Source, Value) {
     let (kind, payload) = match word {
         // The worker's word changes its message; where the run is, is our word.
@@ -223,7 +197,7 @@ fn said(word: &Word, before: Status, run: &Run) -> (EventType, Source, Value) {
             insert(&mut payload, "epochs_completed", *epochs_completed);
             (EventType::RunComplete, payload)
         }
-        Word::CheckpointSaved(c) => (EventType::Checkpoint, Value::Object(checkpoint("saved", c))),
+        Word::CheckpointSaved(c) => (EventType::Checkpoint, checkpoint::saved(c)),
     };
     (kind, Source::Worker, payload)
 }
@@ -271,6 +245,8 @@ fn worker(event: &Event, run: &Run) -> Value {
         | Event::CheckpointRefused(_)
         | Event::CheckpointVerified(_)
         | Event::CheckpointPruned { .. }
+        | Event::CheckpointPinned { .. }
+        | Event::CheckpointsDoubted { .. }
         | Event::WorkerReady { .. }
         | Event::CoolingBegun
         | Event::Said { .. }

@@ -47,8 +47,9 @@ pub struct Told {
     /// The newest `error` event, of whatever attempt.
     #[serde(default)]
     pub last_error: Option<ToldError>,
-    /// The newest checkpoint that has been read back; nothing while that one has turned out to
-    /// be corrupt or was deleted, until the next one verifies.
+    /// The checkpoint that was read back last, of those whose numbers are not known not to be
+    /// finite; nothing while that one has turned out to be corrupt, was deleted or is not trusted
+    /// any more, until the next one verifies.
     #[serde(default)]
     pub last_checkpoint: Option<CheckpointRef>,
 }
@@ -156,11 +157,12 @@ impl Told {
         let known = |path: &str| self.last_checkpoint.as_ref().is_some_and(|c| c.path == path);
         match payload.get("action").and_then(Value::as_str) {
             Some("verified" | "restored") => {
-                if let Ok(checkpoint) = CheckpointRef::deserialize(payload) {
+                let checkpoint = CheckpointRef::deserialize(payload).ok();
+                if let Some(checkpoint) = checkpoint.filter(|checkpoint| !checkpoint.is_poisoned()) {
                     self.last_checkpoint = Some(checkpoint);
                 }
             }
-            Some("corrupt" | "pruned") => {
+            Some("corrupt" | "pruned" | "set_aside") => {
                 if payload.get("path").and_then(Value::as_str).is_some_and(known) {
                     self.last_checkpoint = None;
                 }

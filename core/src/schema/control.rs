@@ -4,8 +4,8 @@
 use super::Document;
 use super::events::any_event;
 use super::shape::{
-    Field, Shape, flag, id, integer, like, list, map, number, object, optional, required, small, text, whole,
-    words,
+    Field, Shape, either, flag, id, integer, like, list, map, number, object, optional, required, small,
+    text, whole, words,
 };
 
 /// A verb of the control service: the types of its request and of its reply.
@@ -20,7 +20,7 @@ pub struct Exchange {
 }
 
 /// Every verb of the control service.
-pub const EXCHANGES: [Exchange; 18] = [
+pub const EXCHANGES: [Exchange; 21] = [
     exchange("start", "StartRequest", "RunView"),
     exchange("stop", "RunRequest", "CommandReply"),
     exchange("kill", "RunRequest", "CommandReply"),
@@ -30,6 +30,9 @@ pub const EXCHANGES: [Exchange; 18] = [
     exchange("resume", "RunRequest", "CommandReply"),
     exchange("checkpoint", "RunRequest", "CommandReply"),
     exchange("restore", "RestoreRequest", "CommandReply"),
+    exchange("pin", "PinRequest", "CommandReply"),
+    exchange("prune", "PruneRequest", "PruneReply"),
+    exchange("recheck", "RecheckRequest", "CommandReply"),
     exchange("configure", "ConfigureRequest", "CommandReply"),
     exchange("state", "StateRequest", "StateReply"),
     exchange("list", "ListRequest", "ListReply"),
@@ -80,8 +83,20 @@ fn requests() -> Vec<Document> {
         command([]).document_of_type("RunRequest"),
         command([optional("release", flag().about("The worker saves a checkpoint and leaves"))])
             .document_of_type("PauseRequest"),
-        command([required("checkpoint", text().about("Its id, the beginning of it, or latest"))])
+        command([required("checkpoint", text().about("Its id, the beginning of it, latest, or none"))])
             .document_of_type("RestoreRequest"),
+        command([
+            required("checkpoint", text().about("Its id, the beginning of it, or latest")),
+            required("pinned", flag().about("Whether retention leaves it alone")),
+        ])
+        .document_of_type("PinRequest"),
+        command([optional("dry_run", flag().about("Only say what would be deleted"))])
+            .document_of_type("PruneRequest"),
+        command([optional(
+            "checkpoint",
+            text().or_null().about("Its id, the beginning of it, or latest; by default all"),
+        )])
+        .document_of_type("RecheckRequest"),
         command([required("changes", like("Overrides"))]).document_of_type("ConfigureRequest"),
         request(
             "StateRequest",
@@ -128,17 +143,32 @@ fn start() -> Shape {
         optional("cwd", text().or_null().about("Of a command, on the daemon's machine")),
         optional("env", list(pair).or_null().about("Of a command: names and values, all of them")),
         optional("overrides", like("Overrides")),
+        optional("resume", resume().about("A checkpoint is one of the daemon's machine")),
         optional("command_id", id().or_null().about("The same id again finds the run that it created")),
     ])
     .closed()
 }
 
+fn resume() -> Shape {
+    let from = object([required("from", like("CheckpointRef"))]).closed();
+    either([words(["auto", "never"]), from])
+}
+
 fn overrides() -> Shape {
-    let milliseconds =
-        ["backoff_ms", "grace_ms", "startup_timeout_ms", "heartbeat_timeout_ms", "progress_timeout_ms"];
-    let numbers = ["retries", "max_error_share_permille", "keep_checkpoints"];
-    let fields = milliseconds.map(|name| optional(name, whole().or_null())).into_iter();
-    object(fields.chain(numbers.map(|name| optional(name, small().or_null()))))
+    let large = [
+        "backoff_ms",
+        "grace_ms",
+        "startup_timeout_ms",
+        "heartbeat_timeout_ms",
+        "progress_timeout_ms",
+        "keep_every",
+        "max_checkpoint_bytes",
+    ];
+    let numbers = ["retries", "max_error_share_permille", "keep_checkpoints", "keep_best"];
+    let metric = text().or_null().about("NAME, NAME:min or NAME:max; empty = none");
+    let fields = large.map(|name| optional(name, whole().or_null())).into_iter();
+    let fields = fields.chain(numbers.map(|name| optional(name, small().or_null())));
+    object(fields.chain([optional("best_metric", metric)]))
         .closed()
         .about("Settings of one run that differ from the daemon's")
 }
@@ -173,7 +203,16 @@ fn replies() -> Vec<Document> {
         ),
         reply("EventsReply", vec![required("events", list(any_event())), next_seq()]),
         reply("WhyReply", vec![required("lines", list(story_line())), next_seq()]),
-        reply("CheckpointList", vec![required("checkpoints", list(known_checkpoint()))]),
+        reply("CheckpointList", vec![required("checkpoints", list(like("CheckpointView")))]),
+        known_checkpoint().document_of_type("CheckpointView"),
+        reply(
+            "PruneReply",
+            vec![
+                optional("would_delete", list(like("CheckpointView")).about("Of a dry run")),
+                optional("deleted", list(like("CheckpointView")).about("Else: what is being deleted")),
+                required("bytes", whole().about("What they take, where their size is known")),
+            ],
+        ),
         reply("OutputChunk", output_chunk()),
         reply(
             "CurvesReply",
@@ -188,8 +227,12 @@ fn replies() -> Vec<Document> {
 fn known_checkpoint() -> Shape {
     object([
         required("checkpoint", like("CheckpointRef")),
-        required("state", words(["candidate", "verified", "set_aside"])),
+        required("state", words(["candidate", "verified", "set_aside", "damaged"])),
         required("is_resume_point", flag().about("The next attempt begins here, if it still verifies")),
+        required("pinned", flag().about("A user wants retention to leave it alone")),
+        required("protected", flag().about("Retention leaves it alone at present")),
+        optional("reason", text().about("Why it was refused")),
+        optional("moved_to", text().about("Where what was damaged lies now")),
     ])
 }
 

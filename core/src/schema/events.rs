@@ -5,12 +5,13 @@ use super::shape::{
     required, slug, small, text, time, whole, words, words_of,
 };
 use super::{Document, file_of_event};
+use crate::checkpoint::{CheckpointFormat, Health};
 use crate::event::StopCause;
 use crate::pause::PauseStep;
 use crate::pulse::v2::{ERROR_MESSAGE_BYTES_MAX, EventType, MESSAGE_BYTES_MAX, Source, Status};
 use crate::pulse::word::Outcome;
 use crate::telemetry::coalescer::METRICS_MAX;
-use crate::watch::{Health, Silence};
+use crate::watch::{self, Silence};
 
 /// The file of the envelope.
 const ENVELOPE: &str = "envelope.json";
@@ -168,7 +169,8 @@ fn error() -> Shape {
 }
 
 fn checkpoint() -> Shape {
-    let actions = ["saved", "verified", "failed", "corrupt", "restored", "pruned"];
+    let actions =
+        ["saved", "verified", "failed", "corrupt", "restored", "set_aside", "pinned", "unpinned", "pruned"];
     object([
         required("action", words(actions)),
         required("checkpoint_id", text()),
@@ -178,9 +180,26 @@ fn checkpoint() -> Shape {
         optional("size_bytes", whole()),
         optional("digest", text().about("algorithm:hex")),
         optional("duration_s", number().about("Seconds it took to write")),
-        optional("reason", text().about("Why it was refused")),
-        optional("set_aside", whole().about("Of restored: newer ones that are left behind")),
+        optional("format", checkpoint_format()),
+        optional("health", checkpoint_health()),
+        optional("metrics", numbers().about("When it was taken; null = not finite")),
+        optional("saved_unix_ms", whole().about("When it was taken")),
+        optional("reason", text().about("Why it was refused; of set_aside: a code")),
+        optional("moved_to", text().about("Where what was damaged lies now")),
+        optional(
+            "set_aside",
+            whole().about("How many are left behind: of restored, newer ones; of set_aside, all with it"),
+        ),
+        optional("requested_by", text().about("Of pinned and unpinned")),
     ])
+}
+
+pub(super) fn checkpoint_format() -> Shape {
+    words_of([CheckpointFormat::Prsm, CheckpointFormat::Manifest]).about("prsm if it is left out")
+}
+
+pub(super) fn checkpoint_health() -> Shape {
+    words_of([Health::Unknown, Health::Finite, Health::NotFinite]).about("unknown if it is left out")
 }
 
 fn worker() -> Shape {
@@ -237,7 +256,8 @@ pub(super) fn status_word() -> Shape {
 }
 
 pub(super) fn health() -> Shape {
-    words_of([Health::Ok, Health::Stale, Health::Hung, Health::Lost, Health::Unknown])
+    let healths = [watch::Health::Ok, watch::Health::Stale, watch::Health::Hung];
+    words_of(healths.into_iter().chain([watch::Health::Lost, watch::Health::Unknown]))
 }
 
 pub(super) fn pause_step() -> Shape {

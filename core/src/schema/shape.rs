@@ -110,6 +110,11 @@ pub(super) fn list(of_each: Shape) -> Shape {
     of(json!({"type": "array", "items": of_each.0}))
 }
 
+/// What any of these says.
+pub(super) fn either(shapes: impl IntoIterator<Item = Shape>) -> Shape {
+    of(json!({"anyOf": shapes.into_iter().map(|shape| shape.0).collect::<Vec<_>>()}))
+}
+
 /// What the schema of one of our types says.
 pub(super) fn like(name: &str) -> Shape {
     like_file(&file_of_type(name))

@@ -1,7 +1,7 @@
 //! The snapshots: a run folded for whoever comes late, and the six keys of PULSE v1.
 
 use super::Document;
-use super::events::{health, progress_fields, status_word};
+use super::events::{checkpoint_format, checkpoint_health, health, progress_fields, status_word};
 use super::shape::{
     Shape, exactly, flag, id, like, number, numbers, object, optional, required, slug, small, text, time,
     whole, words_of,
@@ -34,7 +34,7 @@ fn snapshot() -> Shape {
         required("timestamp", time().about("Of the newest class A event")),
         optional("pid", small().about("Of the worker, from its start to its exit")),
         required("last_error", last_error().or_null()),
-        required("last_checkpoint", like("CheckpointRef").or_null().about("The newest that was verified")),
+        required("last_checkpoint", like("CheckpointRef").or_null().about("The newest that was verified and is healthy")),
         required("health", health().or_null()),
         required("telemetry_attempt", small().about("With after_seq and tick: the newest telemetry in here")),
         required("after_seq", whole()),
@@ -72,6 +72,10 @@ fn checkpoint() -> Shape {
         optional("digest", text().about("algorithm:hex")),
         optional("epoch", number()),
         optional("duration_s", number().about("Seconds it took to write")),
+        optional("format", checkpoint_format()),
+        optional("health", checkpoint_health()),
+        optional("metrics", numbers().about("When it was taken")),
+        optional("saved_unix_ms", whole()),
     ])
 }
 

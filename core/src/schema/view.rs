@@ -49,7 +49,7 @@ fn run() -> Shape {
         optional("grace_left_s", number().about("Until the present rung of a stop ends")),
         optional("last_failure", failure()),
         optional("last_exit", like("Exit")),
-        optional("checkpoint", like("CheckpointRef").about("The newest that was verified")),
+        optional("checkpoint", like("CheckpointRef").about("The newest that may be resumed from")),
         optional("resumed_from", like("CheckpointRef")),
         optional("pause", pause()),
         optional("ended_why", text().about("A code")),

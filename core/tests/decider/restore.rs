@@ -7,6 +7,7 @@ use resus_core::fleet::{Fleet, FleetError};
 use resus_core::ids::Attempt;
 use resus_core::input::{CheckpointRef, Fact, Input};
 use resus_core::pulse::word::Word;
+use resus_core::retention::RetentionEntry;
 use resus_core::spec::Contract;
 
 fn observe(fleet: &mut Fleet, fact: Fact) {
@@ -48,7 +49,7 @@ fn chosen(fleet: &Fleet, text: &str) -> Result<String, String> {
 #[test]
 fn a_checkpoint_is_named_by_its_id_a_unique_beginning_or_as_the_latest() {
     let fleet = failed_with(&[1.0, 15.0, 16.0, 3.0]);
-    for (text, id) in [("ck-15", "ck-15"), ("ck-1", "ck-1"), ("ck-3", "ck-3"), ("latest", "ck-3")] {
+    for (text, id) in [("ck-15", "ck-15"), ("ck-1", "ck-1"), ("ck-3", "ck-3"), ("latest", "ck-16")] {
         assert_eq!(chosen(&fleet, text).as_deref(), Ok(id), "{text}");
     }
     assert_eq!(chosen(&failed_with(&[15.0]), "c").as_deref(), Ok("ck-15"));
@@ -128,16 +129,30 @@ fn what_is_restored_is_not_deleted_meanwhile_nor_under_the_worker() {
     for step in [1.0, 2.0, 3.0, 4.0, 5.0] {
         announced(&mut fleet, step);
         let effects = read_back(&mut fleet, step);
-        assert!(matches!(&effects[..], [Effect::PruneCheckpoints { pinned: None, .. }]), "{effects:?}");
+        let [Effect::PruneCheckpoints { entries, .. }] = &effects[..] else { panic!("{effects:?}") };
+        assert_eq!((entries.len(), protected(entries)), (step as usize, vec![format!("ck-{step}")]));
     }
     announced(&mut fleet, 6.0);
-    announced(&mut fleet, 7.0);
     go(&mut fleet, &["exit 125"]);
     let wish = Input::Restore { checkpoint: "ck-1".into(), by: "test".into() };
     fleet.step(&run_id(), &wish, at(2_000)).unwrap();
     assert_eq!(read_back(&mut fleet, 6.0), [], "the sixth of five: the first would go");
+    let refusal = fleet.step(&run_id(), &input("prune", Attempt(1), 0), at(2_000)).unwrap_err();
+    assert_eq!(refusal.to_string(), "can't prune checkpoints of a run that is preparing");
     observe(&mut fleet, Fact::RestoreChecked { checkpoint: checkpoint(1.0), refusal: None, newer: vec![] });
-    let effects = read_back(&mut fleet, 7.0);
-    let [Effect::PruneCheckpoints { verified, pinned, .. }] = &effects[..] else { panic!("{effects:?}") };
-    assert_eq!((verified.len(), pinned), (7, &Some(checkpoint(1.0).path)));
+    go(&mut fleet, &["started", "sign of life"]);
+    announced(&mut fleet, 2.0);
+    let effects = read_back(&mut fleet, 2.0);
+    let [Effect::PruneCheckpoints { entries, .. }] = &effects[..] else { panic!("{effects:?}") };
+    let verified: Vec<_> = entries.iter().filter(|entry| entry.verified).map(id).collect();
+    assert_eq!((verified, entries.len()), (vec!["ck-1".to_owned(), "ck-2".to_owned()], 6));
+    assert_eq!(protected(entries), ["ck-1", "ck-2"], "its worker may still read the first");
+}
+
+fn id(entry: &RetentionEntry) -> String {
+    entry.checkpoint.checkpoint_id.clone()
+}
+
+fn protected(entries: &[RetentionEntry]) -> Vec<String> {
+    entries.iter().filter(|entry| entry.protected).map(id).collect()
 }

@@ -1,17 +1,18 @@
 //! Shared by the tests of the decider: a small policy, sample inputs, a driver.
 
+use resus_core::checkpoint::Health;
 use resus_core::codes::Code;
 use resus_core::fleet::{Fleet, FleetError, Step};
 use resus_core::ids::{Attempt, CommandId, RunId, Slug};
 use resus_core::input::{
-    Ask, CheckpointRef, CheckpointRefusal, Exit, Fact, Input, Reached, Verb, WorkerIdentity,
+    Ask, CheckpointRef, CheckpointRefusal, Exit, Fact, Input, Reached, Refused, Verb, WorkerIdentity,
 };
 use resus_core::moment::Moment;
 use resus_core::policy::{Overrides, Policy, RetryPolicy};
 use resus_core::pulse::v2::Status;
 use resus_core::pulse::word::{Numbers, Outcome, Word, WorkerError};
 use resus_core::run::Run;
-use resus_core::spec::{Contract, Spec};
+use resus_core::spec::{Contract, Resume, Spec};
 use resus_core::watch::Silence;
 
 pub const BOOT: &str = "boot-1";
@@ -37,6 +38,7 @@ pub fn spec(contract: Contract, policy: Policy) -> Spec {
         policy,
         flow: None,
         exit_codes: std::collections::BTreeMap::new(),
+        resume: Resume::Auto,
     }
 }
 
@@ -61,15 +63,18 @@ pub fn run(fleet: &Fleet) -> &Run {
 }
 
 pub fn checkpoint(step: f64) -> CheckpointRef {
-    CheckpointRef {
-        checkpoint_id: format!("ck-{step}"),
-        path: format!("/ck/ck-{step}"),
-        step: Some(step),
-        size_bytes: None,
-        digest: None,
-        epoch: None,
-        duration_s: None,
-    }
+    CheckpointRef { step: Some(step), ..CheckpointRef::at(format!("ck-{step}"), format!("/ck/ck-{step}")) }
+}
+
+/// It verifies, and its numbers are not finite.
+pub fn poisoned(step: f64) -> CheckpointRef {
+    CheckpointRef { health: Health::NotFinite, ..checkpoint(step) }
+}
+
+/// It was damaged, and lies beside the others now.
+pub fn refusal(step: f64) -> CheckpointRefusal {
+    let moved_to = Some(format!("/ck/damaged/ck-{step}"));
+    CheckpointRefusal { checkpoint: checkpoint(step), reason: "torn".into(), moved_to }
 }
 
 pub fn worker() -> WorkerIdentity {
@@ -112,6 +117,16 @@ pub fn word(kind: &str) -> Word {
         "oom-survived" => oom("out of memory, halving the batch", false, 1),
         "errors" => oom("out of memory, sample skipped", false, 11),
         "saved" => Word::CheckpointSaved(checkpoint(5.0)),
+        "saved earlier" => Word::CheckpointSaved(checkpoint(3.0)),
+        "nan" => Word::Error(WorkerError {
+            error_code: Code::new("NAN_LOSS"),
+            message: "the loss is NaN".into(),
+            is_retryable: None,
+            fatal: true,
+            target: None,
+            count: 1,
+            details: None,
+        }),
         other => panic!("no word {other:?}"),
     }
 }
@@ -120,12 +135,22 @@ pub fn word(kind: &str) -> Word {
 pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
     let mut named: Vec<(String, Input)> = Verb::ALL.map(|v| (v.as_str().to_owned(), command(v))).into();
     named.push(("restore".into(), Input::Restore { checkpoint: "latest".into(), by: "test".into() }));
+    named.push(("restore none".into(), Input::Restore { checkpoint: "none".into(), by: "test".into() }));
+    let pin = |pinned| Input::Pin { checkpoint: "latest".into(), pinned, by: "test".into() };
+    named.push(("pin".into(), pin(true)));
+    named.push(("unpin".into(), pin(false)));
+    named.push(("prune".into(), Input::Prune { by: "test".into() }));
+    named.push(("recheck".into(), Input::Recheck { checkpoint: None, by: "test".into() }));
     let changes = Overrides { retries: Some(1), grace_ms: Some(30_000), ..Overrides::default() };
     named.push(("configure".into(), Input::Configure { changes, by: "test".into() }));
     let mut fact = |name: &str, fact| named.push((name.to_owned(), Input::Observed { attempt, fact }));
     fact("picked none", Fact::CheckpointPicked { chosen: None, refused: vec![] });
-    let refused = vec![CheckpointRefusal { checkpoint: checkpoint(5.0), reason: "torn".into() }];
+    let refused = vec![refusal(5.0)];
     fact("picked older", Fact::CheckpointPicked { chosen: Some(checkpoint(3.0)), refused });
+    fact("picked newest", Fact::CheckpointPicked { chosen: Some(checkpoint(5.0)), refused: vec![] });
+    fact("picked poisoned", Fact::CheckpointPicked { chosen: Some(poisoned(6.0)), refused: vec![] });
+    let refused = vec![refusal(5.0), refusal(3.0)];
+    fact("all damaged", Fact::CheckpointPicked { chosen: None, refused });
     fact("picked unknown", Fact::CheckpointsUnknown { reason: "EIO".into() });
     let read = |refusal, newer| Fact::RestoreChecked { checkpoint: checkpoint(5.0), refusal, newer };
     fact("restored", read(None, vec![checkpoint(8.0)]));
@@ -153,11 +178,14 @@ pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
         "oom-survived",
         "errors",
         "saved",
+        "saved earlier",
+        "nan",
         "success",
         "cancelled",
         "failed",
     ] {
-        let said = Fact::Said { word: word(kind), said_unix_ms: None, at_units: Some(100.0), upto: upto + 1 };
+        let at_units = Some(if kind == "nan" { 4.0 } else { 100.0 });
+        let said = Fact::Said { word: word(kind), said_unix_ms: None, at_units, upto: upto + 1 };
         fact(&format!("said {kind}"), said);
     }
     let reached = Some(Reached { done: 8.0, total: None });
@@ -173,7 +201,8 @@ pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
     }
     fact("left at once", Fact::Exited { exit: Exit::with_code(0), reached: None });
     fact("checkpoint good", Fact::CheckpointChecked { checkpoint: checkpoint(5.0), refusal: None });
-    let torn = Some("torn".to_owned());
+    fact("earlier good", Fact::CheckpointChecked { checkpoint: checkpoint(3.0), refusal: None });
+    let torn = Some(Refused { reason: "torn".into(), moved_to: Some("/ck/damaged/ck-5".into()) });
     fact("checkpoint bad", Fact::CheckpointChecked { checkpoint: checkpoint(5.0), refusal: torn });
     fact("pruned", Fact::CheckpointsPruned { paths: vec!["/ck/ck-1".into()] });
     named.push(("deadline".into(), Input::DeadlinePassed { attempt }));

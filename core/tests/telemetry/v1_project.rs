@@ -150,6 +150,7 @@ fn run() -> Run {
         policy: Policy::default(),
         flow: None,
         exit_codes: std::collections::BTreeMap::new(),
+        resume: resus_core::spec::Resume::Auto,
     };
     let id = RunId::new("run-1").unwrap();
     fleet.submit(id.clone(), spec, None, Moment::default()).unwrap();

@@ -49,7 +49,7 @@ impl Grounds {
     /// A [`Problem`]: a command where none is allowed, or a folder or an environment for a
     /// workload.
     pub(super) fn submission(&self, asked: StartRequest) -> Result<Submission, Problem> {
-        let StartRequest { workload, params, command, name, cwd, env, overrides, command_id } = asked;
+        let StartRequest { workload, params, command, name, cwd, env, overrides, resume, command_id } = asked;
         if command.is_some() && !self.allow_commands {
             return Err(Problem {
                 kind: "urn:resus:refused".to_owned(),
@@ -82,6 +82,7 @@ impl Grounds {
             cwd: cwd.unwrap_or_else(|| self.cwd.clone()),
             env: env.unwrap_or_else(|| self.env.clone()),
             overrides,
+            resume,
             command_id,
         })
     }

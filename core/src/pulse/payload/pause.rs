@@ -38,6 +38,8 @@ pub(super) fn status_of(record: &Record, before: Status, run: &Run) -> Value {
         | Event::Said { .. }
         | Event::CheckpointVerified(_)
         | Event::CheckpointPruned { .. }
+        | Event::CheckpointPinned { .. }
+        | Event::CheckpointsDoubted { .. }
         | Event::StopBegun { .. }
         | Event::Escalated { .. }
         | Event::StillAlive

@@ -1,0 +1,117 @@
+//! What is remembered of checkpoints.
+
+use crate::checkpoint::DoubtCause;
+use crate::input::{CheckpointRef, CheckpointRefusal};
+use crate::run::Run;
+use crate::spec::Resume;
+
+/// Most verified checkpoints remembered per run. Retention keeps far fewer; should it fail to
+/// delete, the oldest are forgotten here and stay on the disk.
+const VERIFIED_MAX: usize = 1000;
+
+/// Most refusals remembered per run: what people see of them. The ledger has all.
+const REFUSED_MAX: usize = 100;
+
+/// A checkpoint has been read back and is whole.
+pub(super) fn verify(run: &mut Run, checkpoint: &CheckpointRef) {
+    run.set_aside.retain(|c| c.path != checkpoint.path);
+    remember(run, checkpoint);
+    run.candidates.retain(|c| c.path != checkpoint.path);
+}
+
+/// A checkpoint that was read back a moment ago: the last one of the catalogue.
+pub(super) fn remember(run: &mut Run, checkpoint: &CheckpointRef) {
+    let checkpoint = match run.known_checkpoint(&checkpoint.path) {
+        Some(known) => checkpoint.clone().completed_by(known),
+        None => checkpoint.clone(),
+    };
+    run.verified.retain(|c| c.path != checkpoint.path);
+    run.refused.retain(|refusal| refusal.checkpoint.path != checkpoint.path);
+    run.verified.push(checkpoint);
+    run.lost_checkpoints = 0;
+    if run.verified.len() > VERIFIED_MAX {
+        run.verified.remove(0);
+    }
+    point(run);
+}
+
+/// A checkpoint that may not be used.
+pub(super) fn refuse(run: &mut Run, refusal: &CheckpointRefusal) {
+    let path = &refusal.checkpoint.path;
+    let was_good = run.verified.iter().any(|c| c.path == *path);
+    if was_good || refusal.moved_to.is_some() {
+        run.lost_checkpoints = run.lost_checkpoints.saturating_add(1);
+    }
+    forget(run, path);
+    run.refused.retain(|older| older.checkpoint.path != *path);
+    run.refused.push(refusal.clone());
+    if run.refused.len() > REFUSED_MAX {
+        run.refused.remove(0);
+    }
+}
+
+/// A checkpoint that is damaged or gone.
+pub(super) fn forget(run: &mut Run, path: &str) {
+    run.candidates.retain(|c| c.path != path);
+    run.verified.retain(|c| c.path != path);
+    run.set_aside.retain(|c| c.path != path);
+    run.pinned.remove(path);
+    point(run);
+}
+
+/// An older checkpoint is restored: these are newer, and belong to what the user turned away from.
+pub(super) fn set_aside(run: &mut Run, newer: &[CheckpointRef]) {
+    run.set_aside = newer.to_vec();
+    run.candidates.retain(|c| !newer.iter().any(|aside| aside.path == c.path));
+    point(run);
+}
+
+/// A user begins anew: everything there is belongs to what they turned away from.
+pub(super) fn begin_anew(run: &mut Run) {
+    let from = if let Resume::From(from) = &run.spec.resume { Some(from.in_short()) } else { None };
+    let all: Vec<_> = run.verified.iter().chain(&run.candidates).map(CheckpointRef::in_short).collect();
+    add_aside(run, all.into_iter().chain(from));
+    run.candidates.clear();
+    run.lost_checkpoints = 0;
+    point(run);
+}
+
+/// These verify and are not trusted any more.
+pub(super) fn doubt(run: &mut Run, checkpoints: &[CheckpointRef], cause: &DoubtCause) {
+    add_aside(run, checkpoints.iter().cloned());
+    match cause {
+        // What was saved after the loss had gone wrong is nothing to lose.
+        DoubtCause::NanLoss { .. } => {}
+        DoubtCause::CrashLoop { .. } => {
+            if let Some(repeat) = &mut run.retry.repeat {
+                repeat.went_back = true;
+            }
+        }
+        DoubtCause::NotFinite => {
+            let count = u32::try_from(checkpoints.len()).unwrap_or(u32::MAX);
+            run.lost_checkpoints = run.lost_checkpoints.saturating_add(count);
+        }
+    }
+    point(run);
+}
+
+pub(super) fn pin(run: &mut Run, path: &str, pinned: bool) {
+    if pinned {
+        run.pinned.insert(path.to_owned());
+    } else {
+        run.pinned.remove(path);
+    }
+}
+
+fn add_aside(run: &mut Run, more: impl Iterator<Item = CheckpointRef>) {
+    for checkpoint in more {
+        if !run.is_set_aside(&checkpoint.path) {
+            run.set_aside.push(checkpoint);
+        }
+    }
+}
+
+/// The pointer follows the catalogue.
+fn point(run: &mut Run) {
+    run.checkpoint = run.newest_usable().cloned();
+}

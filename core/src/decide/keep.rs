@@ -1,0 +1,54 @@
+//! Commands about the checkpoints that are kept: to pin one, to prune them, to read them back once
+//! more.
+
+use super::checkpoints::prune;
+use super::restore::{Pool, named};
+use super::{Asked, Decision, Reason, Refusal};
+use crate::effect::Effect;
+use crate::event::{Event, Why};
+use crate::input::Verb;
+use crate::phase::Phase;
+use crate::run::Run;
+
+/// A user wants retention to leave a checkpoint alone, or no longer to.
+pub(super) fn pin(run: &Run, text: &str, pinned: bool, by: &str) -> Result<Decision, Refusal> {
+    let asked = if pinned { Asked::Pin } else { Asked::Unpin };
+    let checkpoint =
+        named(run, text, Pool::Known).map_err(|reason| Refusal::because(run, asked, reason, &[]))?;
+    if run.pinned.contains(&checkpoint.path) == pinned {
+        return Ok(Decision::nothing(Why::AlreadySet));
+    }
+    let event = Event::CheckpointPinned {
+        checkpoint_id: checkpoint.checkpoint_id.clone(),
+        path: checkpoint.path.clone(),
+        pinned,
+        requested_by: by.to_owned(),
+    };
+    Ok(Decision::new(Why::Requested, vec![event], Vec::new()))
+}
+
+/// A user wants retention to run now. While a place to begin is looked for it may not: that could
+/// be what it deletes.
+pub(super) fn prune_now(run: &Run) -> Result<Decision, Refusal> {
+    if run.phase == Phase::Choosing {
+        let legal = &[Verb::Pause, Verb::Stop, Verb::Kill];
+        return Err(Refusal::because(run, Asked::Prune, Reason::Phase, legal));
+    }
+    Ok(Decision::new(Why::Requested, Vec::new(), vec![prune(run, None)]))
+}
+
+/// A user wants verified checkpoints to be read back once more: one, or all.
+pub(super) fn recheck(run: &Run, text: Option<&str>) -> Result<Decision, Refusal> {
+    let attempt = run.attempt;
+    let checkpoints = match text {
+        Some(text) => {
+            let refuse = |reason| Refusal::because(run, Asked::Recheck, reason, &[]);
+            vec![named(run, text, Pool::Verified).map_err(refuse)?.clone()]
+        }
+        None => run.verified.clone(),
+    };
+    let verify = |checkpoint| Effect::VerifyCheckpoint { attempt, checkpoint };
+    let effects: Vec<_> = checkpoints.into_iter().map(verify).collect();
+    let why = if effects.is_empty() { Why::NothingToDo } else { Why::Requested };
+    Ok(Decision::new(why, Vec::new(), effects))
+}
