@@ -1,28 +1,35 @@
 //! Finds the checkpoint to resume from in a folder of them.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use resus_disk::{Disk, Real};
+
 use crate::header::Header;
-use crate::read::{read_header, verify};
+use crate::meta::Meta;
+use crate::open::peek_with;
 use crate::refusal::Refusal;
+use crate::verify::{Verified, verify_with};
 
 /// The ending of checkpoint files.
 const EXTENSION: &str = "prsm";
 
 /// A checkpoint that was verified a moment ago.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     /// Where it is.
     pub path: PathBuf,
     /// What it says about itself.
     pub header: Header,
+    /// What else it says about the training; older versions than 3 have none.
+    pub meta: Option<Meta>,
     /// Its size.
     pub size_bytes: u64,
+    /// As in [`crate::Verified::digest`].
+    pub digest: String,
 }
 
 /// What was found in a folder.
@@ -30,8 +37,8 @@ pub struct Candidate {
 pub struct Picked {
     /// The newest checkpoint that is whole.
     pub chosen: Option<Candidate>,
-    /// Those that are not, among the ones looked at: files without a readable header, then the newer
-    /// ones from the newest on. Older ones than the chosen are not looked at beyond their header.
+    /// Those that are not, among the ones looked at: files without a readable head, then the newer
+    /// ones from the newest on. Older ones than the chosen are not looked at beyond their head.
     pub refused: Vec<(PathBuf, Refusal)>,
 }
 
@@ -61,22 +68,33 @@ pub fn newest_verified(folder: &Path) -> Result<Picked, FolderError> {
 /// # Errors
 /// As [`newest_verified`].
 pub fn newest_verified_but(folder: &Path, set_aside: &[PathBuf]) -> Result<Picked, FolderError> {
+    newest_verified_with(&Real, folder, set_aside)
+}
+
+/// The same on another disk.
+///
+/// # Errors
+/// As [`newest_verified`].
+pub fn newest_verified_with(
+    disk: &dyn Disk,
+    folder: &Path,
+    set_aside: &[PathBuf],
+) -> Result<Picked, FolderError> {
     let failed = |source| FolderError { path: folder.to_owned(), source };
     let mut picked = Picked::default();
     let mut found = Vec::new();
-    let paths = checkpoint_paths(folder).map_err(failed)?;
+    let paths = checkpoint_paths(disk, folder).map_err(failed)?;
     for path in paths.into_iter().filter(|path| !set_aside.contains(path)) {
-        match read_header(&path) {
-            Ok(header) => found.push((header.games, changed_at(&path), path)),
+        match peek_with(disk, &path) {
+            Ok(peek) => found.push((peek.header.games, changed_at(disk, &path), path)),
             Err(refusal) => picked.refuse(path, refusal),
         }
     }
     found.sort_unstable();
     while let Some((_, _, path)) = found.pop() {
-        match verify(&path) {
-            Ok(verified) => {
-                let (header, size_bytes) = (verified.header, verified.size_bytes);
-                picked.chosen = Some(Candidate { path, header, size_bytes });
+        match verify_with(disk, &path) {
+            Ok(Verified { header, meta, size_bytes, digest }) => {
+                picked.chosen = Some(Candidate { path, header, meta, size_bytes, digest });
                 break;
             }
             Err(refusal) => picked.refuse(path, refusal),
@@ -96,10 +114,26 @@ pub fn newer_than(
     checkpoint: &Path,
     header: &Header,
 ) -> Result<Vec<(PathBuf, u64)>, FolderError> {
-    let own = (header.games, changed_at(checkpoint), checkpoint);
+    newer_than_with(&Real, folder, checkpoint, header)
+}
+
+/// The same on another disk.
+///
+/// # Errors
+/// As [`newer_than`].
+pub fn newer_than_with(
+    disk: &dyn Disk,
+    folder: &Path,
+    checkpoint: &Path,
+    header: &Header,
+) -> Result<Vec<(PathBuf, u64)>, FolderError> {
+    let own = (header.games, changed_at(disk, checkpoint), checkpoint);
     let failed = |source| FolderError { path: folder.to_owned(), source };
-    let paths = checkpoint_paths(folder).map_err(failed)?;
-    let age = |path: PathBuf| read_header(&path).ok().map(|header| (header.games, changed_at(&path), path));
+    let paths = checkpoint_paths(disk, folder).map_err(failed)?;
+    let age = |path: PathBuf| {
+        let peek = peek_with(disk, &path).ok()?;
+        Some((peek.header.games, changed_at(disk, &path), path))
+    };
     let others = paths.into_iter().filter(|path| path != checkpoint).filter_map(age);
     let mut newer: Vec<_> = others.filter(|(games, at, path)| (*games, *at, path.as_path()) > own).collect();
     newer.sort_unstable();
@@ -118,24 +152,17 @@ impl Picked {
 }
 
 /// The checkpoint files of `folder` by name, so that the order of a report does not depend on the disk.
-fn checkpoint_paths(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(folder) {
+fn checkpoint_paths(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let names = match disk.list(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
+        names => names?,
     };
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."));
-        if !hidden && path.extension() == Some(OsStr::new(EXTENSION)) {
-            paths.push(path);
-        }
-    }
-    paths.sort_unstable();
-    Ok(paths)
+    let visible = names.into_iter().filter(|name| !name.as_bytes().starts_with(b"."));
+    let paths = visible.map(|name| folder.join(name));
+    Ok(paths.filter(|path| path.extension() == Some(OsStr::new(EXTENSION))).collect())
 }
 
 /// Breaks the tie between two files of the same game only, so a time that cannot be had is the oldest.
-fn changed_at(path: &Path) -> SystemTime {
-    fs::symlink_metadata(path).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
+fn changed_at(disk: &dyn Disk, path: &Path) -> SystemTime {
+    disk.look_at(path).map_or(SystemTime::UNIX_EPOCH, |entry| entry.modified)
 }

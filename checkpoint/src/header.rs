@@ -1,20 +1,22 @@
-//! The first 32 bytes of a checkpoint file, and the 16-byte seal that repeats two of their fields.
+//! The first 32 bytes of a checkpoint file, the same in all versions, and the 16-byte seal of version 2
+//! that repeats two of their fields.
 //!
-//! The layout is drawn byte by byte in `FORMAT.md`.
+//! The layout is drawn in `FORMAT.md`.
 
 use crate::refusal::Refusal;
+use crate::sniff::looks_like;
 
-/// Size of the header.
+/// Size of the part of the header that all versions have.
 pub const HEADER_BYTES: usize = 32;
-/// Size of the seal at the end of a sealed payload.
+/// Size of the seal at the end of a sealed payload of versions 1 and 2.
 pub const SEAL_BYTES: usize = 16;
 /// The version we write.
-pub const VERSION: u32 = 2;
-/// The versions we read; their headers do not differ.
-pub const VERSIONS_READ: [u32; 2] = [1, 2];
-/// Flag: the payload is compressed (gzip). Written by others, not read by us.
+pub const VERSION: u32 = 3;
+/// The versions we read; their first 32 bytes do not differ.
+pub const VERSIONS_READ: [u32; 3] = [1, 2, 3];
+/// Flag: the payload (versions 1 and 2) or some section (version 3) is compressed.
 pub const FLAG_COMPRESSED: u32 = 1 << 0;
-/// Flag: the payload ends with a seal.
+/// Flag: `games` and `unix_time` are protected. Always set in version 3.
 pub const FLAG_SEALED: u32 = 1 << 1;
 
 const MAGIC: [u8; 4] = *b"PRSM";
@@ -27,7 +29,7 @@ pub struct Header {
     pub version: u32,
     /// [`FLAG_COMPRESSED`] and [`FLAG_SEALED`].
     pub flags: u32,
-    /// CRC-32/IEEE of the stored payload, the seal included.
+    /// CRC-32/IEEE of the stored payload, the seal included; in version 3, of the data area.
     pub crc: u32,
     /// How far the training was: games played, or steps where nothing is played.
     pub games: u64,
@@ -36,11 +38,17 @@ pub struct Header {
 }
 
 impl Header {
-    /// Whether `games` and `unix_time` are protected by the checksum. Files of other writers are not
-    /// sealed: a flipped bit in those two fields goes unseen there.
+    /// Whether `games` and `unix_time` are protected by a checksum. Version 2 files of other writers
+    /// are not sealed: a flipped bit in those two fields goes unseen there.
     #[must_use]
     pub fn is_sealed(&self) -> bool {
         self.flags & FLAG_SEALED != 0
+    }
+
+    /// Whether the payload or some section is compressed.
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.flags & FLAG_COMPRESSED != 0
     }
 
     /// The header as stored.
@@ -59,10 +67,10 @@ impl Header {
     /// Reads a stored header.
     ///
     /// # Errors
-    /// Another magic, a version or a flag we do not know, or a compressed payload.
+    /// Another magic, a version or a flag we do not know.
     pub fn decode(bytes: &[u8; HEADER_BYTES]) -> Result<Self, Refusal> {
         if bytes[0..4] != MAGIC {
-            return Err(Refusal::NotACheckpoint { found: field(bytes, 0) });
+            return Err(Refusal::NotACheckpoint { found: field(bytes, 0), looks_like: looks_like(bytes) });
         }
         let version = u32::from_le_bytes(field(bytes, 4));
         if !VERSIONS_READ.contains(&version) {
@@ -71,9 +79,6 @@ impl Header {
         let flags = u32::from_le_bytes(field(bytes, 8));
         if flags & !FLAGS_KNOWN != 0 {
             return Err(Refusal::Flags { unknown: flags & !FLAGS_KNOWN });
-        }
-        if flags & FLAG_COMPRESSED != 0 {
-            return Err(Refusal::Compressed);
         }
         Ok(Self {
             version,
@@ -124,20 +129,22 @@ mod tests {
     }
 
     #[test]
-    fn version_1_is_read_like_version_2() {
-        let old = Header { version: 1, flags: 0, ..HEADER };
-        assert_eq!(Header::decode(&old.encode()).unwrap(), old);
+    fn the_first_bytes_of_all_versions_are_read_alike() {
+        for version in VERSIONS_READ {
+            let header = Header { version, flags: FLAG_COMPRESSED, ..HEADER };
+            assert_eq!(Header::decode(&header.encode()).unwrap(), header);
+        }
     }
 
     #[test]
-    fn another_version_is_refused_naming_both() {
+    fn another_version_is_refused_naming_all() {
         let refusal = Header::decode(&Header { version: 7, ..HEADER }.encode()).unwrap_err();
-        assert_eq!(refusal.to_string(), "format version 7 is not one of the supported versions 1 and 2");
+        assert_eq!(refusal.to_string(), "format version 7 is not one of the supported versions 1, 2 and 3");
     }
 
     #[test]
-    fn a_compressed_payload_is_refused_as_such() {
-        let refusal = Header::decode(&Header { flags: FLAG_COMPRESSED, ..HEADER }.encode()).unwrap_err();
-        assert!(matches!(refusal, Refusal::Compressed), "{refusal}");
+    fn an_unknown_flag_is_refused() {
+        let refusal = Header::decode(&Header { flags: 6, ..HEADER }.encode()).unwrap_err();
+        assert!(matches!(refusal, Refusal::Flags { unknown: 4 }), "{refusal}");
     }
 }

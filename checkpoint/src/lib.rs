@@ -1,23 +1,50 @@
 //! The checkpoint file format (PRSM), its verification, and the rules of retention.
 //!
 //! No database, no runtime, no clock: trainers and the Python wheel use this crate alone. The format is
-//! drawn in `FORMAT.md`.
+//! drawn in `FORMAT.md`. All files are reached through [`resus_disk::Disk`]: functions ending in `_with`
+//! take one, the others use this machine's.
 //!
 //! Invariants: a save leaves the old file or the whole new one; a file of which a single bit was changed
-//! is refused; nothing is allocated by a size a file claims; links are never followed; the newest
-//! verified checkpoint is never named for deletion.
+//! is refused; nothing is allocated by a size a file claims beyond the file's real one; links are never
+//! followed; the newest verified checkpoint is never named for deletion.
 
+mod codec;
+mod digest;
 mod folder;
 mod header;
-mod read;
+mod layout;
+mod load;
+mod meta;
+mod old;
+mod open;
+mod pace;
+mod parallel;
+mod plan;
 mod refusal;
 pub mod retention;
 mod save;
+mod scan;
+mod section;
+mod sniff;
+mod start;
+mod temp;
+mod tree;
+mod verify;
+mod write;
 
-pub use crate::folder::{Candidate, FolderError, Picked, newer_than, newest_verified, newest_verified_but};
+pub use crate::folder::{
+    Candidate, FolderError, Picked, newer_than, newer_than_with, newest_verified, newest_verified_but,
+    newest_verified_with,
+};
 pub use crate::header::{
     FLAG_COMPRESSED, FLAG_SEALED, HEADER_BYTES, Header, SEAL_BYTES, VERSION, VERSIONS_READ,
 };
-pub use crate::read::{Verified, read, read_at_most, read_header, verify};
+pub use crate::load::{Checkpoint, Loaded, PAYLOAD, load, load_at_most, load_with};
+pub use crate::meta::{Health, Meta};
+pub use crate::open::{Peek, peek, peek_with};
+pub use crate::plan::DraftError;
 pub use crate::refusal::Refusal;
-pub use crate::save::{SaveError, Saved, remove_leftovers, save};
+pub use crate::save::{CHUNK_BYTES, SaveError, SaveOptions, Saved, save, save_with};
+pub use crate::section::{Compression, Draft, Element, Section};
+pub use crate::temp::{remove_leftovers, remove_leftovers_with};
+pub use crate::verify::{Verified, verify, verify_from_disk_with, verify_with};

@@ -2,47 +2,62 @@
 //!
 //! Temporary file → write → fsync → read back → rename → fsync of the folder.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
+use resus_disk::{Disk, DiskFile, Real};
 
-use crate::header::{FLAG_SEALED, HEADER_BYTES, Header, VERSION};
-use crate::read::{Verified, drop_cache, verify_stream};
+use crate::digest::in_words;
+use crate::header::Header;
+use crate::open::read_front;
+use crate::plan::{DraftError, Plan};
 use crate::refusal::Refusal;
+use crate::section::Draft;
+use crate::temp::Temp;
+use crate::verify::verify_front;
+use crate::write::{Written, write};
 
 /// Leaves room for what a temporary name adds, within the 255 bytes Linux allows.
 const NAME_BYTES_MAX: usize = 200;
-/// Small chunks are gathered up to this size; larger ones are written as they are.
-const BUFFER_BYTES: usize = 256 * 1024;
-/// Distinguishes the temporary files of one process from each other.
-static NEXT_TEMP: AtomicU64 = AtomicU64::new(0);
-/// Leftovers of dead processes that had our process id, as happens in containers, are stepped over.
-const TEMP_NAMES_TRIED: u32 = 1000;
+/// Raw bytes of a chunk, unless told otherwise.
+pub const CHUNK_BYTES: u32 = 4 << 20;
 
-/// A checkpoint that lies on disk under its name, and was read back.
+/// How to save.
+#[derive(Clone, Debug)]
+pub struct SaveOptions {
+    /// Where to.
+    pub disk: Arc<dyn Disk>,
+    /// At most that share of the time is spent writing, in percent; with less than 100, each piece of
+    /// 4 MiB is brought to disk and a pause follows.
+    pub disk_share_percent: u8,
+    /// Whether the file is read from the disk and compared before it gets its name. Without, a disk that
+    /// forgets what it confirmed is noticed by the next reader only.
+    pub read_back: bool,
+    /// Raw bytes of a chunk: a power of two from 512 to 16 MiB.
+    pub chunk_bytes: u32,
+}
+
+impl Default for SaveOptions {
+    fn default() -> Self {
+        Self { disk: Arc::new(Real), disk_share_percent: 100, read_back: true, chunk_bytes: CHUNK_BYTES }
+    }
+}
+
+/// A checkpoint that lies on disk under its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
     /// Where it is.
     pub path: PathBuf,
-    /// Its size, header and seal included.
+    /// Its size.
     pub size_bytes: u64,
-    /// CRC-32/IEEE of the stored payload, as in its header.
-    pub crc: u32,
+    /// As in [`crate::Verified::digest`].
+    pub digest: String,
     /// How long saving took, reading back included.
     pub duration: Duration,
-}
-
-impl Saved {
-    /// The checksum as PULSE writes it: `crc32:9a0b11c2`.
-    #[must_use]
-    pub fn digest(&self) -> String {
-        format!("crc32:{:08x}", self.crc)
-    }
+    /// How long reading back took; zero if it was not done.
+    pub read_back: Duration,
 }
 
 /// Why a checkpoint was not saved. Except for `SyncFolder`, an older file of the same name is still
@@ -55,6 +70,9 @@ pub enum SaveError {
         /// The name as given.
         name: String,
     },
+    /// No file can hold it.
+    #[error("failed to lay out the checkpoint")]
+    Draft(#[from] DraftError),
     /// The temporary file could not be made.
     #[error("failed to create {}", path.display())]
     Create {
@@ -109,58 +127,68 @@ pub enum SaveError {
     },
 }
 
-/// Saves the concatenation of the chunks of `payload` as `folder/file_name`, sealed, and reads it back.
-///
-/// `games` is how far the training is (steps, where nothing is played) and `unix_time` is now, in
-/// seconds since 1970. The folder must exist. A file of that name is replaced at the end, atomically.
+/// Saves `draft` as `folder/file_name` with the default [`SaveOptions`].
 ///
 /// # Errors
 /// See [`SaveError`]; a failed save leaves the folder as it was.
-pub fn save(
+pub fn save(folder: &Path, file_name: &str, draft: &Draft<'_>) -> Result<Saved, SaveError> {
+    save_with(&SaveOptions::default(), folder, file_name, draft)
+}
+
+/// Saves `draft` as `folder/file_name`. The folder must exist. A file of that name is replaced at the
+/// end, atomically.
+///
+/// Packing and hashing use the ambient rayon pool if there is more than 4 MiB; writing is done by the
+/// caller, so no thread of the pool ever waits for the disk before the file is read back.
+///
+/// # Errors
+/// See [`SaveError`]; a failed save leaves the folder as it was.
+pub fn save_with(
+    options: &SaveOptions,
     folder: &Path,
     file_name: &str,
-    games: u64,
-    unix_time: i64,
-    payload: &[&[u8]],
+    draft: &Draft<'_>,
+) -> Result<Saved, SaveError> {
+    let plan = Plan::new(draft, options.chunk_bytes)?;
+    commit(options, folder, file_name, true, |file| {
+        let Written { header, digest } = write(file, &plan, options.disk_share_percent)?;
+        Ok(Meant { header, digest: in_words(&digest) })
+    })
+}
+
+/// What a file that was just written has to be.
+pub(crate) struct Meant {
+    pub header: Header,
+    pub digest: String,
+}
+
+/// The commit protocol around what `write` writes; `replace`: a file of that name may be there.
+pub(crate) fn commit(
+    options: &SaveOptions,
+    folder: &Path,
+    file_name: &str,
+    replace: bool,
+    write: impl FnOnce(&dyn DiskFile) -> io::Result<Meant>,
 ) -> Result<Saved, SaveError> {
     let start = Instant::now();
     check_name(file_name)?;
-    let header = seal_header(games, unix_time, payload);
-    let (temp, file) = Temp::create(folder, file_name)?;
-    let at = |source| SaveError::Write { path: temp.path.clone(), source };
-    write(&file, &header, payload).map_err(at)?;
-    file.sync_all().map_err(|source| SaveError::Sync { path: temp.path.clone(), source })?;
-    let size_bytes = read_back(&file, &header)
-        .map_err(|refusal| SaveError::ReadBack { path: temp.path.clone(), refusal })?;
-    drop(file);
-    let path = folder.join(file_name);
-    temp.rename(&path)?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|source| SaveError::SyncFolder { path: folder.to_owned(), source })?;
-    Ok(Saved { path, size_bytes, crc: header.crc, duration: start.elapsed() })
-}
-
-/// Removes what saves that were killed left in `folder`. Returns what it removed.
-///
-/// Call it before the first save, where nobody else saves into the folder.
-///
-/// # Errors
-/// The folder cannot be read, or a leftover cannot be removed. A missing folder has none.
-pub fn remove_leftovers(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
+    let to = folder.join(file_name);
+    let disk = &*options.disk;
+    let (temp, file) = Temp::create(disk, folder, file_name)?;
+    let path = || temp.path.clone();
+    let meant = write(&*file).map_err(|source| SaveError::Write { path: path(), source })?;
+    file.sync().map_err(|source| SaveError::Sync { path: path(), source })?;
+    let written = Instant::now();
+    let size_bytes = if options.read_back {
+        read_back(&*file, &meant).map_err(|refusal| SaveError::ReadBack { path: path(), refusal })?
+    } else {
+        file.entry().map_err(|source| SaveError::Write { path: path(), source })?.size
     };
-    let mut removed = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_name().to_str().is_some_and(is_temp_name) {
-            fs::remove_file(entry.path())?;
-            removed.push(entry.path());
-        }
-    }
-    Ok(removed)
+    let read_back = if options.read_back { written.elapsed() } else { Duration::ZERO };
+    drop(file);
+    temp.rename(&to, replace)?;
+    disk.sync_folder(folder).map_err(|source| SaveError::SyncFolder { path: folder.to_owned(), source })?;
+    Ok(Saved { path: to, size_bytes, digest: meant.digest, duration: start.elapsed(), read_back })
 }
 
 fn check_name(name: &str) -> Result<(), SaveError> {
@@ -171,117 +199,20 @@ fn check_name(name: &str) -> Result<(), SaveError> {
     Err(SaveError::Name { name: name.to_owned() })
 }
 
-/// The header of a sealed file with this payload.
-fn seal_header(games: u64, unix_time: i64, payload: &[&[u8]]) -> Header {
-    let mut header = Header { version: VERSION, flags: FLAG_SEALED, crc: 0, games, unix_time };
-    let mut checksum = crc32fast::Hasher::new();
-    payload.iter().for_each(|chunk| checksum.update(chunk));
-    checksum.update(&header.seal());
-    header.crc = checksum.finalize();
-    header
-}
-
-fn write(file: &File, header: &Header, payload: &[&[u8]]) -> io::Result<()> {
-    let mut writer = BufWriter::with_capacity(BUFFER_BYTES, file);
-    writer.write_all(&header.encode())?;
-    for chunk in payload {
-        writer.write_all(chunk)?;
-    }
-    writer.write_all(&header.seal())?;
-    writer.flush()
-}
-
 /// Reads the file from the disk and compares it with what was meant. Returns its size.
-fn read_back(mut file: &File, header: &Header) -> Result<u64, Refusal> {
-    drop_cache(file);
-    file.rewind().map_err(Refusal::Read)?;
-    let Verified { header: found, size_bytes } = verify_stream(file)?;
-    if found == *header {
-        return Ok(size_bytes);
+fn read_back(file: &dyn DiskFile, meant: &Meant) -> Result<u64, Refusal> {
+    file.drop_cache();
+    let (size, front) = read_front(file)?;
+    let verified = verify_front(file, size, &front)?;
+    if verified.digest != meant.digest || verified.header != meant.header {
+        return Err(Refusal::Digest { expected: meant.digest.clone(), found: verified.digest });
     }
-    let payload_bytes = size_bytes.saturating_sub(HEADER_BYTES as u64);
-    Err(Refusal::Checksum { expected: header.crc, found: found.crc, payload_bytes })
-}
-
-/// A temporary file that is removed unless it gets its name.
-struct Temp {
-    path: PathBuf,
-    renamed: bool,
-}
-
-impl Temp {
-    fn create(folder: &Path, file_name: &str) -> Result<(Self, File), SaveError> {
-        let mut tries = 0;
-        loop {
-            let path = folder.join(temp_name(file_name));
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-                .open(&path);
-            tries += 1;
-            match file {
-                Ok(file) => return Ok((Self { path, renamed: false }, file)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < TEMP_NAMES_TRIED => {}
-                Err(source) => return Err(SaveError::Create { path, source }),
-            }
-        }
-    }
-
-    fn rename(mut self, to: &Path) -> Result<(), SaveError> {
-        fs::rename(&self.path, to).map_err(|source| SaveError::Rename {
-            from: self.path.clone(),
-            to: to.to_owned(),
-            source,
-        })?;
-        self.renamed = true;
-        Ok(())
-    }
-}
-
-impl Drop for Temp {
-    fn drop(&mut self) {
-        if !self.renamed {
-            // The save has already failed, with an error that says more than this one would.
-            drop(fs::remove_file(&self.path));
-        }
-    }
-}
-
-fn temp_name(file_name: &str) -> String {
-    let number = NEXT_TEMP.fetch_add(1, Ordering::Relaxed);
-    format!(".{file_name}.{}.{number}.tmp", std::process::id())
-}
-
-/// Whether `name` is one that `temp_name` makes.
-fn is_temp_name(name: &str) -> bool {
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let parts =
-        name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")).map(|name| name.rsplitn(3, '.'));
-    parts.is_some_and(|mut parts| {
-        let (number, process, rest) = (parts.next(), parts.next(), parts.next());
-        number.is_some_and(is_number)
-            && process.is_some_and(is_number)
-            && rest.is_some_and(|name| !name.is_empty())
-    })
+    Ok(size)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_our_own_temporary_names_are_taken_for_leftovers() {
-        assert!(is_temp_name(&temp_name("game-000100.prsm")));
-        assert!(is_temp_name(&temp_name("x")));
-        for name in
-            ["a.prsm", ".a.prsm", ".a.prsm.tmp", ".a.prsm.12.tmp", "a.prsm.1.2.tmp", "..1.2.tmp", ".tmp"]
-        {
-            assert!(!is_temp_name(name), "{name}");
-        }
-    }
 
     #[test]
     fn a_name_that_is_a_path_hidden_or_too_long_is_refused() {

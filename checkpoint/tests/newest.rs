@@ -2,17 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail it the way the test does")]
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use resus_checkpoint::{
-    Picked, Refusal, newer_than, newest_verified, newest_verified_but, read_header, save,
-};
+use common::save_bytes;
+use resus_checkpoint::{Picked, Refusal, newer_than, newest_verified, newest_verified_but, peek};
 use tempfile::TempDir;
 
 fn saved(folder: &Path, name: &str, games: u64) -> PathBuf {
-    save(folder, name, games, 0, &[name.as_bytes()]).unwrap().path
+    save_bytes(folder, name, games, name.as_bytes()).path
 }
 
 fn damage_last_byte(path: &Path) {
@@ -70,7 +71,7 @@ fn what_does_not_start_like_a_checkpoint_is_refused_but_hidden_and_other_files_a
     let picked = newest_verified(folder.path()).unwrap();
     assert_eq!(chosen(&picked), None);
     assert_eq!(picked.refused.len(), 2, "{:?}", picked.refused);
-    assert!(matches!(&picked.refused[0], (path, Refusal::ShortHeader { found: 0 }) if *path == empty));
+    assert!(matches!(&picked.refused[0], (path, Refusal::ShortHeader { found: 0, .. }) if *path == empty));
     assert!(matches!(&picked.refused[1].1, Refusal::NotAFile));
 }
 
@@ -103,7 +104,7 @@ fn the_newer_ones_are_those_that_would_be_chosen_first() {
     let later = SystemTime::now() + Duration::from_secs(60);
     fs::File::options().write(true).open(&twin).unwrap().set_modified(later).unwrap();
     fs::write(folder.path().join("torn.prsm"), "PR").unwrap();
-    let newer = |path: &Path| newer_than(folder.path(), path, &read_header(path).unwrap()).unwrap();
+    let newer = |path: &Path| newer_than(folder.path(), path, &peek(path).unwrap().header).unwrap();
     assert_eq!(newer(&ten), [(twin.clone(), 10), (twenty.clone(), 20)]);
     assert_eq!(newer(&twenty), []);
     assert_eq!(newer(&nine).len(), 3);

@@ -1,103 +1,156 @@
 //! Saving, and what a save that fails leaves behind.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test fail it the way the test does")]
+#[macro_use]
+mod common;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
-use resus_checkpoint::{FLAG_SEALED, HEADER_BYTES, SaveError, read, remove_leftovers, save, verify};
+use common::{names, noise, save_bytes, save_sections, sparse};
+use resus_checkpoint::{
+    Compression, Draft, Element, HEADER_BYTES, Health, Meta, SaveError, SaveOptions, load, peek,
+    remove_leftovers, save, verify,
+};
 use tempfile::TempDir;
 
-fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
 #[test]
-fn what_was_saved_is_what_is_read() {
+fn what_was_saved_is_what_is_loaded() {
     let folder = TempDir::new().unwrap();
-    let large = vec![0x5a; 700_000];
-    let saved = save(folder.path(), "a.prsm", 12, -5, &[b"head", b"", &large]).unwrap();
-    let (header, payload) = read(&saved.path).unwrap();
-    assert_eq!((header.version, header.flags, header.games, header.unix_time), (2, FLAG_SEALED, 12, -5));
-    assert_eq!(payload, [b"head", &large[..]].concat());
+    let (large, packed) = (noise(700_000), sparse(300_000));
+    let meta = Meta {
+        step: 12,
+        epoch: Some(0.5),
+        health: Health::Finite,
+        metrics: BTreeMap::from([("loss".to_owned(), 0.25)]),
+        writer: "tests".to_owned(),
+    };
+    let sections = [
+        section!("weights", &[b"head", b"", &large], F32, Compression::None),
+        section!("nothing", &[]),
+        section!("lz4", &[&packed], Bytes, Compression::Lz4),
+        section!("zstd", &[&packed, b"x"], Bytes, Compression::Zstd),
+    ];
+    let draft = Draft { games: 12, unix_time: -5, meta: &meta, sections: &sections };
+    let saved = save(folder.path(), "a.prsm", &draft).unwrap();
+    let loaded = load(&saved.path).unwrap();
+    assert_eq!((loaded.header.version, loaded.header.games, loaded.header.unix_time), (3, 12, -5));
+    assert!(loaded.header.is_sealed() && loaded.header.is_compressed());
+    assert_eq!(loaded.meta.as_ref(), Some(&meta));
+    let names: Vec<&str> = loaded.sections.iter().map(|section| section.name.as_str()).collect();
+    assert_eq!(names, ["weights", "nothing", "lz4", "zstd"]);
+    let elements: Vec<Element> = loaded.sections.iter().map(|section| section.element).collect();
+    assert_eq!(elements, [Element::F32, Element::Bytes, Element::Bytes, Element::Bytes]);
+    assert!(loaded.section("weights").unwrap().bytes == [b"head", &large[..]].concat());
+    assert!(loaded.section("nothing").unwrap().bytes.is_empty());
+    assert!(loaded.section("lz4").unwrap().bytes == packed);
+    assert!(loaded.section("zstd").unwrap().bytes == [&packed[..], b"x"].concat());
     assert_eq!(saved.size_bytes, fs::metadata(&saved.path).unwrap().len());
-    assert_eq!(saved.digest(), format!("crc32:{:08x}", header.crc));
-    assert_eq!(names(folder.path()), ["a.prsm"]);
+    assert!(saved.size_bytes < 1_100_000, "{} bytes: nothing was packed", saved.size_bytes);
+    assert_eq!((&loaded.digest, loaded.size_bytes), (&saved.digest, saved.size_bytes));
+    let verified = verify(&saved.path).unwrap();
+    assert_eq!((verified.digest, verified.meta), (saved.digest, loaded.meta));
+    let peeked = peek(&saved.path).unwrap();
+    assert_eq!((peeked.header, peeked.meta), (loaded.header, Some(meta)));
+}
+
+/// Sizes around the edges of chunks (4 MiB) and of the digest's slabs (4 MiB), in a pool of one thread
+/// and in one of three.
+#[test]
+fn sections_of_every_awkward_size_come_back_whatever_the_pool() {
+    const MIB: usize = 1 << 20;
+    let folder = TempDir::new().unwrap();
+    let bytes = sparse(13 * MIB);
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        for (first, second) in [(4 * MIB, 0), (4 * MIB - 1, 2), (8 * MIB + 1, 4 * MIB), (100, 13 * MIB)] {
+            let (a, b) = (&bytes[..first], &bytes[..second]);
+            let parts: Vec<&[u8]> = a.chunks(3 * MIB + 17).collect();
+            for compression in [Compression::None, Compression::Zstd] {
+                let sections =
+                    [section!("a", &parts, Bytes, compression), section!("b", &[b], Bytes, compression)];
+                pool.install(|| {
+                    let saved = save_sections(&SaveOptions::default(), folder.path(), "a.prsm", &sections);
+                    let stored = fs::read(&saved.path).unwrap();
+                    let (before, digest) = stored.split_at(stored.len() - 32);
+                    assert_eq!(blake3::hash(before).as_bytes(), digest);
+                    assert_eq!(verify(&saved.path).unwrap().digest, saved.digest);
+                    let loaded = load(&saved.path).unwrap();
+                    assert!(
+                        loaded.sections[0].bytes == a && loaded.sections[1].bytes == b,
+                        "{first} {second}"
+                    );
+                });
+            }
+        }
+    }
 }
 
 #[test]
-fn an_empty_payload_is_a_checkpoint_too() {
+fn a_checkpoint_without_sections_is_one_too() {
     let folder = TempDir::new().unwrap();
-    let saved = save(folder.path(), "a.prsm", 0, 0, &[]).unwrap();
-    assert_eq!(read(&saved.path).unwrap().1, b"");
+    let saved = save_sections(&SaveOptions::default(), folder.path(), "a.prsm", &[]);
+    assert_eq!(load(&saved.path).unwrap().sections, []);
+    assert_eq!(saved.size_bytes, 160);
 }
 
-/// Every byte of a stored file; computed by hand from the format and CRC-32/IEEE of `payload ‖ seal`.
 #[test]
-fn a_stored_file_is_byte_for_byte_that_of_the_format() {
+fn a_share_of_the_disk_and_no_read_back_change_nothing_in_the_file() {
     let folder = TempDir::new().unwrap();
-    let saved = save(folder.path(), "a.prsm", 1, 2, &[b"123456789"]).unwrap();
-    let seal = [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0];
-    let mut expected = b"PRSM\x02\0\0\0\x02\0\0\0".to_vec();
-    expected.extend(GOLDEN_CRC.to_le_bytes());
-    expected.extend(seal);
-    expected.extend(b"123456789");
-    expected.extend(seal);
-    assert_eq!(fs::read(saved.path).unwrap(), expected);
-}
-
-/// `zlib.crc32(b"123456789" + bytes([1] + [0]*7 + [2] + [0]*7))` in Python.
-const GOLDEN_CRC: u32 = 0x7413_a13d;
-
-#[test]
-fn the_picture_in_the_format_page_is_that_file() {
-    let folder = TempDir::new().unwrap();
-    let saved = save(folder.path(), "a.prsm", 1, 2, &[b"123456789"]).unwrap();
-    let rows = include_str!("../FORMAT.md").lines().filter(|line| line.starts_with("000000"));
-    let drawn: Vec<u8> = rows
-        .flat_map(|row| row[8..].split('|').next().unwrap().split_whitespace())
-        .map(|byte| u8::from_str_radix(byte, 16).unwrap())
-        .collect();
-    assert_eq!(fs::read(saved.path).unwrap(), drawn);
+    let bytes = noise(100_000);
+    let sections = [section!("state", &[&bytes])];
+    let plain = save_sections(&SaveOptions::default(), folder.path(), "a.prsm", &sections);
+    let options = SaveOptions { disk_share_percent: 50, read_back: false, ..SaveOptions::default() };
+    let paced = save_sections(&options, folder.path(), "b.prsm", &sections);
+    assert_eq!(fs::read(plain.path).unwrap(), fs::read(paced.path).unwrap());
+    assert_eq!((plain.digest, plain.size_bytes), (paced.digest, paced.size_bytes));
+    assert!(paced.read_back.is_zero() && !plain.read_back.is_zero());
+    assert!(plain.read_back < plain.duration);
 }
 
 #[test]
 fn a_checkpoint_is_for_its_owner_only() {
     let folder = TempDir::new().unwrap();
-    let saved = save(folder.path(), "a.prsm", 1, 1, &[b"x"]).unwrap();
+    let saved = save_bytes(folder.path(), "a.prsm", 1, b"x");
     assert_eq!(fs::metadata(saved.path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
 fn a_newer_save_replaces_the_file_of_its_name() {
     let folder = TempDir::new().unwrap();
-    save(folder.path(), "a.prsm", 1, 1, &[b"old, and longer"]).unwrap();
-    let saved = save(folder.path(), "a.prsm", 2, 2, &[b"new"]).unwrap();
-    assert_eq!(read(&saved.path).unwrap().1, b"new");
+    save_bytes(folder.path(), "a.prsm", 1, b"old, and longer");
+    let saved = save_bytes(folder.path(), "a.prsm", 2, b"new");
+    assert_eq!(load(&saved.path).unwrap().sections[0].bytes, b"new");
 }
 
 #[test]
 fn a_save_that_fails_at_its_last_step_leaves_everything_as_it_was() {
     let folder = TempDir::new().unwrap();
-    let older = save(folder.path(), "a.prsm", 1, 1, &[b"old"]).unwrap();
+    let older = save_bytes(folder.path(), "a.prsm", 1, b"old");
     fs::create_dir(folder.path().join("b.prsm")).unwrap();
-    let error = save(folder.path(), "b.prsm", 2, 2, &[b"new"]).unwrap_err();
+    let draft = Draft { games: 2, unix_time: 2, meta: &Meta::default(), sections: &[] };
+    let error = save(folder.path(), "b.prsm", &draft).unwrap_err();
     assert!(matches!(error, SaveError::Rename { .. }), "{error}");
     assert_eq!(names(folder.path()), ["a.prsm", "b.prsm"]);
     assert_eq!(verify(&older.path).unwrap().header.games, 1);
 }
 
 #[test]
+fn what_no_file_can_hold_is_refused_before_anything_is_written() {
+    let folder = TempDir::new().unwrap();
+    let sections = [section!("a", &[]), section!("a", &[])];
+    let draft = Draft { games: 2, unix_time: 2, meta: &Meta::default(), sections: &sections };
+    let error = save(folder.path(), "b.prsm", &draft).unwrap_err();
+    assert!(matches!(error, SaveError::Draft(_)), "{error}");
+    assert!(names(folder.path()).is_empty());
+}
+
+#[test]
 fn a_save_into_a_folder_that_is_not_there_says_which() {
     let folder = TempDir::new().unwrap();
     let missing = folder.path().join("missing");
-    let error = save(&missing, "a.prsm", 1, 1, &[b"x"]).unwrap_err();
+    let draft = Draft { games: 2, unix_time: 2, meta: &Meta::default(), sections: &[] };
+    let error = save(&missing, "a.prsm", &draft).unwrap_err();
     assert!(error.to_string().contains(missing.to_str().unwrap()), "{error}");
     assert!(matches!(error, SaveError::Create { .. }));
 }
@@ -106,20 +159,20 @@ fn a_save_into_a_folder_that_is_not_there_says_which() {
 fn saves_of_the_same_name_at_the_same_time_leave_one_whole_file() {
     let folder = TempDir::new().unwrap();
     std::thread::scope(|scope| {
-        for games in 0..8 {
+        for games in 0..8_u64 {
             let folder = folder.path();
-            scope.spawn(move || save(folder, "a.prsm", games, 0, &[&vec![games as u8; 50_000]]).unwrap());
+            scope.spawn(move || save_bytes(folder, "a.prsm", games, &vec![games as u8; 50_000]));
         }
     });
-    let (header, payload) = read(&folder.path().join("a.prsm")).unwrap();
-    assert_eq!(payload, vec![header.games as u8; 50_000]);
+    let loaded = load(&folder.path().join("a.prsm")).unwrap();
+    assert_eq!(loaded.sections[0].bytes, vec![loaded.header.games as u8; 50_000]);
     assert_eq!(names(folder.path()), ["a.prsm"]);
 }
 
 #[test]
 fn leftovers_of_a_killed_save_are_removed_and_nothing_else() {
     let folder = TempDir::new().unwrap();
-    save(folder.path(), "a.prsm", 1, 1, &[b"x"]).unwrap();
+    save_bytes(folder.path(), "a.prsm", 1, b"x");
     fs::write(folder.path().join(".b.prsm.17.3.tmp"), [0; HEADER_BYTES]).unwrap();
     fs::write(folder.path().join(".editor.tmp"), b"mine").unwrap();
     assert_eq!(remove_leftovers(folder.path()).unwrap(), [folder.path().join(".b.prsm.17.3.tmp")]);

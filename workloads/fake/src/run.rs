@@ -184,7 +184,7 @@ impl<'a, W: Write> Run<'a, W> {
             step: Some(self.state.step),
             size_bytes: Some(saved.size_bytes),
             duration_s: Some(saved.duration.as_secs_f64()),
-            digest: Some(&saved.digest()),
+            digest: Some(&saved.digest),
             ..CheckpointSaved::at(&self.state.checkpoint_id(), &saved.path)
         });
         self.newest_checkpoint = Some(saved.path);

@@ -6,7 +6,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use resus_checkpoint::{Refusal, SaveError, Saved, read_at_most, save};
+use resus_checkpoint::{
+    Compression, Draft, Element, Meta, Refusal, SaveError, Saved, Section, load_at_most, save,
+};
 
 /// `step` and `digest`, little-endian.
 const STATE_BYTES: usize = 16;
@@ -58,11 +60,17 @@ impl State {
 
     pub(crate) fn save(&self, folder: &Path, unix_time: i64) -> Result<Saved, SaveError> {
         let name = format!("{}.prsm", self.checkpoint_id());
-        save(folder, &name, self.step, unix_time, &[&self.step.to_le_bytes(), &self.digest.to_le_bytes()])
+        let meta = Meta { step: self.step, ..Meta::default() };
+        let parts: [&[u8]; 2] = [&self.step.to_le_bytes(), &self.digest.to_le_bytes()];
+        let section =
+            Section { name: "state", element: Element::Bytes, parts: &parts, compression: Compression::None };
+        save(folder, &name, &Draft { games: self.step, unix_time, meta: &meta, sections: &[section] })
     }
 
     pub(crate) fn resume(path: &Path) -> Result<Self, ResumeError> {
-        let (header, payload) = read_at_most(path, PAYLOAD_BYTES_MAX)?;
+        let saved = load_at_most(path, PAYLOAD_BYTES_MAX)?;
+        let header = saved.header;
+        let payload = saved.sections.into_iter().next().map(|section| section.bytes).unwrap_or_default();
         let bytes: &[u8; STATE_BYTES] =
             payload.as_slice().try_into().map_err(|_| ResumeError::Foreign(payload.len()))?;
         let word = |offset: usize| u64::from_le_bytes(std::array::from_fn(|index| bytes[offset + index]));

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use othello_engine::session::{Session, TrainConfig};
-use resus_checkpoint::read_at_most;
+use resus_checkpoint::load_at_most;
 use resus_sdk::{ErrorReport, Outcome, Pulse, RunComplete, Status};
 
 use crate::attempt::{Attempt, Ending};
@@ -91,8 +91,9 @@ fn train(options: Options, pulse: &Pulse, out: &mut dyn Write) -> Result<Ending,
 
 /// The session saved in the checkpoint at `path`.
 fn resume(config: TrainConfig, path: &Path) -> Result<Session, Failure> {
-    let (_, payload) = read_at_most(path, snapshot::bytes_max())
+    let saved = load_at_most(path, snapshot::bytes_max())
         .map_err(|reason| Failure::Unreadable { path: path.to_owned(), reason })?;
+    let payload = saved.sections.into_iter().next().map(|section| section.bytes).unwrap_or_default();
     snapshot::decode(config, &payload).map_err(|reason| Failure::Unfit { path: path.to_owned(), reason })
 }
 

@@ -104,7 +104,20 @@ fn checkpoint_id(games: u64) -> String {
 fn save_and_tell(folder: &Path, games: u64, payload: &[u8], pulse: &Pulse, delay: Duration) -> Finished {
     let id = checkpoint_id(games);
     let file_name = format!("{id}.prsm");
-    let attempt = || save(folder, &file_name, games, unix_time(), &[payload]);
+    let meta = resus_checkpoint::Meta { step: games, ..Default::default() };
+    let sections = [resus_checkpoint::Section {
+        name: "payload",
+        element: resus_checkpoint::Element::Bytes,
+        parts: &[payload],
+        compression: resus_checkpoint::Compression::None,
+    }];
+    let attempt = || {
+        save(
+            folder,
+            &file_name,
+            &resus_checkpoint::Draft { games, unix_time: unix_time(), meta: &meta, sections: &sections },
+        )
+    };
     let result = attempt().or_else(|first| {
         tell_failure(pulse, games, &format!("{}; trying once more", with_causes(&first)));
         thread::sleep(delay);
@@ -115,7 +128,7 @@ fn save_and_tell(folder: &Path, games: u64, payload: &[u8], pulse: &Pulse, delay
             step: Some(games),
             size_bytes: Some(saved.size_bytes),
             duration_s: Some(saved.duration.as_secs_f64()),
-            digest: Some(&saved.digest()),
+            digest: Some(&saved.digest),
             ..CheckpointSaved::at(&id, &saved.path)
         }),
         Err(error) => tell_failure(pulse, games, &with_causes(error)),
