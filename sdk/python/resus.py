@@ -30,6 +30,7 @@ import math
 import operator
 import os
 import queue
+import re
 import signal
 import socket
 import sys
@@ -76,6 +77,8 @@ STATUSES = ("idle", "preparing", "running", "paused", "cooling_down", "done", "e
 UNITS = ("epoch", "step", "game", "target", "percent")
 OUTCOMES = ("success", "failed", "cancelled")
 TARGET_OUTCOMES = ("success", "failed", "skipped")
+# Whether the numbers of a state are finite.
+HEALTHS = ("finite", "not_finite")
 
 # Exit code: paused at a checkpoint.
 EXIT_PAUSED = 3
@@ -106,6 +109,10 @@ _CAUSES_MAX = 8
 # Names the process that speaks, for the programs it starts: they inherit `PULSE_EVENTS` as well.
 _SPEAKER = "RESUS_SPEAKER"
 _RANKS = ("RANK", "OMPI_COMM_WORLD_RANK")
+# The name under which a loss may stand among metrics.
+_LOSS = "loss"
+# What a name may lose: of `epoch-1.5` the dot is part of a number.
+_ENDING = re.compile(r"(?<=.)\.[A-Za-z][A-Za-z0-9]*\Z")
 
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -809,6 +816,8 @@ class _Voice:
         self.stop_seen = False
         self.stage: Optional[str] = None
         self.loss: Optional[float] = None
+        # The newest loss that was reported is NaN or infinite.
+        self.loss_broken = False
         self.epoch: Optional[float] = None
         self.passes = _Passes()
         self._handler_before: Any = None
@@ -978,6 +987,8 @@ def progress(
     )  # fmt: skip
     value = _real(loss)
     broken = {} if value is None or math.isfinite(value) else {"loss": value}
+    if value is not None:
+        voice.loss_broken = bool(broken)
     if value is not None and not broken:
         voice.loss = payload["loss"] = value
     voice.epoch = payload.get("epoch", voice.epoch)
@@ -1002,13 +1013,16 @@ def metric(
 
     Numbers of different names are merged until they are said; names are cut at 64 characters.
     """
-    emitter = _voice().emitter
+    voice = _voice()
+    emitter = voice.emitter
     if emitter is None:
         return
     given = {values: value} if isinstance(values, str) else dict(values or {})
     given.update(named)
     numbers = _numbers(given)
     at_step = _whole(step)
+    if _LOSS in numbers:
+        voice.loss_broken = not math.isfinite(numbers[_LOSS])
     if numbers:
         emitter.report(lambda telemetry, at: telemetry.metrics(numbers, at_step, at))
 
@@ -1104,29 +1118,65 @@ def target_complete(
 
 
 def checkpoint(
-    path: Union[str, os.PathLike[str]],
+    path: Union[str, bytes, os.PathLike[str], os.PathLike[bytes]],
     step: Any = None,
     *,
+    loss: Any = None,
+    metrics: Optional[Mapping[str, Any]] = None,
+    health: Optional[str] = None,
     epoch: Any = None,
     checkpoint_id: Optional[str] = None,
     size_bytes: Optional[int] = None,
     duration_s: Any = None,
     digest: Optional[str] = None,
 ) -> None:
-    """Says that a checkpoint lies complete under its final name, so that it may be verified."""
+    """Says that a checkpoint lies complete under its final name: a file or a folder, of any format.
+
+    Resus digests every file of it, and hands the path back (`resume_from`) while each byte is the same; so
+    write another one rather than over it. `loss` and `metrics` are those of the saved state: by them the
+    best ones are kept. A run does not go on from a checkpoint whose `health` is `not_finite`; it is
+    `finite` if the loss is, and `not_finite` if the loss given here is not, or, where neither loss nor
+    health is given, the newest one that was reported. Say it yourself if you have looked at the weights.
+    """
 
     def build() -> _Payload:
-        where = os.path.abspath(os.fspath(path))
-        if len(where.encode("utf-8")) > PATH_BYTES_MAX:  # Raises for a path that is not UTF-8, too.
-            raise ValueError("path too long")
-        stem = os.path.basename(where).rsplit(".", 1)[0]
-        return _given(
-            action="saved", checkpoint_id=_name(checkpoint_id or stem), path=where, step=_whole(step),
-            epoch=_finite(epoch), size_bytes=_whole(size_bytes), duration_s=_finite(duration_s),
-            digest=_name(digest),
+        where = _absolute(path)
+        name = checkpoint_id or _ENDING.sub("", os.path.basename(where))
+        numbers, value = _metrics(metrics), _real(loss)
+        said = _given(
+            action="saved", checkpoint_id=_name(name), path=where, step=_whole(step), epoch=_finite(epoch),
+            size_bytes=_whole(size_bytes), duration_s=_finite(duration_s), digest=_name(digest),
+            health=_health(health, value, numbers), **numbers,
         )  # fmt: skip
+        if value is not None:
+            said["loss"] = value if math.isfinite(value) else None
+        return said
 
     _say("checkpoint", build)
+
+
+def _absolute(path: Any) -> str:
+    """Where a file or folder lies, for a reader in another folder. Raises where that can't be said."""
+    where = os.path.abspath(os.fsdecode(path))
+    if "\0" in where or len(where.encode("utf-8")) > PATH_BYTES_MAX:  # `encode` raises if it is not UTF-8.
+        raise ValueError("no path of at most {} bytes".format(PATH_BYTES_MAX))
+    return where
+
+
+def _health(said: Any, loss: Optional[float], numbers: _Payload) -> Optional[str]:
+    """The worse of what is said and what the loss tells; nothing where nobody knows."""
+    if said is not None and not (isinstance(said, str) and said in HEALTHS):
+        _leave_out(said, " or ".join(HEALTHS))
+        said = None
+    if loss is not None:
+        is_finite = math.isfinite(loss)
+    elif _LOSS in numbers.get("metrics", {}):
+        is_finite = numbers["metrics"][_LOSS] is not None
+    elif said is None and _voice().loss_broken:
+        is_finite = False
+    else:
+        return cast(Optional[str], said)
+    return (said or "finite") if is_finite else "not_finite"
 
 
 def complete(
@@ -1322,7 +1372,7 @@ class Run:
         """`resus.metric`."""
         metric(*values, **named)
 
-    def checkpoint(self, path: Union[str, os.PathLike[str]], step: Any = None, **fields: Any) -> None:
+    def checkpoint(self, path: Any, step: Any = None, **fields: Any) -> None:
         """`resus.checkpoint`."""
         checkpoint(path, step, **fields)
 

@@ -7,7 +7,7 @@ import zlib
 from typing import Any, Dict, List, Optional
 
 FORMAT = "zones-1"
-# Older files are deleted beyond so many.
+# By hand, older files are deleted beyond so many; under Resus its retention does that.
 KEPT = 3
 NAME = re.compile(r"zones-\d{9}\.json\Z")
 
@@ -16,11 +16,17 @@ class Mismatch(ValueError):
     """A whole checkpoint, but of a training with other settings."""
 
 
-def save(folder: str, settings: Dict[str, Any], body: Dict[str, Any]) -> str:
-    """Writes `body`, durable under its final name when this returns. Returns that path."""
+def save(folder: str, settings: Dict[str, Any], body: Dict[str, Any], prune: bool) -> str:
+    """Writes `body`, durable under its final name when this returns. Returns that path.
+
+    Raises `FloatingPointError`, and writes nothing, where a number of it is not finite.
+    """
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, "zones-{:09d}.json".format(body["step"]))
-    text = _canonical({"format": FORMAT, "settings": settings, "body": body})
+    try:
+        text = _canonical({"format": FORMAT, "settings": settings, "body": body})
+    except ValueError as problem:
+        raise FloatingPointError("the state of step {} is not finite".format(body["step"])) from problem
     temporary = os.path.join(folder, ".{}.tmp".format(os.path.basename(path)))
     with open(temporary, "w", encoding="ascii") as file:
         file.write("{:08x} {}\n".format(zlib.crc32(text.encode("ascii")), text))
@@ -28,7 +34,7 @@ def save(folder: str, settings: Dict[str, Any], body: Dict[str, Any]) -> str:
         os.fsync(file.fileno())
     os.replace(temporary, path)
     _sync_folder(folder)
-    for old in _newest_first(folder)[KEPT:]:
+    for old in _newest_first(folder)[KEPT:] if prune else []:
         os.remove(old)
     return path
 

@@ -1,6 +1,7 @@
 """Learns in which area of the world a place is filed, from where it lies. See README.md."""
 
 import argparse
+import math
 import os
 import random
 import sys
@@ -44,7 +45,6 @@ def flags(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument("--hang-at-epoch", type=at_least(1), help="spin when this epoch begins (never)")
     parser.add_argument("--fault-times", type=at_least(0), help="only so many attempts crash or hang (all)")
     parser.add_argument("--checkpoint-dir", help="folder for checkpoints (PULSE_CHECKPOINT_DIR)")
-    parser.add_argument("--announce", action="store_true", help="announce checkpoints to Resus")
     return parser.parse_args(arguments)
 
 
@@ -77,12 +77,13 @@ class Training:
         self.settings: Dict[str, Any] = {name: getattr(asked, name) for name in names}
 
     def resume(self) -> None:
-        """Goes on from what Resus verified, else from the newest whole file of the folder."""
-        path = resus.resume_from()
+        """Goes on from what Resus verified, or begins where it says nothing: then it found none, or is not
+        to use any. By hand, from the newest whole file of the folder."""
+        path, body = resus.resume_from(), None
         if path is not None:
-            body: Optional[Dict[str, Any]] = self.load(path)
-        else:
-            body = checkpoint.newest(self.folder, self.settings) if self.folder else None
+            body = self.load(path)
+        elif self.folder and not resus.enabled():
+            body = checkpoint.newest(self.folder, self.settings)
         if body is not None:
             self.model.restore(body["model"])
             self.step, self.loss = body["step"], body["loss"]
@@ -99,17 +100,21 @@ class Training:
             resus.error(problem, "CHECKPOINT_CORRUPT", fatal=True)
             sys.exit(EXIT_FAILED)
 
-    def save(self) -> Any:
-        """For `resus.point`: `False` where there is no folder to save in."""
+    def save(self, results: Optional[Dict[str, float]] = None) -> Optional[bool]:
+        """Saves and announces, for `resus.point` as well: `False` where there is no folder to save in."""
         if not self.folder:
             return False
         body = {
             "step": self.step, "model": self.model.state(), "loss": self.loss,
             "loss_sum": self.loss_sum, "trained": self.trained,
         }  # fmt: skip
-        path = checkpoint.save(self.folder, self.settings, body)
-        # Resus verifies files of its own format only; any other it would refuse.
-        return path if self.asked.announce else None
+        path = checkpoint.save(self.folder, self.settings, body, prune=not resus.enabled())
+        loss = self.loss_sum / self.trained if self.trained else self.loss
+        resus.checkpoint(
+            path, self.step, epoch=self.step / self.steps_per_epoch, loss=loss,
+            metrics=self.results() if results is None else results,
+        )  # fmt: skip
+        return None
 
     def one_step(self) -> None:
         """Trains on the next batch, and looks at the result where an epoch ends."""
@@ -125,6 +130,9 @@ class Training:
         if batch:
             self.loss_sum += self.model.train(batch, self.asked.rate, self.asked.momentum)
             self.trained += len(batch)
+        if not math.isfinite(self.loss_sum):
+            # Nothing of this state is saved: no checkpoint of ours has a number that is not finite.
+            raise FloatingPointError("loss is {} at step {}".format(self.loss_sum, self.step))
         self.step += 1
         if within + 1 == self.steps_per_epoch:
             self.end_epoch(epoch + 1)
@@ -147,17 +155,19 @@ class Training:
     def end_epoch(self, epoch: int) -> None:
         self.loss = self.loss_sum / max(self.trained, 1)
         self.loss_sum, self.trained = 0.0, 0
-        accuracy = self.accuracy()
-        resus.metric(
-            loss=self.loss, held_out_accuracy=accuracy, held_out_loss=self.held_out_loss(), step=self.step
-        )
+        results = self.results()
+        resus.metric(results, loss=self.loss, step=self.step)
         print(
-            "epoch {}/{} loss {:.4f} held-out {:.3f}".format(epoch, self.asked.epochs, self.loss, accuracy),
+            "epoch {}/{} loss {:.4f} held-out {:.3f}".format(
+                epoch, self.asked.epochs, self.loss, results["held_out_accuracy"]
+            ),
             flush=True,
         )
-        path = self.save()
-        if path:
-            resus.checkpoint(path, self.step)
+        self.save(results)
+
+    def results(self) -> Dict[str, float]:
+        """How the state does on what it has not seen."""
+        return {"held_out_accuracy": self.accuracy(), "held_out_loss": self.held_out_loss()}
 
     def accuracy(self) -> float:
         right = sum(self.model.predict(place.position) == place.area for place in self.held_out)

@@ -3,7 +3,7 @@
 import math
 import re
 
-import resus
+from support import resus
 
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
 CODE = re.compile(r"[A-Z0-9_]{1,64}\Z")
@@ -98,7 +98,16 @@ EVENTS = {
             "checkpoint_id": NAME,
             "path": lambda value: value.startswith("/") and "\0" not in value,
         },
-        {"step": whole, "epoch": number, "size_bytes": whole, "duration_s": number, "digest": NAME},
+        {
+            "step": whole,
+            "epoch": number,
+            "size_bytes": whole,
+            "duration_s": number,
+            "digest": NAME,
+            "health": one_of(("finite", "not_finite")),
+            "loss": lambda value: value is None or number(value),
+            **METRICS,
+        },
     ),
 }
 

@@ -69,7 +69,16 @@ def say_everything():
     resus.error("skipped", "APP_SAMPLE", retryable=True, target="a", details={"index": 7, "deep": [{"x": 1}]})
     resus.error(ValueError("bad"), fatal=True)
     resus.checkpoint(
-        "ck/7.pt", 7, epoch=0.5, checkpoint_id="seven", size_bytes=9, duration_s=0.1, digest="crc32:00"
+        "ck/7.pt",
+        7,
+        loss=0.25,
+        metrics={"auc": 0.9, "worst": math.nan},
+        health="finite",
+        epoch=0.5,
+        checkpoint_id="seven",
+        size_bytes=9,
+        duration_s=0.1,
+        digest="crc32:00",
     )
     resus.complete(
         final_loss=0.1, epochs_completed=3, duration_seconds=9, metrics={"acc": 0.9}, message="well"
@@ -239,6 +248,8 @@ class Words(WorkerCase):
             resus.target_start(value, value, value)
             resus.target_complete(value, value, metrics=value)
             resus.checkpoint(value, value)
+            resus.checkpoint("ck", value, loss=value, metrics=value, health=value, checkpoint_id=value)
+            resus.checkpoint("ck", metrics={"loss": value})
             resus.complete(value, final_loss=value, metrics={"x": value})
         resus.flush(60)
         self.assertGreater(resus.lost(), 0)

@@ -7,6 +7,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
+/// The name under which a loss may stand among the metrics.
+const LOSS: &str = "loss";
+
 /// Where the run is, in the worker's view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are the words of the protocol's status machine")]
@@ -178,12 +181,30 @@ pub struct TargetComplete<'a> {
     pub metrics: &'a [(&'a str, f64)],
 }
 
+/// Whether the numbers of a state are finite. A run goes on from one that is not only if somebody insists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// All of them are.
+    Finite,
+    /// At least one is NaN or infinite.
+    NotFinite,
+}
+
+impl Health {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Finite => "finite",
+            Self::NotFinite => "not_finite",
+        }
+    }
+}
+
 /// A checkpoint lies complete under its final name and may be verified and catalogued.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CheckpointSaved<'a> {
     /// The name it is known by, unique within the run.
     pub checkpoint_id: &'a str,
-    /// Where it is; a relative path is said as an absolute one.
+    /// Where it is, a file or a folder of any format; a relative path is said as an absolute one.
     pub path: &'a Path,
     /// The step it was taken at.
     pub step: Option<u64>,
@@ -195,6 +216,13 @@ pub struct CheckpointSaved<'a> {
     pub duration_s: Option<f64>,
     /// `<algorithm>:<hex>`, e.g. `crc32:9a0b11c2`.
     pub digest: Option<&'a str>,
+    /// Whether its numbers are finite. Left at `None` it follows from the loss, if there is one; a loss
+    /// that is not finite outweighs what is said here.
+    pub health: Option<Health>,
+    /// Training loss of the state; one that is not finite is said as such.
+    pub loss: Option<f64>,
+    /// Other figures of the state by name, by which the best checkpoints are told.
+    pub metrics: &'a [(&'a str, f64)],
 }
 
 impl<'a> CheckpointSaved<'a> {
@@ -209,6 +237,19 @@ impl<'a> CheckpointSaved<'a> {
             size_bytes: None,
             duration_s: None,
             digest: None,
+            health: None,
+            loss: None,
+            metrics: &[],
+        }
+    }
+
+    /// What is said of its numbers: nothing where nobody looked and no loss tells.
+    pub(crate) fn judged(&self) -> Option<Health> {
+        let named = || self.metrics.iter().rev().find(|(name, _)| *name == LOSS).map(|(_, value)| *value);
+        match self.loss.or_else(named) {
+            Some(loss) if !loss.is_finite() => Some(Health::NotFinite),
+            Some(_) => self.health.or(Some(Health::Finite)),
+            None => self.health,
         }
     }
 }

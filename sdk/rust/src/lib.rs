@@ -46,7 +46,8 @@ use crate::signal::Signals;
 pub use crate::command::{Command, Verb};
 pub use crate::environment::Environment;
 pub use crate::event::{
-    CheckpointSaved, ErrorReport, Outcome, Progress, RunComplete, Status, TargetComplete, TargetOutcome, Unit,
+    CheckpointSaved, ErrorReport, Health, Outcome, Progress, RunComplete, Status, TargetComplete,
+    TargetOutcome, Unit,
 };
 
 /// How often a waiting worker looks whether a signal has come: a signal wakes no thread.
@@ -175,7 +176,7 @@ impl Pulse {
         self.say("target_complete", || payload::target_complete(target));
     }
 
-    /// Says that a checkpoint lies complete under its final name.
+    /// Says that a checkpoint lies complete under its final name: a file or a folder, of any format.
     pub fn checkpoint_saved(&self, saved: &CheckpointSaved<'_>) {
         self.say("checkpoint", || payload::checkpoint_saved(saved));
     }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::event::{CheckpointSaved, ErrorReport, Progress, RunComplete, TargetComplete};
+use crate::event::{CheckpointSaved, ErrorReport, Health, Progress, RunComplete, TargetComplete};
 use crate::text::{clip, clip_end};
 
 /// Names, stages, codes: long enough for any sane one, short enough that no line nears its limit.
@@ -64,6 +64,14 @@ impl Payload {
             self.0.insert(key.into(), number.into());
         }
         self
+    }
+
+    /// A number; null for one that is not finite, where that it is not is what has to be said.
+    fn real_or_null(self, key: &str, value: Option<f64>) -> Self {
+        match value {
+            Some(value) => self.value(key, Number::from_f64(value).map_or(Value::Null, Value::from)),
+            None => self,
+        }
     }
 
     pub(crate) fn metrics(mut self, metrics: &[(&str, f64)]) -> Self {
@@ -184,6 +192,9 @@ pub(crate) fn checkpoint_saved(saved: &CheckpointSaved<'_>) -> Payload {
         .whole("size_bytes", saved.size_bytes)
         .real("duration_s", saved.duration_s)
         .name_if("digest", saved.digest)
+        .name_if("health", saved.judged().map(Health::as_str))
+        .real_or_null("loss", saved.loss)
+        .metrics(saved.metrics)
 }
 
 pub(crate) fn run_complete(run: &RunComplete<'_>) -> Payload {
@@ -238,6 +249,39 @@ mod tests {
             checkpoint_saved(&CheckpointSaved::at("ck", std::path::Path::new("run/ck.prsm"))).build();
         let expected = std::env::current_dir().unwrap().join("run/ck.prsm");
         assert_eq!(payload["path"], expected.to_str().unwrap());
+    }
+
+    #[test]
+    fn a_checkpoint_says_its_figures_and_null_for_those_that_are_not_finite() {
+        let metrics = [("accuracy", 0.5), ("auc", f64::NAN)];
+        let at = CheckpointSaved::at("ck", std::path::Path::new("/ck"));
+        let saved = checkpoint_saved(&CheckpointSaved { loss: Some(0.25), metrics: &metrics, ..at }).build();
+        assert_eq!((&saved["health"], &saved["loss"]), (&json!("finite"), &json!(0.25)));
+        assert_eq!(saved["metrics"], json!({"accuracy": 0.5, "auc": null}));
+        let saved = checkpoint_saved(&CheckpointSaved { loss: Some(f64::INFINITY), ..at }).build();
+        assert_eq!((&saved["health"], &saved["loss"]), (&json!("not_finite"), &Value::Null));
+        let saved = checkpoint_saved(&at).build();
+        assert!(!["health", "loss", "metrics"].iter().any(|key| saved.contains_key(*key)), "{saved:?}");
+    }
+
+    #[test]
+    fn health_follows_from_the_loss_and_what_was_looked_at_and_the_worse_counts() {
+        let (fine, broken) = (Some(0.5), Some(f64::NAN));
+        for (loss, said, judged) in [
+            (None, None, None),
+            (None, Some(Health::Finite), Some(Health::Finite)),
+            (None, Some(Health::NotFinite), Some(Health::NotFinite)),
+            (fine, None, Some(Health::Finite)),
+            (fine, Some(Health::NotFinite), Some(Health::NotFinite)),
+            (broken, None, Some(Health::NotFinite)),
+            (broken, Some(Health::Finite), Some(Health::NotFinite)),
+        ] {
+            let at = CheckpointSaved::at("ck", std::path::Path::new("/ck"));
+            assert_eq!(CheckpointSaved { loss, health: said, ..at }.judged(), judged, "{loss:?} {said:?}");
+            let named = loss.map(|loss| ("loss", loss));
+            let saved = CheckpointSaved { metrics: named.as_slice(), health: said, ..at };
+            assert_eq!(saved.judged(), judged, "as a metric: {loss:?} {said:?}");
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use resus_sdk::{
-    CheckpointSaved, Environment, ErrorReport, Outcome, Progress, Pulse, RunComplete, Status, TargetComplete,
-    TargetOutcome, Unit,
+    CheckpointSaved, Environment, ErrorReport, Health, Outcome, Progress, Pulse, RunComplete, Status,
+    TargetComplete, TargetOutcome, Unit,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -82,7 +82,17 @@ fn each_kind_of_word_is_one_line_of_the_contract() {
         ..ErrorReport::default()
     });
     let path = Path::new("/r/ck-1.prsm");
-    pulse.checkpoint_saved(&CheckpointSaved { step: Some(150), ..CheckpointSaved::at("ck-1", path) });
+    pulse.checkpoint_saved(&CheckpointSaved {
+        step: Some(150),
+        epoch: Some(1.5),
+        size_bytes: Some(300),
+        duration_s: Some(0.25),
+        digest: Some("crc32:9a0b11c2"),
+        health: Some(Health::Finite),
+        loss: Some(0.5),
+        metrics: &[("accuracy", 0.75)],
+        ..CheckpointSaved::at("ck-1", path)
+    });
     pulse.run_complete(&RunComplete {
         epochs_completed: Some(3.0),
         final_loss: Some(f64::INFINITY),
@@ -101,7 +111,9 @@ fn each_kind_of_word_is_one_line_of_the_contract() {
                 "best_auc": 0.75, "models_trained": 3, "duration_seconds": 1.5, "metrics": {"recall": 0.5}}],
             ["error", {"error_code": "CUDA_OOM", "message": "out of memory", "is_retryable": true, "fatal": false,
                 "details": {"rank": 1}}],
-            ["checkpoint", {"action": "saved", "checkpoint_id": "ck-1", "path": "/r/ck-1.prsm", "step": 150}],
+            ["checkpoint", {"action": "saved", "checkpoint_id": "ck-1", "path": "/r/ck-1.prsm", "step": 150,
+                "epoch": 1.5, "size_bytes": 300, "duration_s": 0.25, "digest": "crc32:9a0b11c2",
+                "health": "finite", "loss": 0.5, "metrics": {"accuracy": 0.75}}],
             ["run_complete", {"status": "cancelled", "epochs_completed": 3.0, "metrics": {"accuracy": null},
                 "nonfinite": {"accuracy": "nan"}}],
         ])

@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
-use crate::script::{Crash, CrashHow, Script, Stall};
-use crate::values::{crash_how, depth, error_at, from_one, millis, number};
+use crate::script::{Crash, CrashHow, NanAt, Script, Shape, Stall};
+use crate::values::{crash_how, depth, error_at, from_one, millis, nan_at, number, shape};
 
 /// Printed for `--help`.
 pub(crate) const USAGE: &str = "\
@@ -15,10 +15,18 @@ A scripted worker that behaves as badly as it is told to.
   --slow-start MS        wait before the first PULSE word
   --print LINES          lines on stdout per step
   --checkpoint-every N   save and announce a checkpoint every N steps; resumes from PULSE_RESUME_FROM
+  --checkpoint-as SHAPE  prsm, or as other frameworks write them: torch, safetensors, folder (prsm)
+  --save-ms N            time that writing a checkpoint of another framework takes (0)
+  --announce-early       announce such a checkpoint before it is written
   --crash-at STEP        die in the middle of this step
   --crash-how HOW        exit:CODE, signal:NAME or panic (exit:1)
   --crash-times K        die in the first K attempts only
   --corrupt-last         damage the newest checkpoint, then die
+  --crash-in-save        die later: half-way through writing the checkpoint of that step
+  --nan-at STEP[:after=STEPS][:hidden]
+                         the numbers become NaN in this step; so many steps later say NAN_LOSS and die;
+                         hidden: checkpoints say nothing of their health
+  --nan-times K          break the numbers in the first K attempts only
   --stall-at STEP        stop progressing in this step, keep sending heartbeats
   --stall-times K        stall in the first K attempts only
   --error-at STEP:CODE[:fatal][:retry][:every=STEPS]
@@ -35,7 +43,7 @@ A scripted worker that behaves as badly as it is told to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     Help,
-    Play(Script),
+    Play(Box<Script>),
     /// Be a stray child: `--sleep-forever [--tree N] [--own-session] [--ignore-term]`.
     Sleep(Sleeper),
 }
@@ -62,6 +70,8 @@ pub(crate) enum BadFlag {
     Value { flag: String, value: String, reason: String },
     #[error("{flag} means nothing without {needs}")]
     Alone { flag: &'static str, needs: &'static str },
+    #[error("--crash-in-save: no checkpoint is due at step {0}")]
+    NoSave(u64),
     #[error("{0:?} is not valid UTF-8")]
     NotText(OsString),
 }
@@ -111,6 +121,9 @@ struct Draft {
     crash_how: Option<CrashHow>,
     crash_times: Option<u32>,
     corrupt_last: bool,
+    crash_in_save: bool,
+    nan_at: Option<NanAt>,
+    nan_times: Option<u32>,
     stall_at: Option<u64>,
     stall_times: Option<u32>,
 }
@@ -124,6 +137,8 @@ impl Draft {
         let switch = match flag {
             "--help" | "-h" => &mut self.help,
             "--corrupt-last" => &mut self.corrupt_last,
+            "--crash-in-save" => &mut self.crash_in_save,
+            "--announce-early" => &mut self.script.announce_early,
             "--no-done" => &mut self.script.no_done,
             "--silent" => &mut self.script.silent,
             "--ignore-term" => &mut self.script.ignore_term,
@@ -149,6 +164,10 @@ impl Draft {
             "--crash-at" => |draft, value| from_one(value).map(|step| draft.crash_at = Some(step)),
             "--crash-how" => |draft, value| crash_how(value).map(|how| draft.crash_how = Some(how)),
             "--crash-times" => |draft, value| number(value).map(|times| draft.crash_times = Some(times)),
+            "--checkpoint-as" => |draft, value| shape(value).map(|shape| draft.script.shape = shape),
+            "--save-ms" => |draft, value| millis(value).map(|time| draft.script.save_time = time),
+            "--nan-at" => |draft, value| nan_at(value).map(|nan| draft.nan_at = Some(nan)),
+            "--nan-times" => |draft, value| number(value).map(|times| draft.nan_times = Some(times)),
             "--stall-at" => |draft, value| from_one(value).map(|step| draft.stall_at = Some(step)),
             "--stall-times" => |draft, value| number(value).map(|times| draft.stall_times = Some(times)),
             "--error-at" => |draft, value| error_at(value).map(|error| draft.script.error = Some(error)),
@@ -164,6 +183,25 @@ impl Draft {
         if self.help {
             return Ok(Request::Help);
         }
+        self.check()?;
+        let mut script = self.script;
+        if self.sleep_forever {
+            return Ok(Request::Sleep(Sleeper { ignore_term: script.ignore_term, ..self.sleeper }));
+        }
+        script.crash = self.crash_at.map(|step| Crash {
+            step,
+            how: self.crash_how.unwrap_or(CrashHow::Exit(1)),
+            times: self.crash_times,
+            corrupt_last: self.corrupt_last,
+            in_save: self.crash_in_save,
+        });
+        script.stall = self.stall_at.map(|step| Stall { step, times: self.stall_times });
+        script.nan = self.nan_at.map(|nan| NanAt { times: self.nan_times, ..nan });
+        Ok(Request::Play(Box::new(script)))
+    }
+
+    /// Whether every flag has what it means something with.
+    fn check(&self) -> Result<(), BadFlag> {
         let needs = |given: bool, flag, needed: bool, needs| {
             if given && !needed { Err(BadFlag::Alone { flag, needs }) } else { Ok(()) }
         };
@@ -176,18 +214,19 @@ impl Draft {
         needs(self.stall_times.is_some(), "--stall-times", self.stall_at.is_some(), "--stall-at")?;
         needs(self.sleeper.tree > 0, "--tree", self.sleep_forever, "--sleep-forever")?;
         needs(self.sleeper.own_session, "--own-session", self.sleep_forever, "--sleep-forever")?;
-        let mut script = self.script;
-        if self.sleep_forever {
-            return Ok(Request::Sleep(Sleeper { ignore_term: script.ignore_term, ..self.sleeper }));
+        needs(self.nan_times.is_some(), "--nan-times", self.nan_at.is_some(), "--nan-at")?;
+        needs(self.crash_in_save, "--crash-in-save", crash, "--crash-at")?;
+        needs(self.crash_in_save, "--crash-in-save", checkpoints, "--checkpoint-every")?;
+        // Our own format is written by its library, of which only the whole is seen.
+        let foreign = self.script.shape != Shape::Prsm;
+        let shapes = "--checkpoint-as torch, safetensors or folder";
+        needs(self.crash_in_save, "--crash-in-save", foreign, shapes)?;
+        needs(!self.script.save_time.is_zero(), "--save-ms", foreign, shapes)?;
+        needs(self.script.announce_early, "--announce-early", foreign, shapes)?;
+        match self.crash_at.filter(|step| self.crash_in_save && !self.script.checkpoint_after(*step)) {
+            Some(step) => Err(BadFlag::NoSave(step)),
+            None => Ok(()),
         }
-        script.crash = self.crash_at.map(|step| Crash {
-            step,
-            how: self.crash_how.unwrap_or(CrashHow::Exit(1)),
-            times: self.crash_times,
-            corrupt_last: self.corrupt_last,
-        });
-        script.stall = self.stall_at.map(|step| Stall { step, times: self.stall_times });
-        Ok(Request::Play(script))
     }
 }
 
@@ -208,19 +247,26 @@ mod tests {
 
     #[test]
     fn without_flags_it_behaves() {
-        assert_eq!(parsed(""), Ok(Request::Play(Script::default())));
+        assert_eq!(parsed(""), Ok(Request::Play(Box::default())));
     }
 
     #[test]
     fn every_flag_reaches_the_script() {
-        let line = "--steps 9 --step-ms 0 --slow-start=70 --print 2 --checkpoint-every 3 --crash-at 5 \
-            --crash-how signal:KILL --crash-times 2 --corrupt-last --stall-at 4 --stall-times 1 \
-            --error-at 2:DISK_FULL --exit-code 75 --no-done --silent --ignore-term --ignore-stop --fork-tree 2";
+        let line = "--steps 9 --step-ms 0 --slow-start=70 --print 2 --checkpoint-every 3 --crash-at 6 \
+            --crash-how signal:KILL --crash-times 2 --corrupt-last --crash-in-save --stall-at 4 --stall-times 1 \
+            --error-at 2:DISK_FULL --nan-at 7:after=2 --nan-times 3 --checkpoint-as folder --save-ms 40 \
+            --announce-early --exit-code 75 --no-done --silent --ignore-term --ignore-stop --fork-tree 2";
         let script = Script {
             steps: 9,
             step_time: Duration::ZERO,
             slow_start: Duration::from_millis(70),
-            crash: Some(Crash { step: 5, how: CrashHow::Signal(9), times: Some(2), corrupt_last: true }),
+            crash: Some(Crash {
+                step: 6,
+                how: CrashHow::Signal(9),
+                times: Some(2),
+                corrupt_last: true,
+                in_save: true,
+            }),
             stall: Some(Stall { step: 4, times: Some(1) }),
             error: Some(ErrorAt {
                 step: 2,
@@ -229,7 +275,11 @@ mod tests {
                 fatal: false,
                 is_retryable: false,
             }),
+            nan: Some(NanAt { step: 7, after: 2, is_hidden: false, times: Some(3) }),
             checkpoint_every: Some(3),
+            shape: Shape::Folder,
+            save_time: Duration::from_millis(40),
+            announce_early: true,
             print_lines: 2,
             exit_code: 75,
             ignore_term: true,
@@ -238,7 +288,7 @@ mod tests {
             no_done: true,
             fork_tree: 2,
         };
-        assert_eq!(parsed(line), Ok(Request::Play(script)));
+        assert_eq!(parsed(line), Ok(Request::Play(Box::new(script))));
     }
 
     #[test]
@@ -278,6 +328,14 @@ mod tests {
             "--corrupt-last means nothing without --checkpoint-every"
         );
         assert_eq!(refused("--stall-times 1"), "--stall-times means nothing without --stall-at");
+        assert_eq!(refused("--nan-times 1"), "--nan-times means nothing without --nan-at");
+        let foreign = "means nothing without --checkpoint-as torch, safetensors or folder";
+        assert_eq!(refused("--announce-early"), format!("--announce-early {foreign}"));
+        assert_eq!(refused("--checkpoint-as prsm --save-ms 5"), format!("--save-ms {foreign}"));
+        assert_eq!(
+            refused("--crash-at 4 --checkpoint-every 3 --checkpoint-as torch --crash-in-save"),
+            "--crash-in-save: no checkpoint is due at step 4"
+        );
         assert_eq!(refused("--tree 1"), "--tree means nothing without --sleep-forever");
     }
 }

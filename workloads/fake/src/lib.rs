@@ -5,6 +5,7 @@
 
 mod asked;
 mod flags;
+mod foreign;
 mod run;
 mod script;
 mod state;

@@ -1,11 +1,14 @@
 //! Plays a script: the loop of a small trainer, with its misdeeds where the script has them.
 
+mod saving;
+
 use std::error::Error;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use resus_sdk::{CheckpointSaved, ErrorReport, Outcome, Progress, Pulse, RunComplete, Status, Unit};
+use resus_sdk::{ErrorReport, Outcome, Progress, Pulse, RunComplete, Status, Unit};
 
 use crate::asked::Asked;
 use crate::script::{Crash, CrashHow, Script};
@@ -62,7 +65,7 @@ impl<'a, W: Write> Run<'a, W> {
         }
         self.pulse.status(Status::Running, &format!("from step {}", self.session_start));
         while self.state.step < self.script.steps {
-            if let Some(ending) = self.step() {
+            if let ControlFlow::Break(ending) = self.step() {
                 return ending;
             }
         }
@@ -84,34 +87,39 @@ impl<'a, W: Write> Run<'a, W> {
         Ok(())
     }
 
-    /// One step; `Some` if the attempt ends in the middle of it.
-    fn step(&mut self) -> Option<Ending> {
+    /// One step; `Break` if the attempt ends in the middle of it.
+    fn step(&mut self) -> ControlFlow<Ending> {
         let (step, attempt) = (self.state.step + 1, self.pulse.attempt());
         self.rest(self.asked.step_time.unwrap_or_default(), Asked::is_pressing);
         if self.script.stalls_in(step, attempt) {
             self.live_until(Asked::must_leave);
         }
-        if let Some(ending) = self.do_what_was_asked() {
-            return Some(ending);
-        }
-        if let Some(crash) = self.script.crash_in(step, attempt) {
-            return Some(self.crash(crash));
+        self.do_what_was_asked()?;
+        if let Some(crash) = self.script.crash_in(step, attempt, false) {
+            return ControlFlow::Break(self.crash(crash));
         }
         self.state.advance();
+        if self.script.breaks_in(step, attempt) {
+            self.state.poison();
+        }
         self.print();
         self.report();
         if self.script.checkpoint_after(step) {
-            self.save();
+            self.save()?;
         }
-        None
+        if self.state.is_poisoned() && self.script.notices_in(step) {
+            let message = format!("loss is NaN in step {step}");
+            return ControlFlow::Break(self.fail("NAN_LOSS", &message, EXIT_FAILED));
+        }
+        ControlFlow::Continue(())
     }
 
-    fn do_what_was_asked(&mut self) -> Option<Ending> {
+    fn do_what_was_asked(&mut self) -> ControlFlow<Ending> {
         if std::mem::take(&mut self.asked.save) {
-            self.save();
+            self.save()?;
         }
         if self.asked.hold && !self.asked.must_leave() {
-            self.save();
+            self.save()?;
             self.pulse.status(Status::Paused, &format!("holding at step {}", self.state.step));
             self.live_until(|asked| !asked.hold || asked.must_leave());
             if !self.asked.must_leave() {
@@ -119,15 +127,15 @@ impl<'a, W: Write> Run<'a, W> {
             }
         }
         if self.asked.stop {
-            self.save();
-            return Some(self.end(Outcome::Cancelled, 0));
+            self.save()?;
+            return ControlFlow::Break(self.end(Outcome::Cancelled, 0));
         }
         // Without a checkpoint there is nothing to come back to: then the work goes on.
-        if std::mem::take(&mut self.asked.release) && self.save() {
+        if std::mem::take(&mut self.asked.release) && self.save()? {
             self.pulse.status(Status::Paused, &format!("released at step {}", self.state.step));
-            return Some(Ending::Exit(EXIT_PAUSED));
+            return ControlFlow::Break(Ending::Exit(EXIT_PAUSED));
         }
-        None
+        ControlFlow::Continue(())
     }
 
     /// Says what the finished step has to say.
@@ -170,27 +178,6 @@ impl<'a, W: Write> Run<'a, W> {
         let _ = self.out.flush();
     }
 
-    /// Saves and announces a checkpoint, where there is a place for one. `false`: there is none.
-    fn save(&mut self) -> bool {
-        let Some(folder) = self.pulse.checkpoint_dir() else { return false };
-        let saved = match self.state.save(folder, unix_time()) {
-            Ok(saved) => saved,
-            Err(error) => {
-                self.complain("CHECKPOINT_SAVE_FAILED", &with_causes(&error), false);
-                return false;
-            }
-        };
-        self.pulse.checkpoint_saved(&CheckpointSaved {
-            step: Some(self.state.step),
-            size_bytes: Some(saved.size_bytes),
-            duration_s: Some(saved.duration.as_secs_f64()),
-            digest: Some(&saved.digest),
-            ..CheckpointSaved::at(&self.state.checkpoint_id(), &saved.path)
-        });
-        self.newest_checkpoint = Some(saved.path);
-        true
-    }
-
     /// The worker's word on its own end, unless the script forbids it.
     fn end(&self, status: Outcome, code: u8) -> Ending {
         if !self.script.no_done {
@@ -221,7 +208,8 @@ impl<'a, W: Write> Run<'a, W> {
 
     fn complain(&self, code: &str, message: &str, fatal: bool) {
         let _ = writeln!(std::io::stderr(), "fake worker: {message}");
-        let is_retryable = code.starts_with("CHECKPOINT_");
+        // Another attempt may begin from an older checkpoint, or find room on the disk.
+        let is_retryable = code.starts_with("CHECKPOINT_") || code == "NAN_LOSS";
         self.pulse.error(&ErrorReport {
             error_code: code,
             message,
@@ -264,12 +252,6 @@ impl<'a, W: Write> Run<'a, W> {
 fn with_causes(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
-}
-
-/// Now, in seconds since 1970.
-fn unix_time() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -11,7 +11,13 @@ pub(crate) struct Script {
     pub(crate) crash: Option<Crash>,
     pub(crate) stall: Option<Stall>,
     pub(crate) error: Option<ErrorAt>,
+    pub(crate) nan: Option<NanAt>,
     pub(crate) checkpoint_every: Option<u64>,
+    pub(crate) shape: Shape,
+    /// How long the writing of a checkpoint of another framework takes.
+    pub(crate) save_time: Duration,
+    /// Announce such a checkpoint before it is written.
+    pub(crate) announce_early: bool,
     pub(crate) print_lines: u64,
     pub(crate) exit_code: u8,
     pub(crate) ignore_term: bool,
@@ -31,7 +37,11 @@ impl Default for Script {
             crash: None,
             stall: None,
             error: None,
+            nan: None,
             checkpoint_every: None,
+            shape: Shape::Prsm,
+            save_time: Duration::ZERO,
+            announce_early: false,
             print_lines: 0,
             exit_code: 0,
             ignore_term: false,
@@ -52,6 +62,8 @@ pub(crate) struct Crash {
     pub(crate) times: Option<u32>,
     /// Damage the newest checkpoint first.
     pub(crate) corrupt_last: bool,
+    /// Die later: half-way through writing the checkpoint of that step.
+    pub(crate) in_save: bool,
 }
 
 /// The ways to die.
@@ -68,6 +80,31 @@ pub(crate) enum CrashHow {
 pub(crate) struct Stall {
     pub(crate) step: u64,
     /// Only the first so many attempts stall; `None`: all do.
+    pub(crate) times: Option<u32>,
+}
+
+/// What a checkpoint is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Our own format.
+    #[default]
+    Prsm,
+    /// A ZIP archive, as `torch.save` makes.
+    Torch,
+    Safetensors,
+    /// A folder with several files.
+    Folder,
+}
+
+/// The numbers of the state become NaN in a step, and stay so in all that is resumed from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NanAt {
+    pub(crate) step: u64,
+    /// The worker notices so many steps later, tells it and dies.
+    pub(crate) after: u64,
+    /// Its checkpoints say nothing of their health.
+    pub(crate) is_hidden: bool,
+    /// Only in the first so many attempts; `None`: in all.
     pub(crate) times: Option<u32>,
 }
 
@@ -90,9 +127,25 @@ impl ErrorAt {
 }
 
 impl Script {
-    /// The crash that happens in `step` of `attempt`, if one does.
-    pub(crate) fn crash_in(&self, step: u64, attempt: u32) -> Option<&Crash> {
-        self.crash.as_ref().filter(|crash| crash.step == step && happens(crash.times, attempt))
+    /// The crash that happens in `step` of `attempt`, if one does: before its work, or while it is saved.
+    pub(crate) fn crash_in(&self, step: u64, attempt: u32, in_save: bool) -> Option<&Crash> {
+        let crash = self.crash.as_ref().filter(|crash| crash.in_save == in_save);
+        crash.filter(|crash| crash.step == step && happens(crash.times, attempt))
+    }
+
+    /// Whether the numbers become NaN in `step` of `attempt`.
+    pub(crate) fn breaks_in(&self, step: u64, attempt: u32) -> bool {
+        self.nan.as_ref().is_some_and(|nan| nan.step == step && happens(nan.times, attempt))
+    }
+
+    /// Whether a worker whose numbers are NaN has noticed it once `step` is done.
+    pub(crate) fn notices_in(&self, step: u64) -> bool {
+        self.nan.as_ref().is_none_or(|nan| step >= nan.step.saturating_add(nan.after))
+    }
+
+    /// Whether checkpoints say nothing of their health.
+    pub(crate) fn hides_health(&self) -> bool {
+        self.nan.as_ref().is_some_and(|nan| nan.is_hidden)
     }
 
     pub(crate) fn stalls_in(&self, step: u64, attempt: u32) -> bool {
@@ -119,23 +172,42 @@ mod tests {
     use super::*;
 
     fn crashing(times: Option<u32>) -> Script {
-        let crash = Crash { step: 7, how: CrashHow::Panic, times, corrupt_last: false };
+        let crash = Crash { step: 7, how: CrashHow::Panic, times, corrupt_last: false, in_save: false };
         Script { crash: Some(crash), ..Script::default() }
+    }
+
+    fn breaking(after: u64, times: Option<u32>) -> Script {
+        let nan = NanAt { step: 4, after, is_hidden: false, times };
+        Script { nan: Some(nan), ..Script::default() }
     }
 
     #[test]
     fn a_crash_happens_in_its_step_only() {
-        let steps: Vec<u64> = (1..=20).filter(|step| crashing(None).crash_in(*step, 1).is_some()).collect();
+        let steps: Vec<u64> =
+            (1..=20).filter(|step| crashing(None).crash_in(*step, 1, false).is_some()).collect();
         assert_eq!(steps, [7]);
+        assert_eq!(crashing(None).crash_in(7, 1, true), None);
     }
 
     #[test]
     fn a_counted_crash_spares_the_later_attempts() {
-        let attempts =
-            |script: &Script| (0..=5).filter(|n| script.crash_in(7, *n).is_some()).collect::<Vec<u32>>();
+        let attempts = |script: &Script| {
+            (0..=5).filter(|n| script.crash_in(7, *n, false).is_some()).collect::<Vec<u32>>()
+        };
         assert_eq!(attempts(&crashing(Some(2))), [0, 1, 2]);
         assert_eq!(attempts(&crashing(Some(0))), [0; 0]);
         assert_eq!(attempts(&crashing(None)), [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn numbers_break_in_one_step_and_are_noticed_from_some_step_on() {
+        let steps = |happens: &dyn Fn(u64) -> bool| (1..=8).filter(|n| happens(*n)).collect::<Vec<u64>>();
+        let late = breaking(2, Some(1));
+        assert_eq!(steps(&|step| late.breaks_in(step, 1)), [4]);
+        assert_eq!(steps(&|step| late.breaks_in(step, 2)), [0; 0]);
+        assert_eq!(steps(&|step| late.notices_in(step)), [6, 7, 8]);
+        assert_eq!(steps(&|step| breaking(0, None).notices_in(step)), [4, 5, 6, 7, 8]);
+        assert!(Script::default().notices_in(1), "a worker that was told nothing notices at once");
     }
 
     #[test]

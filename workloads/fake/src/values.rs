@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use signal_hook::consts as signal;
 
-use crate::script::{CrashHow, ErrorAt};
+use crate::script::{CrashHow, ErrorAt, NanAt, Shape};
 
 /// 2 + 4 + … + 2^6 children are as many strays as a test can want.
 const FORK_TREE_DEPTH_MAX: u32 = 6;
@@ -87,6 +87,30 @@ pub(crate) fn error_at(value: &str) -> Result<ErrorAt, String> {
     Ok(error)
 }
 
+pub(crate) fn nan_at(value: &str) -> Result<NanAt, String> {
+    let mut parts = value.split(':');
+    let step = from_one(parts.next().unwrap_or_default())?;
+    let mut nan = NanAt { step, after: 0, is_hidden: false, times: None };
+    for part in parts {
+        match part.strip_prefix("after=") {
+            Some(steps) => nan.after = number(steps)?,
+            None if part == "hidden" => nan.is_hidden = true,
+            None => return Err(format!("{part} is neither after=STEPS nor hidden")),
+        }
+    }
+    Ok(nan)
+}
+
+pub(crate) fn shape(value: &str) -> Result<Shape, String> {
+    match value {
+        "prsm" => Ok(Shape::Prsm),
+        "torch" => Ok(Shape::Torch),
+        "safetensors" => Ok(Shape::Safetensors),
+        "folder" => Ok(Shape::Folder),
+        _ => Err("is one of prsm, torch, safetensors, folder".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +142,24 @@ mod tests {
         for bad in ["3", "3:", "0:CUDA_OOM", ":CUDA_OOM", "3:CUDA_OOM:often", "3:A:every=0", "x:Y"] {
             assert!(error_at(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn broken_numbers_have_a_step_and_may_be_noticed_late_or_be_hidden() {
+        let nan = |after, is_hidden| NanAt { step: 3, after, is_hidden, times: None };
+        assert_eq!(nan_at("3"), Ok(nan(0, false)));
+        assert_eq!(nan_at("3:after=5"), Ok(nan(5, false)));
+        assert_eq!(nan_at("3:hidden:after=5"), Ok(nan(5, true)));
+        for bad in ["", "0", "x", "3:", "3:after", "3:after=", "3:after=x", "3:shown"] {
+            assert!(nan_at(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_has_one_of_the_known_shapes() {
+        let known = [Shape::Prsm, Shape::Torch, Shape::Safetensors, Shape::Folder];
+        assert_eq!(["prsm", "torch", "safetensors", "folder"].map(shape), known.map(Ok));
+        assert!(shape("pickle").unwrap_err().contains("torch"));
     }
 
     #[test]

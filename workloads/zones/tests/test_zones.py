@@ -169,6 +169,15 @@ class Checkpoints(ZonesCase):
         training.resume()
         self.assertIn("{:09d}".format(training.step), oldest)
 
+    def test_numbers_that_are_not_finite_end_the_attempt_and_are_in_no_checkpoint(self):
+        with self.assertRaises(FloatingPointError):
+            self.play("--rate", "1e308", "--checkpoint-dir", self.checkpoints)
+        self.assertFalse(os.path.exists(self.checkpoints))
+        body = {"step": 7, "model": {"w1": [[float("inf")]]}}
+        with self.assertRaises(FloatingPointError):
+            checkpoint.save(self.checkpoints, {}, body, prune=True)
+        self.assertEqual(os.listdir(self.checkpoints), [])
+
 
 class Worker(ZonesCase):
     """The trainer as a process of its own, under the worker contract."""
@@ -218,15 +227,38 @@ class Worker(ZonesCase):
         self.assertEqual([payload["status"] for payload in complete], ["success"])
         self.assertIn(complete[0]["message"], out)
         self.assertEqual(self.said("progress")[-1]["epoch"], EPOCHS)
+
+    def test_every_checkpoint_is_announced_with_its_figures_and_left_for_resus_to_prune(self):
+        self.finish(self.start())
+        said, steps = self.said("checkpoint"), train.Training(train.flags(SMALL)).steps_per_epoch
+        self.assertEqual([payload["step"] for payload in said], [steps * n for n in range(1, EPOCHS + 1)])
+        self.assertEqual([payload["epoch"] for payload in said], list(range(1, EPOCHS + 1)))
+        for payload in said:
+            self.assertEqual(payload["health"], "finite")
+            self.assertEqual(set(payload["metrics"]), {"held_out_accuracy", "held_out_loss"})
+        self.assertLess(said[-1]["loss"], said[0]["loss"])
+        kept = sorted(os.path.join(self.checkpoints, name) for name in os.listdir(self.checkpoints))
+        self.assertEqual([payload["path"] for payload in said], kept)
+
+    def test_where_resus_names_no_checkpoint_it_begins_anew(self):
+        self.finish(self.start("--crash-at-epoch", "3"))
+        self.assertEqual(len(self.said("checkpoint")), 2)
+        os.remove(self.events)
+        self.assertEqual(self.finish(self.start())[0], 0)
+        self.assertEqual({payload["session_start"] for payload in self.said("progress")}, {0.0})
+
+    def test_a_loss_that_is_not_finite_is_told_as_such(self):
+        self.assertEqual(self.finish(self.start("--rate", "1e308"))[0], 1)
+        self.assertEqual([payload["error_code"] for payload in self.said("error")], ["NAN_LOSS"])
         self.assertEqual(self.said("checkpoint"), [])
 
     def test_a_killed_worker_goes_on_to_the_same_end(self):
         expected = self.result()[0]
         process = self.start("--step-ms", "2")
-        self.wait_for(lambda: os.path.isdir(self.checkpoints) and checkpoint._newest_first(self.checkpoints))
+        self.wait_for(lambda: self.said("checkpoint"))
         process.kill()
         process.communicate()
-        code, out, _ = self.finish(self.start())
+        code, out, _ = self.finish(self.start(PULSE_RESUME_FROM=self.said("checkpoint")[-1]["path"]))
         self.assertEqual(code, 0)
         self.assertIn("digest " + expected, out)
 
@@ -237,8 +269,9 @@ class Worker(ZonesCase):
         process.send_signal(signal.SIGTERM)
         self.assertEqual(self.finish(process)[0], 0)
         self.assertEqual([payload["status"] for payload in self.said("run_complete")], ["cancelled"])
-        saved = int(os.path.basename(checkpoint._newest_first(self.checkpoints)[0])[6:15])
-        code, out, _ = self.finish(self.start())
+        newest = self.said("checkpoint")[-1]
+        saved = newest["step"]
+        code, out, _ = self.finish(self.start(PULSE_RESUME_FROM=newest["path"]))
         self.assertIn("digest " + expected, out)
         resumed = [p["session_start"] for p in self.said("progress") if p["session_start"]]
         self.assertEqual(set(resumed), {float(saved)})
@@ -250,7 +283,7 @@ class Worker(ZonesCase):
         listener.bind(path)
         listener.listen(1)
         listener.settimeout(PATIENCE_S)
-        process = self.start("--step-ms", "5", "--announce", PULSE_CONTROL=path)
+        process = self.start("--step-ms", "5", PULSE_CONTROL=path)
         worker = listener.accept()[0]
         self.addCleanup(worker.close)
 
