@@ -193,6 +193,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
             run.deadline_mono_ms = order_deadline(Phase::Spawning, at);
             run.resumed_from.clone_from(from);
             run.restore = None;
+            run.lost_checkpoints = 0;
             run.reached = None;
             run.heartbeat_told_ms = policy.heartbeat_timeout_ms;
             run.errors.begin_attempt(from.as_ref().map_or(Some(0.0), |checkpoint| checkpoint.step));

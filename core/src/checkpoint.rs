@@ -97,7 +97,6 @@ pub enum CheckpointFormat {
 impl CheckpointFormat {
     /// Our own.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
     pub fn is_prsm(&self) -> bool {
         matches!(self, Self::Prsm)
     }
@@ -119,7 +118,6 @@ pub enum Health {
 impl Health {
     /// Nobody has said.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown)
     }

@@ -63,7 +63,7 @@ pub const CLASSES: &[Class] = &[
     class(
         "NAN_LOSS",
         Rule::AtMost(2),
-        "The loss became NaN or infinite. The run goes back to its newest checkpoint.",
+        "The loss became NaN or infinite. The run goes back to a checkpoint from before that.",
     ),
     class("LOSS_DIVERGED", Rule::Never, "The loss grows without bound. Lower the learning rate."),
     class("HUNG", Rule::Budget, "The worker lived but got nowhere."),
@@ -80,7 +80,11 @@ pub const CLASSES: &[Class] = &[
         Rule::AtMost(1),
         "The worker ended before it was ready. The end of its log says why.",
     ),
-    class("CRASH_LOOP", Rule::Never, "The same failure came back at the same step every time."),
+    class(
+        "CRASH_LOOP",
+        Rule::Never,
+        "The same failure came back at the same step every time, and going back did not help.",
+    ),
     class("NCCL_TIMEOUT", Rule::Budget, "A collective operation between GPUs timed out."),
     class("GPU_LOST", Rule::Budget, "A GPU stopped answering."),
     class("DISK_FULL", Rule::Never, "The disk is full. Free some space, then retry."),
@@ -94,7 +98,7 @@ pub const CLASSES: &[Class] = &[
     class(
         "CHECKPOINT_CORRUPT",
         Rule::Budget,
-        "A checkpoint failed verification; the next older one is used.",
+        "A checkpoint failed verification. An older one is used if there is one; else a user decides.",
     ),
     class("PREEMPTED", Rule::Free, "The machine was needed for something else."),
     class("NODE_LOST", Rule::Free, "The machine went away or was restarted."),

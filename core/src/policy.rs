@@ -272,3 +272,45 @@ impl Overrides {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_retention_keeps_is_set_and_taken_back_like_any_setting() {
+        let wish = Overrides {
+            keep_checkpoints: Some(3),
+            keep_best: Some(2),
+            best_metric: Some("val_loss".into()),
+            keep_every: Some(1_000),
+            max_checkpoint_bytes: Some(7),
+            ..Overrides::default()
+        };
+        let policy = wish.over(Policy::default());
+        let rules = RetentionPolicy {
+            keep_last: 3,
+            keep_best: 2,
+            best_metric: Some("val_loss".into()),
+            best_is: Extreme::Min,
+            keep_every: 1_000,
+            max_bytes: 7,
+        };
+        assert_eq!(policy.retention(), rules);
+        assert_eq!((wish.unlike(&policy), wish.unlike(&Policy::default())), (Overrides::default(), wish));
+        let none = Overrides { best_metric: Some(String::new()), ..Overrides::default() };
+        assert_eq!(
+            (none.over(policy).best_metric, none.unlike(&Policy::default())),
+            (None, Overrides::default())
+        );
+    }
+
+    #[test]
+    fn a_policy_of_an_older_version_keeps_what_it_kept() {
+        let old = r#"{"keep_checkpoints":7}"#;
+        let policy: Policy = serde_json::from_str(old).unwrap();
+        let (last, best) = (policy.retention().keep_last, policy.retention().keep_best);
+        assert_eq!((last, best, policy.retention().max_bytes), (7, 0, 0));
+        assert!(!serde_json::to_string(&policy).unwrap().contains("keep_best"));
+    }
+}

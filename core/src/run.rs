@@ -76,8 +76,8 @@ pub struct Run {
     pub pinned: BTreeSet<String>,
     /// The last ones that were refused, oldest first; one that verifies later leaves.
     pub refused: Vec<CheckpointRefusal>,
-    /// Checkpoints that were lost to damage since one verified last, or since the run began anew:
-    /// work that nobody may throw away unasked.
+    /// Checkpoints that were lost to damage since one verified last, and since a worker was ordered
+    /// last: work that nobody may throw away unasked.
     pub lost_checkpoints: u32,
     /// Announced and not yet read back.
     pub candidates: Vec<CheckpointRef>,

@@ -299,4 +299,27 @@ mod tests {
         ];
         assert_eq!(keys, expected);
     }
+
+    #[test]
+    fn the_best_are_kept_by_a_metric_or_not_at_all() {
+        let faults = |keep_best, metric: Option<&str>| {
+            let mut spec = spec(Vec::new());
+            spec.policy = Policy { keep_best, best_metric: metric.map(str::to_owned), ..spec.policy };
+            spec.validate().err().map(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!((faults(2, Some("auc:max")), faults(0, Some("auc")), faults(0, None)), (None, None, None));
+        let reason = "checkpoint.keep_best: needs checkpoint.best_metric: the best by which number?";
+        assert_eq!(faults(2, None), Some(vec![reason.to_owned()]));
+        let bad = faults(1, Some("auc:high")).unwrap();
+        assert!(bad[0].starts_with("checkpoint.best_metric: \"auc:high\" is not a metric's name"), "{bad:?}");
+    }
+
+    #[test]
+    fn a_run_begins_only_from_an_absolute_path() {
+        for (path, is_good) in [("/c/a.prsm", true), ("c/a.prsm", false), ("/c/\0", false), ("", false)] {
+            let mut spec = spec(Vec::new());
+            spec.resume = Resume::From(Box::new(CheckpointRef::at("a", path)));
+            assert_eq!(spec.validate().is_ok(), is_good, "{path:?}");
+        }
+    }
 }

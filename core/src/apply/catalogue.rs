@@ -72,7 +72,6 @@ pub(super) fn begin_anew(run: &mut Run) {
     let all: Vec<_> = run.verified.iter().chain(&run.candidates).map(CheckpointRef::in_short).collect();
     add_aside(run, all.into_iter().chain(from));
     run.candidates.clear();
-    run.lost_checkpoints = 0;
     point(run);
 }
 

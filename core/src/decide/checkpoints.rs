@@ -23,7 +23,7 @@ pub(super) fn picked(
 ) -> Decision {
     // An answer to another question than the present one.
     if run.phase != Phase::Choosing || run.restore.is_some() {
-        return Decision::nothing(Why::NothingToDo);
+        return found_by_the_way(run, refused);
     }
     let mut events: Vec<_> = refused.iter().cloned().map(Event::CheckpointRefused).collect();
     // One that is named as refused in the same breath is none.
@@ -33,7 +33,7 @@ pub(super) fn picked(
     };
     if run.is_set_aside(&chosen.path) {
         // It was looked for before this one was set aside; another search is under way.
-        return Decision::nothing(Why::NothingToDo);
+        return found_by_the_way(run, refused);
     }
     let chosen = match run.known_checkpoint(&chosen.path) {
         Some(known) => chosen.clone().completed_by(known),
@@ -47,6 +47,19 @@ pub(super) fn picked(
     let (ordered, spawn) = order(run, run.attempt, Some(&chosen));
     events.push(ordered);
     Decision::new(Why::CheckpointSearched, events, vec![spawn])
+}
+
+/// The search has lost its purpose, but what it found damaged is so: of the catalogue, or moved out
+/// of the way.
+fn found_by_the_way(run: &Run, refused: &[CheckpointRefusal]) -> Decision {
+    let matters = |refusal: &&CheckpointRefusal| {
+        refusal.moved_to.is_some() || run.known_checkpoint(&refusal.checkpoint.path).is_some()
+    };
+    let is_new = |refusal: &&CheckpointRefusal| !run.refused.contains(refusal);
+    let events: Vec<_> =
+        refused.iter().filter(matters).filter(is_new).cloned().map(Event::CheckpointRefused).collect();
+    let why = if events.is_empty() { Why::NothingToDo } else { Why::CheckpointChecked };
+    Decision::new(why, events, Vec::new())
 }
 
 /// There is no checkpoint. A run that never had one begins at the beginning; one that has work to
@@ -97,7 +110,8 @@ pub(super) fn checked(run: &Run, checkpoint: &CheckpointRef, refusal: Option<&Re
         None if is_candidate => {
             // What is looked for or restored may be the oldest that is kept: the next one that
             // verifies prunes.
-            let prune = (run.phase != Phase::Choosing).then(|| prune(run, Some(checkpoint)));
+            let may_prune = run.phase != Phase::Choosing && run.restore.is_none();
+            let prune = may_prune.then(|| prune(run, Some(checkpoint)));
             let verified = Event::CheckpointVerified(checkpoint.clone());
             Decision::new(Why::CheckpointChecked, vec![verified], prune.into_iter().collect())
         }

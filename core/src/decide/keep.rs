@@ -27,12 +27,15 @@ pub(super) fn pin(run: &Run, text: &str, pinned: bool, by: &str) -> Result<Decis
     Ok(Decision::new(Why::Requested, vec![event], Vec::new()))
 }
 
-/// A user wants retention to run now. While a place to begin is looked for it may not: that could
-/// be what it deletes.
+/// A user wants retention to run now. While a place to begin is looked for, or one that a user chose
+/// waits to be read, it may not: that could be what it deletes.
 pub(super) fn prune_now(run: &Run) -> Result<Decision, Refusal> {
+    let refuse = |legal| Err(Refusal::because(run, Asked::Prune, Reason::Phase, legal));
     if run.phase == Phase::Choosing {
-        let legal = &[Verb::Pause, Verb::Stop, Verb::Kill];
-        return Err(Refusal::because(run, Asked::Prune, Reason::Phase, legal));
+        return refuse(&[Verb::Pause, Verb::Stop, Verb::Kill]);
+    }
+    if run.restore.is_some() {
+        return refuse(&[Verb::Resume, Verb::Stop, Verb::Kill]);
     }
     Ok(Decision::new(Why::Requested, Vec::new(), vec![prune(run, None)]))
 }

@@ -54,5 +54,15 @@ mod tests {
             ..Overrides::default()
         };
         assert_eq!(settings(&none), "no heartbeat timeout, max error share 1.5 %, keep 2");
+        let kept = Overrides {
+            keep_best: Some(2),
+            best_metric: Some("auc\u{1b}".into()),
+            keep_every: Some(1_000),
+            max_checkpoint_bytes: Some(0),
+            ..Overrides::default()
+        };
+        let told =
+            "keep best 2, best metric auc\\u{1b}, keep one of every 1000 steps, no max checkpoint bytes";
+        assert_eq!(settings(&kept), told);
     }
 }

@@ -3,11 +3,10 @@
 //! A line is believed in its known fields and refused as a whole when a required one is
 //! missing; unknown fields are ignored, unknown event types are counted, nothing is fatal.
 
+mod checkpoint;
 mod dialect;
 
-use crate::checkpoint::{CheckpointFormat, Health, LOSS};
 use crate::codes::Code;
-use crate::input::CheckpointRef;
 use crate::moment::parse_timestamp;
 use crate::pulse::v2::{ERROR_MESSAGE_BYTES_MAX, EVENT_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::pulse::word::{DETAILS_BYTES_MAX, Numbers, Outcome, Word, WorkerError};
@@ -220,7 +219,7 @@ fn said(event_type: &str, payload: &Map<String, Value>, unix_ms: Option<u64>) ->
             duration_seconds: number(payload, "duration_seconds"),
             epochs_completed: number(payload, "epochs_completed"),
         },
-        "checkpoint" => checkpoint(payload, unix_ms)?,
+        "checkpoint" => checkpoint::saved(payload, unix_ms)?,
         other => {
             return Err(LineError::UnknownType { event_type: one_line(other, NAME_BYTES_MAX) });
         }
@@ -244,52 +243,6 @@ pub(crate) fn progress(payload: &Map<String, Value>) -> Progress {
         current_target: name(payload, "current_target"),
         message: name(payload, "message"),
     }
-}
-
-fn checkpoint(payload: &Map<String, Value>, saved_unix_ms: Option<u64>) -> Result<Word, LineError> {
-    let action = payload.get("action").and_then(Value::as_str);
-    if action != Some("saved") {
-        return Err(LineError::Field { event_type: "checkpoint", field: "action", expected: "\"saved\"" });
-    }
-    let path = required("checkpoint", payload, "path", "an absolute path", |v| {
-        v.as_str().filter(|p| p.starts_with('/') && !p.contains('\0')).map(str::to_owned)
-    })?;
-    let metrics = results(payload);
-    let file_name = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(&path);
-    let stem = file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem).to_owned();
-    Ok(Word::CheckpointSaved(CheckpointRef {
-        checkpoint_id: name(payload, "checkpoint_id").unwrap_or(stem),
-        path,
-        step: number(payload, "step").or_else(|| number(payload, "epoch")),
-        size_bytes: payload.get("size_bytes").and_then(Value::as_u64),
-        digest: name(payload, "digest"),
-        epoch: number(payload, "epoch"),
-        duration_s: number(payload, "duration_s"),
-        format: CheckpointFormat::Prsm,
-        health: health(payload, &metrics),
-        metrics,
-        saved_unix_ms,
-    }))
-}
-
-/// Its results: the metrics that it names, and the loss among them.
-fn results(payload: &Map<String, Value>) -> Numbers {
-    let mut metrics = numbers(payload.get("metrics"));
-    if let Some(loss) = payload.get("loss").filter(|loss| loss.is_number() || loss.is_null()) {
-        if metrics.len() >= METRICS_MAX && !metrics.contains_key(LOSS) {
-            metrics.pop_last();
-        }
-        metrics.insert(LOSS.to_owned(), loss.as_f64().filter(|loss| loss.is_finite()));
-    }
-    metrics
-}
-
-/// What the worker says; but with a loss that is not finite the rest is not either.
-fn health(payload: &Map<String, Value>, metrics: &Numbers) -> Health {
-    if metrics.get(LOSS) == Some(&None) {
-        return Health::NotFinite;
-    }
-    payload.get("health").and_then(|word| Health::deserialize(word).ok()).unwrap_or_default()
 }
 
 fn required<T>(

@@ -80,6 +80,7 @@ fn requests() -> Vec<Document> {
     vec![
         start().document_of_type("StartRequest"),
         overrides().document_of_type("Overrides"),
+        resume().document_of_type("Resume"),
         command([]).document_of_type("RunRequest"),
         command([optional("release", flag().about("The worker saves a checkpoint and leaves"))])
             .document_of_type("PauseRequest"),
@@ -143,7 +144,7 @@ fn start() -> Shape {
         optional("cwd", text().or_null().about("Of a command, on the daemon's machine")),
         optional("env", list(pair).or_null().about("Of a command: names and values, all of them")),
         optional("overrides", like("Overrides")),
-        optional("resume", resume().about("A checkpoint is one of the daemon's machine")),
+        optional("resume", like("Resume")),
         optional("command_id", id().or_null().about("The same id again finds the run that it created")),
     ])
     .closed()
@@ -152,6 +153,7 @@ fn start() -> Shape {
 fn resume() -> Shape {
     let from = object([required("from", like("CheckpointRef"))]).closed();
     either([words(["auto", "never"]), from])
+        .about("Where the attempts of a run begin; a checkpoint is one of the daemon's machine")
 }
 
 fn overrides() -> Shape {

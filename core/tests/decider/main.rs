@@ -9,7 +9,9 @@
     reason = "a test may panic, and looks only at the events it is about"
 )]
 
+mod checkpoints;
 mod exit_codes;
+mod going_back;
 mod ledger;
 mod properties;
 mod reach;
@@ -20,3 +22,4 @@ mod state;
 mod state_events;
 mod support;
 mod table;
+mod world;

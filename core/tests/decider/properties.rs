@@ -1,5 +1,6 @@
 //! Properties that hold for every history, checked on random ones.
 
+use crate::reach::check_step;
 use crate::support::*;
 use proptest::prelude::*;
 use resus_core::codes::Code;
@@ -47,6 +48,7 @@ fn play(opaque: bool, moves: &[Move], policy: Policy) -> Played {
         let (_, input) = &all[index.index(all.len())];
         let Ok(step) = fleet.step(&run_id(), input, at(now)) else { continue };
         let after = run(&fleet);
+        check_step(&before, &step, after);
         if let (Some(old), Some(new)) = (&before.stop, &after.stop) {
             played.grace_moved |= new.grace_ends_mono_ms > old.grace_ends_mono_ms;
         }
@@ -142,6 +144,8 @@ proptest! {
         for recorded in &played.records {
             match &recorded.record.event {
                 Event::AttemptBegun { restore: Some(checkpoint), .. } => chosen = Some(&checkpoint.path),
+                // A later wish of theirs.
+                Event::AttemptBegun { anew: true, .. } => chosen = None,
                 Event::SpawnOrdered { from, .. } => {
                     let from = from.as_ref().map(|checkpoint| checkpoint.path.as_str());
                     prop_assert!(chosen.is_none() || chosen == from, "{:?}", recorded.record);

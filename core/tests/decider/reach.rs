@@ -2,9 +2,12 @@
 //! invariants in each. States that differ only in counters and times are taken as one.
 
 use crate::support::*;
-use resus_core::fleet::Fleet;
+use resus_core::effect::Effect;
+use resus_core::event::Event;
+use resus_core::fleet::{Fleet, Step};
 use resus_core::pause::PauseStep;
 use resus_core::phase::{Phase, Wanted};
+use resus_core::retention::RetentionEntry;
 use resus_core::run::Run;
 use resus_core::spec::Contract;
 use resus_core::watch;
@@ -15,8 +18,10 @@ use std::collections::{BTreeSet, VecDeque};
 fn key(run: &Run) -> String {
     let running = run.phase == Phase::Running;
     let may_go_on = running || run.phase == Phase::CoolingDown;
+    let choosing = matches!(run.phase, Phase::Choosing | Phase::Waiting);
+    let newest = run.checkpoint.as_ref().map(|c| c.checkpoint_id.as_str());
     format!(
-        "{:?} {:?} w{} d{} stop{:?} spoke{} complete{:?} error{} fails{} spent{} ck{} cand{} boot{} reopened{} pause{:?} go_on{} asked_ck{} restore{} aside{}",
+        "{:?} {:?} w{} d{} stop{:?} spoke{} complete{:?} error{} fails{} spent{} ck{} choice{:?} cand{} boot{} reopened{} pause{:?} go_on{} asked_ck{} restore{} aside{}",
         run.phase,
         run.wanted,
         run.worker.is_some(),
@@ -28,7 +33,9 @@ fn key(run: &Run) -> String {
         run.retry.failures.min(1),
         run.retry.spent_mono_ms.len(),
         run.checkpoint.is_some(),
-        run.candidates.len(),
+        // Matters where a place to begin is looked for, and after a failure.
+        choosing.then_some((newest, run.lost_checkpoints > 0)),
+        !run.candidates.is_empty(),
         run.lost_to_reboot,
         run.attempt.0 > 1,
         run.pause.as_ref().map(|p| (
@@ -59,6 +66,8 @@ fn check(run: &Run) {
     }
     let aside = |path: &str| run.set_aside.iter().any(|checkpoint| checkpoint.path == path);
     assert!(!run.checkpoint.as_ref().is_some_and(|newest| aside(&newest.path)), "set aside and newest");
+    assert_eq!(run.checkpoint.as_ref(), run.newest_usable());
+    assert!(run.usable().all(|c| !run.refused.iter().any(|r| r.checkpoint.path == c.path)), "{run:?}");
     match phase {
         Phase::Choosing | Phase::Waiting => {
             assert!(run.worker.is_none(), "{phase:?} with a worker");
@@ -85,6 +94,45 @@ fn check(run: &Run) {
         assert!(run.deadline_mono_ms.is_some(), "a grace without an end");
     }
     assert!(run.retry.spent_mono_ms.len() <= policy().retry.max as usize, "budget exceeded");
+}
+
+/// No worker begins from a checkpoint that is not trusted, unless a user insists; and retention
+/// never gets its hands on the last good one.
+pub fn check_step(before: &Run, step: &Step, after: &Run) {
+    for recorded in &step.recorded {
+        if let Event::SpawnOrdered { from: Some(from), .. } = &recorded.record.event {
+            let insisted = before.restore.as_ref().is_some_and(|chosen| chosen.path == from.path);
+            let refused = after.refused.iter().any(|refusal| refusal.checkpoint.path == from.path);
+            let distrusted = before.is_set_aside(&from.path) || from.is_poisoned();
+            assert!(!refused && (insisted || !distrusted), "begins from {from:?}");
+        }
+    }
+    for effect in &step.effects {
+        match effect {
+            Effect::PruneCheckpoints { entries, .. } => check_entries(after, entries),
+            Effect::PickCheckpoint { set_aside, known, from, .. } => {
+                let offered = known.iter().chain(from);
+                assert!(offered.clone().all(|c| !set_aside.contains(&c.path)), "{effect:?}");
+                assert!(after.set_aside.iter().all(|c| set_aside.contains(&c.path)), "{effect:?}");
+                assert!(offered.clone().all(|c| !c.is_poisoned()), "{effect:?}");
+            }
+            _ => {}
+        }
+    }
+}
+
+pub fn check_entries(run: &Run, entries: &[RetentionEntry]) {
+    let is_protected =
+        |path: &str| entries.iter().any(|entry| entry.checkpoint.path == path && entry.protected);
+    assert!(run.phase != Phase::Choosing && run.restore.is_none(), "{run:?}");
+    assert!(run.checkpoint.as_ref().is_none_or(|newest| is_protected(&newest.path)), "{entries:?}");
+    for in_use in run.resumed_from.iter().filter(|c| run.verified.iter().any(|v| v.path == c.path)) {
+        assert!(is_protected(&in_use.path), "{entries:?}");
+    }
+    let all = |entry: &RetentionEntry| entry.protected || !run.pinned.contains(&entry.checkpoint.path);
+    assert!(entries.iter().all(all), "a pinned one is not protected: {entries:?}");
+    let paths: BTreeSet<_> = entries.iter().map(|entry| &entry.checkpoint.path).collect();
+    assert_eq!(paths.len(), entries.len(), "one twice: {entries:?}");
 }
 
 /// Phase, wish and pause agree.
@@ -172,7 +220,7 @@ fn visit(contract: Contract) -> (usize, usize) {
             // Ok: something or nothing happened. Err: a command was refused. An event that
             // does not fit the state (FleetError::Bug) must not be possible.
             match next.step(&run_id(), &input, now) {
-                Ok(_) => {}
+                Ok(step) => check_step(run(&fleet), &step, run(&next)),
                 Err(resus_core::fleet::FleetError::Refused(_)) => continue,
                 Err(error) => panic!("{error} from {:?} by {input:?}", run(&fleet)),
             }

@@ -3,18 +3,25 @@
 
 use crate::support::*;
 use resus_core::fleet::Fleet;
+use resus_core::policy::{Policy, RetryPolicy};
 use resus_core::spec::Contract;
 use std::fmt::Write;
 
-/// Plays the upper half: a first line `pulse` or `opaque`, then `SECONDS INPUT` lines.
+/// Plays the upper half: a first line `pulse` or `opaque`, maybe with `, N retries`, then
+/// `SECONDS INPUT` lines.
 fn play(script: &str) -> String {
     let mut lines = script.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    let contract = match lines.next() {
-        Some("pulse") => Contract::Pulse,
-        Some("opaque") => Contract::Opaque,
+    let first = lines.next().unwrap_or_default();
+    let (contract, retries) = first.split_once(", ").unwrap_or((first, "2 retries"));
+    let contract = match contract {
+        "pulse" => Contract::Pulse,
+        "opaque" => Contract::Opaque,
         other => panic!("the first line says pulse or opaque, not {other:?}"),
     };
-    let (mut fleet, accepted) = accepted(spec(contract, policy()), at(0));
+    let max = retries.strip_suffix(" retries").and_then(|max| max.parse().ok());
+    let max = max.unwrap_or_else(|| panic!("how many retries are {retries:?}?"));
+    let policy = Policy { retry: RetryPolicy { max, ..policy().retry }, ..policy() };
+    let (mut fleet, accepted) = accepted(spec(contract, policy), at(0));
     let mut told = String::new();
     show(&mut told, "0", "submit", &fleet, &Ok(accepted));
     for line in lines {

@@ -81,6 +81,23 @@ fn the_newest_checkpoint_is_the_one_that_was_read_back() {
 }
 
 #[test]
+fn a_checkpoint_that_is_not_trusted_is_not_the_newest() {
+    let then = ["said saved", "checkpoint good", "said nan", "exit 1"];
+    let (mut late, events) = after(&RUNNING, &then);
+    let mut seen = Vec::new();
+    for event in &events {
+        late.apply(event);
+        seen.push(late.told.last_checkpoint.is_some());
+    }
+    assert_eq!((seen.contains(&true), seen.last()), (true, Some(&false)));
+    let mut poisoned = events[1].clone();
+    assert_eq!(poisoned["payload"]["action"], "verified");
+    poisoned["payload"]["health"] = json!("not_finite");
+    poisoned["seq"] = json!(late.told.seq + 1);
+    assert_eq!((late.apply(&poisoned), late.told.last_checkpoint), (Applied::Taken, None));
+}
+
+#[test]
 fn the_document_has_the_keys_of_the_page() {
     let (late, _) = after(&RUNNING, &[]);
     let document = serde_json::to_value(&late).unwrap();

@@ -145,7 +145,7 @@ pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
     named.push(("configure".into(), Input::Configure { changes, by: "test".into() }));
     let mut fact = |name: &str, fact| named.push((name.to_owned(), Input::Observed { attempt, fact }));
     fact("picked none", Fact::CheckpointPicked { chosen: None, refused: vec![] });
-    let refused = vec![refusal(5.0)];
+    let refused = vec![CheckpointRefusal { moved_to: None, ..refusal(5.0) }];
     fact("picked older", Fact::CheckpointPicked { chosen: Some(checkpoint(3.0)), refused });
     fact("picked newest", Fact::CheckpointPicked { chosen: Some(checkpoint(5.0)), refused: vec![] });
     fact("picked poisoned", Fact::CheckpointPicked { chosen: Some(poisoned(6.0)), refused: vec![] });
@@ -211,13 +211,36 @@ pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
     named
 }
 
-/// One input by its name.
+/// One input by its name, or one that is about an amount of work: `saves 3`, `verifies 3`,
+/// `damaged 3`, `picks 3`, `nan at 3`, `crashes at 3`.
 pub fn input(name: &str, attempt: Attempt, upto: u64) -> Input {
+    if let Some((what, amount)) = name.rsplit_once(' ')
+        && let Ok(amount) = amount.parse()
+        && let Some(fact) = about(what, amount, upto)
+    {
+        return Input::Observed { attempt, fact };
+    }
     inputs(attempt, upto)
         .into_iter()
         .find(|(n, _)| n == name)
         .unwrap_or_else(|| panic!("no input {name:?}"))
         .1
+}
+
+fn about(what: &str, amount: f64, upto: u64) -> Option<Fact> {
+    let said = |word, at| Fact::Said { word, said_unix_ms: None, at_units: Some(at), upto: upto + 1 };
+    let checked = |refusal| Fact::CheckpointChecked { checkpoint: checkpoint(amount), refusal };
+    let torn = Refused { reason: "torn".into(), moved_to: Some(format!("/ck/damaged/ck-{amount}")) };
+    let reached = Some(Reached { done: amount, total: None });
+    Some(match what {
+        "saves" => said(Word::CheckpointSaved(checkpoint(amount)), amount),
+        "verifies" => checked(None),
+        "damaged" => checked(Some(torn)),
+        "picks" => Fact::CheckpointPicked { chosen: Some(checkpoint(amount)), refused: vec![] },
+        "nan at" => said(word("nan"), amount),
+        "crashes at" => Fact::Exited { exit: Exit::by_signal(9), reached },
+        _ => return None,
+    })
 }
 
 /// A short text of what an input led to.

@@ -26,6 +26,10 @@ fn road_to(phase: Phase) -> &'static [&'static str] {
     }
 }
 
+/// Two checkpoints, both whole.
+const TWO_SAVED: &[&str] =
+    &["picked none", "started", "said saved earlier", "earlier good", "said saved", "checkpoint good"];
+
 const SAVED_AND_FAILED: &[&str] =
     &["picked none", "started", "sign of life", "said saved", "checkpoint good", "exit 125"];
 
@@ -70,6 +74,28 @@ const FURTHER: &[(&str, Contract, &[&str])] = &[
         Contract::Pulse,
         &["picked none", "started", "sign of life", "said saved", "checkpoint good", "exit 125", "restore"],
     ),
+    ("Running, with two checkpoints", Contract::Pulse, TWO_SAVED),
+    (
+        "Running, with one announced",
+        Contract::Pulse,
+        &["picked none", "started", "sign of life", "said saved"],
+    ),
+    (
+        "Running, with one pinned",
+        Contract::Pulse,
+        &["picked none", "started", "said saved", "checkpoint good", "pin"],
+    ),
+    (
+        "Choosing, with one checkpoint",
+        Contract::Pulse,
+        &["picked none", "started", "said saved", "checkpoint good", "killed", "deadline"],
+    ),
+    (
+        "Choosing, with one set aside",
+        Contract::Pulse,
+        &["picked none", "started", "said saved", "checkpoint good", "said nan", "exit 1", "deadline"],
+    ),
+    ("Failed, all damaged", Contract::Pulse, &["all damaged"]),
     ("Killed, hung", Contract::Pulse, &["picked none", "started", "sign of life", "no heartbeat"]),
 ];
 

@@ -4,8 +4,10 @@ use crate::validate::{Schemas, Unlisted};
 use resus_core::api::Overrides;
 use resus_core::api::control::{
     CheckpointsRequest, ConfigureRequest, CurvesRequest, DaemonRequest, HistoryRequest, ListRequest,
-    LogsRequest, PauseRequest, RestoreRequest, RunRequest, StartRequest, StateRequest,
+    LogsRequest, PauseRequest, PinRequest, PruneRequest, RecheckRequest, RestoreRequest, RunRequest,
+    StartRequest, StateRequest,
 };
+use resus_core::spec::Resume;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -35,6 +37,8 @@ fn agree<T: DeserializeOwned>(schemas: &mut Schemas, file: &str, whole: &Value) 
             json!([["a"]]),
             json!({}),
             json!({"a": "b"}),
+            json!({"from": {"checkpoint_id": "a", "path": "/a"}}),
+            json!({"from": {"checkpoint_id": "a"}}),
             json!({"retries": 3}),
         ] {
             // (serde also reads a list as an object's fields in their order.)
@@ -66,12 +70,13 @@ fn requests_are_taken_exactly_when_they_are_read() {
     let schemas = &mut schemas;
     let overrides = json!({
         "retries": 1, "backoff_ms": 1, "grace_ms": 1, "startup_timeout_ms": 1, "heartbeat_timeout_ms": 1,
-        "progress_timeout_ms": 1, "max_error_share_permille": 1, "keep_checkpoints": 1,
+        "progress_timeout_ms": 1, "max_error_share_permille": 1, "keep_checkpoints": 1, "keep_best": 1,
+        "best_metric": "auc", "keep_every": 1, "max_checkpoint_bytes": 1,
     });
     agree::<Overrides>(schemas, "overrides.json", &overrides);
     let start = json!({
         "workload": "w", "params": {}, "command": ["x"], "name": "n", "cwd": "/", "env": [["A", "b"]],
-        "overrides": overrides, "command_id": "c",
+        "overrides": overrides, "resume": "never", "command_id": "c",
     });
     agree::<StartRequest>(schemas, "start_request.json", &start);
     agree::<RunRequest>(schemas, "run_request.json", &json!({"run": "r", "by": "me", "command_id": "c"}));
@@ -79,6 +84,18 @@ fn requests_are_taken_exactly_when_they_are_read() {
     agree::<PauseRequest>(schemas, "pause_request.json", &pause);
     let restore = json!({"run": "r", "checkpoint": "latest", "by": "me", "command_id": "c"});
     agree::<RestoreRequest>(schemas, "restore_request.json", &restore);
+    let from = json!({"from": {"checkpoint_id": "ck-1", "path": "/c/ck-1.prsm"}});
+    agree::<Resume>(schemas, "resume.json", &from);
+    for word in ["auto", "never", "always"] {
+        let known = serde_json::from_value::<Resume>(json!(word)).is_ok();
+        assert_eq!(schemas.check("resume.json", &json!(word)).is_empty(), known, "{word}");
+    }
+    let pin = json!({"run": "r", "checkpoint": "latest", "pinned": true, "by": "me", "command_id": "c"});
+    agree::<PinRequest>(schemas, "pin_request.json", &pin);
+    let prune = json!({"run": "r", "dry_run": true, "by": "me", "command_id": "c"});
+    agree::<PruneRequest>(schemas, "prune_request.json", &prune);
+    let recheck = json!({"run": "r", "checkpoint": "latest", "by": "me", "command_id": "c"});
+    agree::<RecheckRequest>(schemas, "recheck_request.json", &recheck);
     let configure = json!({"run": "r", "changes": overrides, "by": "me", "command_id": "c"});
     agree::<ConfigureRequest>(schemas, "configure_request.json", &configure);
     agree::<CheckpointsRequest>(schemas, "checkpoints_request.json", &json!({"run": "r"}));

@@ -4,7 +4,9 @@ use crate::support::*;
 use crate::validate::{Schemas, Unlisted};
 use crate::walk::{Walk, node};
 use resus_core::api::control::{CurvesReply, EventsReply, ListReply, StateReply, WhyReply};
-use resus_core::api::{CheckpointList, CommandReply, DaemonView, OutputChunk, Problem, StoryLine};
+use resus_core::api::{
+    CheckpointList, CommandReply, DaemonView, OutputChunk, Problem, PruneReply, StoryLine,
+};
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::{StateSnapshot, TelemetryPlace};
 use resus_core::pulse::v1::project::{V2State, project};
@@ -63,6 +65,7 @@ fn runs_and_their_snapshots_fit() {
         "snapshot_v1.json",
         "checkpoint_ref.json",
         "checkpoint_list.json",
+        "checkpoint_view.json",
     ] {
         all_met(&schemas, file);
     }
@@ -109,6 +112,12 @@ fn answers_fit() {
         run_ended: false,
     };
     fits(&mut schemas, "output_chunk.json", &chunk);
+    let all = |walk: &Walk| CheckpointList::of(run(&walk.fleet)).checkpoints;
+    while all(&walk).is_empty() {
+        walk.step();
+    }
+    let prune = PruneReply { would_delete: all(&walk), deleted: all(&walk), bytes: 7 };
+    fits(&mut schemas, "prune_reply.json", &prune);
     let problem = Problem {
         kind: text("urn:resus:refused"),
         title: text("t"),
@@ -138,6 +147,7 @@ fn answers_fit() {
         "why_reply.json",
         "curves_reply.json",
         "output_chunk.json",
+        "prune_reply.json",
         "problem.json",
         "daemon_view.json",
     ] {

@@ -1,9 +1,10 @@
 //! Random histories of runs, the same every time, and what is told in them.
 
 use crate::support::*;
+use resus_core::checkpoint::CheckpointFormat;
 use resus_core::fleet::Fleet;
 use resus_core::ids::{Attempt, Slug};
-use resus_core::input::{Exit, Fact, Input, Reached};
+use resus_core::input::{CheckpointRef, Exit, Fact, Input, Reached};
 use resus_core::moment::Moment;
 use resus_core::pulse::line::{self, Said, Telemetry};
 use resus_core::slot::Slot;
@@ -11,11 +12,12 @@ use resus_core::spec::{Contract, Flow, Spec};
 use serde_json::{Value, json};
 
 /// Lines that say all that a worker can say, and lines that say as little as it may.
-const LINES: [&str; 19] = [
+const LINES: [&str; 21] = [
     r#"{"event_type":"status","payload":{"status":"running","message":"loading"}}"#,
     r#"{"event_type":"status","payload":{"status":"cooling_down"}}"#,
     r#"{"event_type":"error","payload":{"error_code":"CUDA_OOM","message":"m","is_retryable":true,"fatal":false,
         "target":"EURUSD","count":3,"details":{"exception":"E"}},"timestamp":1795000000}"#,
+    r#"{"event_type":"error","payload":{"error_code":"NAN_LOSS","is_retryable":true,"fatal":true}}"#,
     r#"{"event_type":"error","payload":{}}"#,
     r#"{"event_type":"stage_change","payload":{"previous_stage":"one","new_stage":"two"}}"#,
     r#"{"event_type":"stage_change","payload":{"new_stage":"two"}}"#,
@@ -30,6 +32,8 @@ const LINES: [&str; 19] = [
     r#"{"event_type":"checkpoint","payload":{"action":"saved","path":"/c/ck-9.prsm","checkpoint_id":"ck-9","step":9,
         "epoch":0.5,"size_bytes":77,"digest":"crc32:00","duration_s":1.5}}"#,
     r#"{"event_type":"checkpoint","payload":{"action":"saved","path":"/c/ck-9.prsm"}}"#,
+    r#"{"event_type":"checkpoint","payload":{"action":"saved","path":"/c/step-12","step":12,"health":"finite",
+        "loss":0.25,"metrics":{"auc":0.7,"x":null}},"timestamp":1795000000}"#,
     r#"{"event_type":"progress","payload":{"unit":"step","epoch":1,"total_epochs":3,"step":5,"total_steps":9,"done":5,
         "total":9,"session_start":1,"loss":0.5,"stage":"two","current_target":"EURUSD","message":"m"}}"#,
     r#"{"event_type":"progress","payload":{"done":7}}"#,
@@ -94,7 +98,10 @@ impl Walk {
                 Input::Observed { attempt, fact: Fact::Exited { exit: seen, reached } }
             }
             2 if self.below(2) == 0 => {
-                let Some(checkpoint) = run(&self.fleet).candidates.last().cloned() else { return };
+                let Some(announced) = run(&self.fleet).candidates.last().cloned() else { return };
+                let is_ours = announced.path.ends_with(".prsm");
+                let format = if is_ours { CheckpointFormat::Prsm } else { CheckpointFormat::Manifest };
+                let checkpoint = CheckpointRef { format, ..announced };
                 Input::Observed { attempt, fact: Fact::CheckpointChecked { checkpoint, refusal: None } }
             }
             _ => all.swap_remove(self.below(all.len())),

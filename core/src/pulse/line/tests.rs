@@ -1,4 +1,5 @@
 use super::*;
+use crate::checkpoint::{CheckpointRef, Health};
 
 fn said_by(line: &str) -> Said {
     parse(line.as_bytes()).unwrap().said
@@ -161,4 +162,42 @@ fn older_emitters_are_understood() {
     );
     let metrics = Numbers::from([("loss".into(), Some(0.5)), ("tokens_per_second".into(), Some(12.0))]);
     assert_eq!(draft, Said::Telemetry(Telemetry::Metric { step: Some(7.0), metrics }));
+}
+
+fn saved(payload: &str) -> CheckpointRef {
+    let line = format!(r#"{{"event_type":"checkpoint","payload":{payload},"timestamp":1795000000}}"#);
+    let Said::Word(Word::CheckpointSaved(checkpoint)) = said_by(&line) else { panic!("a checkpoint") };
+    checkpoint
+}
+
+#[test]
+fn a_checkpoint_is_said_with_its_results_and_its_health() {
+    let all = saved(
+        r#"{"action":"saved","path":"/c/step-12/","step":12,"health":"finite","loss":0.5,"metrics":{"auc":0.7,"x":"no"}}"#,
+    );
+    assert_eq!((all.checkpoint_id.as_str(), all.path.as_str()), ("step-12", "/c/step-12/"));
+    assert_eq!((all.health, all.saved_unix_ms), (Health::Finite, Some(1_795_000_000_000)));
+    assert_eq!(all.metrics, Numbers::from([("auc".into(), Some(0.7)), ("loss".into(), Some(0.5))]));
+    let few = saved(r#"{"action":"saved","path":"/c/a","health":"splendid","loss":"low"}"#);
+    assert_eq!((few.health, few.metrics.len()), (Health::Unknown, 0));
+}
+
+#[test]
+fn with_a_loss_that_is_not_finite_a_checkpoint_is_not_healthy_whatever_it_says() {
+    for results in [r#""loss":null"#, r#""metrics":{"loss":null}"#] {
+        let payload = format!(r#"{{"action":"saved","path":"/c/a","health":"finite",{results}}}"#);
+        let poisoned = saved(&payload);
+        assert_eq!((poisoned.health, poisoned.metrics.get("loss")), (Health::NotFinite, Some(&None)));
+    }
+    let said = saved(r#"{"action":"saved","path":"/c/a","health":"not_finite","loss":0.5}"#);
+    assert!(said.is_poisoned());
+}
+
+#[test]
+fn the_loss_finds_a_place_among_any_number_of_metrics() {
+    let many: Vec<_> = (0..100).map(|n| format!(r#""m{n:02}":1"#)).collect();
+    let payload =
+        format!(r#"{{"action":"saved","path":"/c/a","loss":0.5,"metrics":{{{}}}}}"#, many.join(","));
+    let metrics = saved(&payload).metrics;
+    assert_eq!((metrics.len(), metrics.get("loss")), (METRICS_MAX, Some(&Some(0.5))));
 }
