@@ -8,13 +8,17 @@
 //! is refused; nothing is allocated by a size a file claims beyond the file's real one; links are never
 //! followed; the newest verified checkpoint is never named for deletion.
 
+mod blocks;
 mod codec;
+mod compare;
+mod convert;
 mod digest;
 mod folder;
 mod header;
 mod layout;
 mod load;
 mod meta;
+mod numbers;
 mod old;
 mod open;
 mod pace;
@@ -32,6 +36,10 @@ mod tree;
 mod verify;
 mod write;
 
+pub use crate::compare::{
+    CompareError, Comparison, Differences, Outcome, SectionComparison, compare, compare_with,
+};
+pub use crate::convert::{ConvertError, ConvertOptions, convert};
 pub use crate::folder::{
     Candidate, FolderError, Picked, newer_than, newer_than_with, newest_verified, newest_verified_but,
     newest_verified_with,

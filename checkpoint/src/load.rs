@@ -159,7 +159,7 @@ fn unpack_group<'a>(
     let group_bytes: usize = group.iter().map(|chunk| chunk.raw_bytes as usize).sum();
     let begin = bytes.len();
     let refused = |_| Refusal::OutOfMemory { payload_bytes: (begin + group_bytes) as u64 };
-    bytes.try_reserve(group_bytes).map_err(refused)?;
+    bytes.try_reserve(group_bytes).or_else(|_| bytes.try_reserve_exact(group_bytes)).map_err(refused)?;
     bytes.resize(begin + group_bytes, 0);
     let mut raw = &mut bytes[begin..];
     let mut work = Vec::with_capacity(group.len());

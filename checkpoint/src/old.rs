@@ -7,7 +7,9 @@ use resus_disk::DiskFile;
 
 use crate::header::{HEADER_BYTES, Header, SEAL_BYTES};
 use crate::load::zeroed;
+use crate::pace::{self, Stopped};
 use crate::refusal::Refusal;
+use crate::save::Meant;
 
 /// Large enough that system calls cost nothing beside the checksum, small enough for the L2 cache.
 const BLOCK_BYTES: usize = 256 * 1024;
@@ -60,6 +62,25 @@ pub(crate) fn load(file: &dyn DiskFile, size: u64, header: &Header, limit: u64) 
     if header.is_compressed() { unpack(&payload, limit) } else { Ok(payload) }
 }
 
+/// Writes a sealed file of version 2; `header` is completed with the checksum.
+pub(crate) fn write(
+    file: &dyn DiskFile,
+    mut header: Header,
+    payload: &[u8],
+    share_percent: u8,
+) -> Result<Meant, Stopped> {
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(payload);
+    checksum.update(&header.seal());
+    header.crc = checksum.finalize();
+    let mut at = 0;
+    for bytes in [&header.encode()[..], payload, &header.seal()] {
+        pace::write(file, bytes, at, share_percent)?;
+        at += bytes.len() as u64;
+    }
+    Ok(Meant { header, digest: digest(&header) })
+}
+
 /// Unpacks a compressed payload. Memory grows with what really comes out.
 fn unpack(stored: &[u8], limit: u64) -> Result<Vec<u8>, Refusal> {
     let mut unpacked = unpacker(stored)?;
@@ -82,7 +103,7 @@ fn unpack(stored: &[u8], limit: u64) -> Result<Vec<u8>, Refusal> {
 }
 
 /// What packed a payload.
-enum Unpacker<R: BufRead> {
+pub(crate) enum Unpacker<R: BufRead> {
     Gzip(flate2::bufread::MultiGzDecoder<R>),
     Zlib(flate2::bufread::ZlibDecoder<R>),
     Deflate(flate2::bufread::DeflateDecoder<R>),
@@ -90,7 +111,7 @@ enum Unpacker<R: BufRead> {
 
 /// Tells the three forms apart. Deflate's own stream begins like neither of the others: gzip's first byte
 /// would be a block of the invalid type, zlib's a stored block whose unused bits are not zero.
-fn unpacker<R: BufRead>(mut stored: R) -> Result<Unpacker<R>, Refusal> {
+pub(crate) fn unpacker<R: BufRead>(mut stored: R) -> Result<Unpacker<R>, Refusal> {
     let start = stored.fill_buf().map_err(Refusal::Read)?;
     Ok(match start {
         [0x1f, ..] => Unpacker::Gzip(flate2::bufread::MultiGzDecoder::new(stored)),
@@ -124,20 +145,20 @@ impl<R: BufRead> Read for Unpacker<R> {
     }
 }
 
-fn broken(error: &io::Error) -> Refusal {
+pub(crate) fn broken(error: &io::Error) -> Refusal {
     Refusal::UnpackPayload { reason: error.to_string() }
 }
 
 /// The payload of an open file as a stream, without the seal.
 #[derive(Clone, Copy, Debug)]
-struct Stored<'a> {
+pub(crate) struct Stored<'a> {
     file: &'a dyn DiskFile,
     at: u64,
     end: u64,
 }
 
 impl<'a> Stored<'a> {
-    fn new(file: &'a dyn DiskFile, size: u64, header: &Header) -> Self {
+    pub(crate) fn new(file: &'a dyn DiskFile, size: u64, header: &Header) -> Self {
         let seal_bytes = if header.is_sealed() { SEAL_BYTES as u64 } else { 0 };
         Self { file, at: HEADER_BYTES as u64, end: size.saturating_sub(seal_bytes) }
     }

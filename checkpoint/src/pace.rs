@@ -9,6 +9,15 @@ use resus_disk::DiskFile;
 /// Bytes that are written before a pause.
 const PIECE_BYTES: usize = 4 << 20;
 
+/// What stopped a write.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// Writing failed.
+    Write(io::Error),
+    /// The disk did not confirm what was written.
+    Sync(io::Error),
+}
+
 /// How long to pause after the disk was busy for `busy`, so that it is busy for at most that share of
 /// the time. 0 counts as 1 percent, more than 100 as 100.
 fn pause_after(busy: Duration, share_percent: u8) -> Duration {
@@ -20,14 +29,19 @@ fn pause_after(busy: Duration, share_percent: u8) -> Duration {
 /// the time it takes is the disk's, and a pause follows.
 ///
 /// # Errors
-/// What the system says. A failed sync is like a failed write: the file must be given up.
-pub(crate) fn write(file: &dyn DiskFile, bytes: &[u8], offset: u64, share_percent: u8) -> io::Result<()> {
+/// What the system says. In both cases the file must be given up.
+pub(crate) fn write(
+    file: &dyn DiskFile,
+    bytes: &[u8],
+    offset: u64,
+    share_percent: u8,
+) -> Result<(), Stopped> {
     let mut at = offset;
     for piece in bytes.chunks(PIECE_BYTES) {
         let start = Instant::now();
-        file.write_all_at(piece, at)?;
+        file.write_all_at(piece, at).map_err(Stopped::Write)?;
         if share_percent < 100 {
-            file.sync()?;
+            file.sync().map_err(Stopped::Sync)?;
             thread::sleep(pause_after(start.elapsed(), share_percent));
         }
         at += piece.len() as u64;

@@ -12,6 +12,7 @@ use resus_disk::{Disk, DiskFile, Real};
 use crate::digest::in_words;
 use crate::header::Header;
 use crate::open::read_front;
+use crate::pace::Stopped;
 use crate::plan::{DraftError, Plan};
 use crate::refusal::Refusal;
 use crate::section::Draft;
@@ -30,7 +31,7 @@ pub struct SaveOptions {
     /// Where to.
     pub disk: Arc<dyn Disk>,
     /// At most that share of the time is spent writing, in percent; with less than 100, each piece of
-    /// 4 MiB is brought to disk and a pause follows.
+    /// 4 MiB is brought to disk and a pause follows. Reading back is not slowed.
     pub disk_share_percent: u8,
     /// Whether the file is read from the disk and compared before it gets its name. Without, a disk that
     /// forgets what it confirmed is noticed by the next reader only.
@@ -139,7 +140,8 @@ pub fn save(folder: &Path, file_name: &str, draft: &Draft<'_>) -> Result<Saved, 
 /// end, atomically.
 ///
 /// Packing and hashing use the ambient rayon pool if there is more than 4 MiB; writing is done by the
-/// caller, so no thread of the pool ever waits for the disk before the file is read back.
+/// caller, so no thread of the pool waits for the disk before the file is read back. Where that pool is
+/// busy with other work, install one of your own around the call: a single thread is enough.
 ///
 /// # Errors
 /// See [`SaveError`]; a failed save leaves the folder as it was.
@@ -150,8 +152,19 @@ pub fn save_with(
     draft: &Draft<'_>,
 ) -> Result<Saved, SaveError> {
     let plan = Plan::new(draft, options.chunk_bytes)?;
-    commit(options, folder, file_name, true, |file| {
-        let Written { header, digest } = write(file, &plan, options.disk_share_percent)?;
+    commit_v3(options, folder, file_name, true, &plan)
+}
+
+/// Saves what was planned.
+pub(crate) fn commit_v3(
+    options: &SaveOptions,
+    folder: &Path,
+    file_name: &str,
+    replace: bool,
+    plan: &Plan<'_>,
+) -> Result<Saved, SaveError> {
+    commit(options, folder, file_name, replace, |file| {
+        let Written { header, digest } = write(file, plan, options.disk_share_percent)?;
         Ok(Meant { header, digest: in_words(&digest) })
     })
 }
@@ -168,7 +181,7 @@ pub(crate) fn commit(
     folder: &Path,
     file_name: &str,
     replace: bool,
-    write: impl FnOnce(&dyn DiskFile) -> io::Result<Meant>,
+    write: impl FnOnce(&dyn DiskFile) -> Result<Meant, Stopped>,
 ) -> Result<Saved, SaveError> {
     let start = Instant::now();
     check_name(file_name)?;
@@ -176,8 +189,12 @@ pub(crate) fn commit(
     let disk = &*options.disk;
     let (temp, file) = Temp::create(disk, folder, file_name)?;
     let path = || temp.path.clone();
-    let meant = write(&*file).map_err(|source| SaveError::Write { path: path(), source })?;
-    file.sync().map_err(|source| SaveError::Sync { path: path(), source })?;
+    let meant = write(&*file).and_then(|meant| file.sync().map(|()| meant).map_err(Stopped::Sync)).map_err(
+        |stopped| match stopped {
+            Stopped::Write(source) => SaveError::Write { path: path(), source },
+            Stopped::Sync(source) => SaveError::Sync { path: path(), source },
+        },
+    )?;
     let written = Instant::now();
     let size_bytes = if options.read_back {
         read_back(&*file, &meant).map_err(|refusal| SaveError::ReadBack { path: path(), refusal })?

@@ -106,6 +106,25 @@ pub enum Compression {
 }
 
 impl Compression {
+    /// All of them; the place is the number in the file.
+    const ALL: [Self; 3] = [Self::None, Self::Lz4, Self::Zstd];
+
+    /// Its name in lower case: `zstd`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|compression| compression.name() == name)
+    }
+
     /// The number that stands for it in a file.
     pub(crate) fn code(self) -> u8 {
         self as u8
@@ -113,7 +132,7 @@ impl Compression {
 
     /// What a number in a file stands for.
     pub(crate) fn from_code(code: u8) -> Option<Self> {
-        [Self::None, Self::Lz4, Self::Zstd].get(usize::from(code)).copied()
+        Self::ALL.get(usize::from(code)).copied()
     }
 }
 
@@ -161,8 +180,10 @@ mod tests {
             assert_eq!(usize::from(element.code()), code);
             assert_eq!(Element::from_code(element.code()), Some(*element));
         }
-        for compression in [Compression::None, Compression::Lz4, Compression::Zstd] {
+        for (code, compression) in Compression::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(compression.code()), code);
             assert_eq!(Compression::from_code(compression.code()), Some(compression));
+            assert_eq!(Compression::from_name(compression.name()), Some(compression));
         }
         assert_eq!((Element::from_code(13), Compression::from_code(3)), (None, None));
     }

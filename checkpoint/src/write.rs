@@ -3,7 +3,6 @@
 //! kept back and written last. What is small is done by the caller alone.
 
 use std::borrow::Cow;
-use std::io;
 
 use rayon::prelude::*;
 use resus_disk::DiskFile;
@@ -12,7 +11,7 @@ use crate::codec::pack;
 use crate::digest::{DIGEST_BYTES, Node, SLAB_BYTES};
 use crate::header::{FLAG_COMPRESSED, FLAG_SEALED, Header, VERSION};
 use crate::layout::{Chunk, Head, SectionEntry};
-use crate::pace;
+use crate::pace::{self, Stopped};
 use crate::plan::{Piece, Plan};
 use crate::section::Compression;
 use crate::start::ALIGNMENT;
@@ -33,9 +32,9 @@ pub(crate) struct Written {
 ///
 /// # Errors
 /// What the system says.
-pub(crate) fn write(file: &dyn DiskFile, plan: &Plan<'_>, share_percent: u8) -> io::Result<Written> {
+pub(crate) fn write(file: &dyn DiskFile, plan: &Plan<'_>, share_percent: u8) -> Result<Written, Stopped> {
     let mut packer = Packer::new(plan);
-    let put = |run: Run<'_>| -> io::Result<()> {
+    let put = |run: Run<'_>| -> Result<(), Stopped> {
         let mut at = run.at;
         for bytes in run.pieces {
             pace::write(file, &bytes, at, share_percent)?;

@@ -7,8 +7,11 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
 
+use common::memory::Memory;
 use common::{noise, save_sections, small_chunks, sparse, written};
-use resus_checkpoint::{Compression, Refusal, SaveOptions, load, load_at_most, verify};
+use resus_checkpoint::{
+    Compression, Refusal, SaveOptions, load, load_at_most, load_with, verify, verify_with,
+};
 use tempfile::TempDir;
 
 /// A file of about 64 KiB with some sixty chunks in three sections, one of them packed.
@@ -22,6 +25,11 @@ fn many_chunks(folder: &Path) -> PathBuf {
     save_sections(&small_chunks(), folder, "game.prsm", &sections).path
 }
 
+/// A disk in memory has one file, whatever it is called.
+fn any() -> &'static Path {
+    Path::new("any")
+}
+
 fn refusal(path: &Path) -> Refusal {
     let refusal = verify(path).expect_err("the damage was not seen");
     assert!(load(path).is_err(), "verify refuses with \"{refusal}\" what load takes");
@@ -31,22 +39,24 @@ fn refusal(path: &Path) -> Refusal {
 #[test]
 fn every_single_flipped_bit_is_seen() {
     let folder = TempDir::new().unwrap();
-    let whole = many_chunks(folder.path());
-    let bytes = fs::read(&whole).unwrap();
+    let bytes = fs::read(many_chunks(folder.path())).unwrap();
     assert!((65_536..66_560).contains(&bytes.len()), "{} bytes", bytes.len());
     std::thread::scope(|scope| {
         for half in 0..2 {
-            let (bytes, path) = (&bytes, folder.path().join(format!("{half}.prsm")));
-            fs::copy(&whole, &path).unwrap();
+            let disk = Memory::new(bytes.clone());
+            let bits = (0..bytes.len() * 8).filter(move |bit| bit % 2 == half);
             scope.spawn(move || {
-                let file = OpenOptions::new().write(true).open(&path).unwrap();
-                for bit in (0..bytes.len() * 8).filter(|bit| bit % 2 == half) {
-                    let (offset, mask) = (bit / 8, 1 << (bit % 8));
-                    file.write_all_at(&[bytes[offset] ^ mask], offset as u64).unwrap();
-                    assert!(verify(&path).is_err(), "bit {} of byte {offset} was flipped unseen", bit % 8);
-                    file.write_all_at(&bytes[offset..=offset], offset as u64).unwrap();
+                for bit in bits {
+                    disk.flip(bit);
+                    assert!(
+                        verify_with(&disk, any()).is_err(),
+                        "bit {} of byte {} was flipped unseen",
+                        bit % 8,
+                        bit / 8
+                    );
+                    disk.flip(bit);
                 }
-                assert_eq!(verify(&path).unwrap().size_bytes, bytes.len() as u64);
+                verify_with(&disk, any()).unwrap();
             });
         }
     });
@@ -55,27 +65,24 @@ fn every_single_flipped_bit_is_seen() {
 #[test]
 fn a_flipped_bit_is_never_loaded() {
     let folder = TempDir::new().unwrap();
-    let path = many_chunks(folder.path());
-    let bytes = fs::read(&path).unwrap();
-    let file = OpenOptions::new().write(true).open(&path).unwrap();
-    for bit in (0..bytes.len() * 8).step_by(41) {
-        let (offset, mask) = (bit / 8, 1 << (bit % 8));
-        file.write_all_at(&[bytes[offset] ^ mask], offset as u64).unwrap();
-        assert!(load(&path).is_err(), "bit {} of byte {offset} was loaded", bit % 8);
-        file.write_all_at(&bytes[offset..=offset], offset as u64).unwrap();
+    let bytes = fs::read(many_chunks(folder.path())).unwrap();
+    let disk = Memory::new(bytes.clone());
+    for bit in (0..bytes.len() * 8).step_by(11) {
+        disk.flip(bit);
+        assert!(load_with(&disk, any(), u64::MAX).is_err(), "bit {} of byte {} was loaded", bit % 8, bit / 8);
+        disk.flip(bit);
     }
-    load(&path).unwrap();
+    load_with(&disk, any(), u64::MAX).unwrap();
 }
 
 #[test]
 fn every_truncation_is_seen() {
     let folder = TempDir::new().unwrap();
-    let path = many_chunks(folder.path());
-    let file = OpenOptions::new().write(true).open(&path).unwrap();
-    let whole = fs::metadata(&path).unwrap().len();
+    let bytes = fs::read(many_chunks(folder.path())).unwrap();
+    let (whole, disk) = (bytes.len() as u64, Memory::new(bytes));
     for length in (0..whole).rev() {
-        file.set_len(length).unwrap();
-        match verify(&path).unwrap_err() {
+        disk.truncate(length as usize);
+        match verify_with(&disk, any()).unwrap_err() {
             Refusal::Truncated { expected, found } => assert_eq!((expected, found), (whole, length)),
             Refusal::ShortHeader { found, .. } => assert!(found == length && length < 80),
             refusal => panic!("{length} bytes: {refusal}"),
@@ -101,16 +108,30 @@ fn random_bits_of_a_file_with_many_slabs_are_seen() {
     let sections = [section!("a", &[&bytes[..5_000_000]]), section!("b", &[&bytes[5_000_000..]])];
     let path = save_sections(&options, folder.path(), "game.prsm", &sections).path;
     let stored = fs::read(&path).unwrap();
-    let file = OpenOptions::new().write(true).open(&path).unwrap();
-    let mut place = 0_usize;
-    for n in 0..200_usize {
-        place = (place + 7_919 * (n + 1) * 97) % (stored.len() * 8);
-        let (offset, mask) = (place / 8, 1 << (place % 8));
-        file.write_all_at(&[stored[offset] ^ mask], offset as u64).unwrap();
-        assert!(verify(&path).is_err(), "bit {} of byte {offset} was flipped unseen", place % 8);
-        file.write_all_at(&stored[offset..=offset], offset as u64).unwrap();
+    let disk = Memory::new(stored.clone());
+    let mut bit = 0_usize;
+    for n in 0..500_usize {
+        bit = (bit + 7_919 * (n + 1) * 97) % (stored.len() * 8);
+        disk.flip(bit);
+        assert!(verify_with(&disk, any()).is_err(), "bit {} of byte {} was flipped unseen", bit % 8, bit / 8);
+        disk.flip(bit);
     }
-    verify(&path).unwrap();
+    verify_with(&disk, any()).unwrap();
+}
+
+/// The same on a real disk, for a few.
+#[test]
+fn bits_that_are_flipped_on_disk_are_seen() {
+    let folder = TempDir::new().unwrap();
+    let path = many_chunks(folder.path());
+    let bytes = fs::read(&path).unwrap();
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    for offset in (0..bytes.len()).step_by(997) {
+        file.write_all_at(&[bytes[offset] ^ 0x10], offset as u64).unwrap();
+        refusal(&path);
+        file.write_all_at(&bytes[offset..=offset], offset as u64).unwrap();
+    }
+    load(&path).unwrap();
 }
 
 #[test]

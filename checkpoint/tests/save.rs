@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use common::{names, noise, save_bytes, save_sections, sparse};
+use proptest::prelude::*;
 use resus_checkpoint::{
     Compression, Draft, Element, HEADER_BYTES, Health, Meta, SaveError, SaveOptions, load, peek,
     remove_leftovers, save, verify,
@@ -15,7 +16,7 @@ use resus_checkpoint::{
 use tempfile::TempDir;
 
 #[test]
-fn what_was_saved_is_what_is_loaded() {
+fn what_was_saved_is_what_is_read() {
     let folder = TempDir::new().unwrap();
     let (large, packed) = (noise(700_000), sparse(300_000));
     let meta = Meta {
@@ -178,4 +179,44 @@ fn leftovers_of_a_killed_save_are_removed_and_nothing_else() {
     assert_eq!(remove_leftovers(folder.path()).unwrap(), [folder.path().join(".b.prsm.17.3.tmp")]);
     assert_eq!(names(folder.path()), [".editor.tmp", "a.prsm"]);
     assert!(remove_leftovers(&folder.path().join("missing")).unwrap().is_empty());
+}
+
+/// One section as a property test makes it up: the lengths of its parts, whether it can be packed, how.
+type MadeUp = (Vec<usize>, bool, Compression);
+
+fn made_up() -> impl Strategy<Value = Vec<MadeUp>> {
+    let compression = prop_oneof![Just(Compression::None), Just(Compression::Lz4), Just(Compression::Zstd)];
+    let parts = prop::collection::vec(prop_oneof![0..40_usize, 500..1100_usize, 0..9000_usize], 0..5);
+    prop::collection::vec((parts, any::<bool>(), compression), 0..5)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn whatever_is_saved_is_what_is_read(sections in made_up(), chunk_bits in 9..14_u32) {
+        let (noise, sparse) = (noise(50_000), sparse(50_000));
+        let parts: Vec<Vec<&[u8]>> = sections
+            .iter()
+            .map(|(lengths, packable, _)| {
+                let mut rest = if *packable { &sparse[..] } else { &noise[..] };
+                lengths.iter().map(|length| rest.split_off(..*length).unwrap()).collect()
+            })
+            .collect();
+        let names: Vec<String> = (0..sections.len()).map(|n| format!("section {n}")).collect();
+        let drafts: Vec<_> = sections
+            .iter()
+            .zip(parts.iter().zip(&names))
+            .map(|((.., compression), (parts, name))| section!(name, parts, Bytes, *compression))
+            .collect();
+        let folder = TempDir::new().unwrap();
+        let options = SaveOptions { chunk_bytes: 1 << chunk_bits, ..SaveOptions::default() };
+        let saved = save_sections(&options, folder.path(), "a.prsm", &drafts);
+        let loaded = load(&saved.path).unwrap();
+        prop_assert_eq!(&loaded.digest, &saved.digest);
+        prop_assert_eq!(loaded.sections.len(), parts.len());
+        for (section, parts) in loaded.sections.iter().zip(&parts) {
+            prop_assert!(section.bytes == parts.concat());
+        }
+    }
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail it the way the test does")]
 #![expect(dead_code, reason = "each test file uses some of it")]
 
+pub mod memory;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
