@@ -44,6 +44,9 @@ impl Summary for CheckpointMsg {
                 format!("{job} for run {run_id} attempt {attempt}")
             }
             Self::Done { run_id, attempt, .. } => format!("job done for run {run_id} attempt {attempt}"),
+            Self::Checked { run_id, attempt, .. } => {
+                format!("checkpoint of another framework checked for run {run_id} attempt {attempt}")
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod compare;
 mod convert;
 mod digest;
 mod folder;
+pub mod foreign;
 mod header;
 mod layout;
 mod load;

@@ -211,6 +211,14 @@ impl StateDir {
         Ok(self.run(run_id)?.join("checkpoints"))
     }
 
+    /// The folder of what is known of a run's checkpoints of other frameworks.
+    ///
+    /// # Errors
+    /// [`BadRunId`].
+    pub fn manifests(&self, run_id: &str) -> Result<PathBuf, BadRunId> {
+        Ok(self.run(run_id)?.join("manifests"))
+    }
+
     /// Creates the folder of one attempt and those around it, each for its owner only.
     ///
     /// # Errors

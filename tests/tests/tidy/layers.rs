@@ -15,7 +15,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("resus-bus", &["resus-core"]),
     ("resus-shim", &[]),
     ("resus-shim-image", &[]),
-    ("resus-actors", &["resus-core", "resus-store", "resus-checkpoint", "resus-bus", "resus-shim"]),
+    (
+        "resus-actors",
+        &["resus-core", "resus-disk", "resus-store", "resus-checkpoint", "resus-bus", "resus-shim"],
+    ),
     ("resus-panel", &["resus-core", "resus-bus", "resus-actors"]),
     (
         "resus",

@@ -1,0 +1,8 @@
+//! Jobs with files, each in folders of its own.
+
+mod acting;
+mod checking;
+mod picking;
+mod pruning;
+mod restoring;
+mod support;

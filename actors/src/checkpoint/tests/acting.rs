@@ -1,0 +1,115 @@
+//! The actor: what it tells the Supervisor, in which order, and what holds up what.
+
+use super::super::{Checkpoint, CheckpointMsg, Job};
+use super::support::{announced, save, zip};
+use crate::directory::Directory;
+use crate::supervisor::SupervisorMsg;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use resus_core::ids::{Attempt, RunId};
+use resus_core::input::{CheckpointRef, Fact};
+use resus_store::StateDir;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Hears what the Supervisor would.
+struct Listener;
+
+impl Actor for Listener {
+    type Msg = SupervisorMsg;
+    type State = mpsc::UnboundedSender<Fact>;
+    type Arguments = mpsc::UnboundedSender<Fact>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<SupervisorMsg>,
+        facts: Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        Ok(facts)
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<SupervisorMsg>,
+        message: SupervisorMsg,
+        facts: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisorMsg::Observed(observation) = message {
+            facts.send(observation.fact)?;
+        }
+        Ok(())
+    }
+}
+
+struct Scene {
+    actor: ActorRef<CheckpointMsg>,
+    facts: mpsc::UnboundedReceiver<Fact>,
+    run_id: RunId,
+    checkpoints: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dirs = Arc::new(StateDir::open(&folder.path().join("state")).unwrap());
+        let run_id = RunId::new("8c1d9e77").unwrap();
+        let checkpoints = dirs.make_checkpoints(run_id.as_str()).unwrap();
+        let directory = Arc::new(Directory::default());
+        let (sender, facts) = mpsc::unbounded_channel();
+        let (listener, _) = Actor::spawn(None, Listener, sender).await.unwrap();
+        directory.supervisor.set(Some(listener));
+        let (actor, _) = Actor::spawn(None, Checkpoint, (directory, dirs)).await.unwrap();
+        Self { actor, facts, run_id, checkpoints, _folder: folder }
+    }
+
+    fn ask(&self, job: Job) {
+        let (run_id, attempt) = (self.run_id.clone(), Attempt(1));
+        self.actor.cast(CheckpointMsg::Do { run_id, attempt, job }).unwrap();
+    }
+
+    /// The next one that is told to be whole.
+    async fn whole(&mut self) -> CheckpointRef {
+        match self.facts.recv().await.unwrap() {
+            Fact::CheckpointChecked { checkpoint, refusal: None } => checkpoint,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_waited_for_holds_up_nothing_and_is_told_once() {
+    let mut scene = Scene::new().await;
+    let growing = announced(&scene.checkpoints.join("a.pt"), 5);
+    let bytes = zip(b"weights");
+    fs::write(&growing.path, &bytes[..9]).unwrap();
+    save(&scene.checkpoints, "b.prsm", 6);
+    scene.ask(Job::Verify(growing.clone()));
+    scene.ask(Job::Verify(growing.clone()));
+    scene.ask(Job::Verify(announced(&scene.checkpoints.join("b.prsm"), 6)));
+    assert_eq!(scene.whole().await.checkpoint_id, "b");
+    fs::write(&growing.path, bytes).unwrap();
+    assert_eq!(scene.whole().await.path, growing.path);
+    // A last job shows that nothing more is told of the announcement that was given up.
+    scene.ask(Job::Verify(announced(&scene.checkpoints.join("b.prsm"), 6)));
+    assert_eq!(scene.whole().await.checkpoint_id, "b");
+}
+
+#[tokio::test]
+async fn jobs_of_a_run_are_done_in_order() {
+    let mut scene = Scene::new().await;
+    for games in [1, 2] {
+        let name = format!("{games}.prsm");
+        save(&scene.checkpoints, &name, games);
+        scene.ask(Job::Verify(announced(&scene.checkpoints.join(name), games)));
+    }
+    scene.ask(Job::Pick { set_aside: Vec::new(), known: Vec::new(), from: None });
+    assert_eq!(scene.whole().await.checkpoint_id, "1");
+    assert_eq!(scene.whole().await.checkpoint_id, "2");
+    let fact = scene.facts.recv().await.unwrap();
+    assert!(
+        matches!(&fact, Fact::CheckpointPicked { chosen: Some(c), .. } if c.checkpoint_id == "2"),
+        "{fact:?}"
+    );
+}
