@@ -36,10 +36,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// Jobs that may wait per run. A worker that announces checkpoints faster than they can be
-/// read back has the oldest announcement dropped; the file itself stays and is looked at when
-/// a checkpoint is picked.
-const JOBS_WAITING_MAX: usize = 32;
+/// Jobs that may wait per run: a user may want the whole catalogue, which holds 1000, to be read once
+/// more. A worker that announces checkpoints faster than they can be read back has the oldest
+/// announcement dropped; the file itself stays and is looked at when a checkpoint is picked.
+const JOBS_WAITING_MAX: usize = 1100;
 
 pub(crate) enum CheckpointMsg {
     Do {
@@ -67,6 +67,22 @@ struct RunFiles {
     busy: bool,
     jobs: VecDeque<(Attempt, Job)>,
     foreign: Waiting,
+}
+
+impl RunFiles {
+    /// Takes a job in, in the place of an earlier one for the same file that has not begun.
+    fn queue(&mut self, run_id: &RunId, attempt: Attempt, job: Job) {
+        if let Job::Verify(checkpoint) = &job {
+            let is_same = |job: &Job| matches!(job, Job::Verify(other) if other.path == checkpoint.path);
+            self.jobs.retain(|(_, waiting)| !is_same(waiting));
+        }
+        if self.jobs.len() >= JOBS_WAITING_MAX {
+            let oldest = self.jobs.iter().position(|(_, job)| matches!(job, Job::Verify(_)));
+            self.jobs.remove(oldest.unwrap_or(0));
+            tracing::warn!(%run_id, "checkpoints are announced faster than they can be read back");
+        }
+        self.jobs.push_back((attempt, job));
+    }
 }
 
 pub(crate) struct CheckpointState {
@@ -104,13 +120,7 @@ impl Actor for Checkpoint {
         let _busy = directory.checkpoint.doing.begin(message.summary());
         match message {
             CheckpointMsg::Do { run_id, attempt, job } => {
-                let files = state.runs.entry(run_id.clone()).or_default();
-                if files.jobs.len() >= JOBS_WAITING_MAX {
-                    let oldest = files.jobs.iter().position(|(_, job)| matches!(job, Job::Verify(_)));
-                    files.jobs.remove(oldest.unwrap_or(0));
-                    tracing::warn!(%run_id, "checkpoints are announced faster than they can be read back");
-                }
-                files.jobs.push_back((attempt, job));
+                state.runs.entry(run_id.clone()).or_default().queue(&run_id, attempt, job);
                 start_next(&myself, state, run_id)
             }
             CheckpointMsg::Done { run_id, attempt, outcome } => {

@@ -112,6 +112,18 @@ fn an_index_asks_for_every_shard() {
 }
 
 #[test]
+fn an_index_that_is_still_being_written_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = hugging_face(folder.path());
+    let index = root.join("model.safetensors.index.json");
+    let text = fs::read(&index).unwrap();
+    for length in 1..text.len() {
+        fs::write(&index, &text[..length]).unwrap();
+        assert!(matches!(judge_settled(&root), Completeness::Growing { .. }), "{length} bytes");
+    }
+}
+
+#[test]
 fn a_pointer_asks_for_what_it_names() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("deepspeed");

@@ -159,6 +159,8 @@ impl Part<'_> {
         }
         let bytes = self.read(0, self.size)?;
         Ok(Some(match serde_json::from_slice::<Index>(&bytes) {
+            // It ends within a value: the rest may still be on its way.
+            Err(error) if error.is_eof() => Head::Short { why: format!("its index is cut off: {error}") },
             Err(error) => Head::Wrong { why: format!("it is no index of shards: {error}") },
             Ok(index) => {
                 let mut shards: Vec<_> = index.weight_map.into_values().collect();

@@ -113,3 +113,17 @@ async fn jobs_of_a_run_are_done_in_order() {
         "{fact:?}"
     );
 }
+
+#[test]
+fn a_whole_catalogue_can_wait_and_a_file_waits_once() {
+    let mut files = super::super::RunFiles::default();
+    let run_id = RunId::new("8c1d9e77").unwrap();
+    for round in 0..2 {
+        for n in 0..1000 {
+            let checkpoint = CheckpointRef::at(format!("{n}"), format!("/ck/{n}"));
+            files.queue(&run_id, Attempt(round), Job::Verify(checkpoint));
+        }
+    }
+    assert_eq!(files.jobs.len(), 1000);
+    assert!(files.jobs.iter().all(|(attempt, _)| *attempt == Attempt(1)), "the later asking counts");
+}
