@@ -345,8 +345,8 @@ fn carry_out(directory: &Directory, run_id: &RunId, spec: &Arc<Spec>, effect: Ef
         directory.checkpoint.send(CheckpointMsg::Do { run_id: run_id.clone(), attempt, job });
     };
     match effect {
-        Effect::PickCheckpoint { attempt, set_aside, known, from } => {
-            checkpoint(attempt, Job::Pick { set_aside, known, from });
+        Effect::PickCheckpoint { attempt, set_aside, known, from, anew_since_unix_ms } => {
+            checkpoint(attempt, Job::Pick { set_aside, known, from, anew_since_unix_ms });
         }
         Effect::RestoreCheckpoint { attempt, checkpoint: file } => checkpoint(attempt, Job::Restore(file)),
         Effect::VerifyCheckpoint { attempt, checkpoint: file } => checkpoint(attempt, Job::Verify(file)),

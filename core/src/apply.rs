@@ -110,6 +110,7 @@ pub fn begin(record: &Record) -> Result<Run, ApplyError> {
         pinned: BTreeSet::new(),
         refused: Vec::new(),
         lost_checkpoints: 0,
+        anew_since_unix_ms: None,
         candidates: Vec::new(),
         upto: 0,
         lost_to_reboot: false,
@@ -176,7 +177,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         Event::AttemptBegun { requested_by, boot_id, restore, anew } => {
             begin_attempt(run, requested_by.is_some(), at);
             if *anew {
-                catalogue::begin_anew(run);
+                catalogue::begin_anew(run, at);
             }
             if let Some(checkpoint) = restore {
                 run.restore = Some((**checkpoint).clone());

@@ -21,6 +21,9 @@ pub enum Effect {
         known: Vec<CheckpointRef>,
         /// Where the run begins as long as it has none of its own.
         from: Option<CheckpointRef>,
+        /// When a user wanted the run to begin anew, Unix ms: files that the catalogue does not know
+        /// count only if they were changed since.
+        anew_since_unix_ms: Option<u64>,
     },
     /// Read back the checkpoint that a user wants to go on from, and look which ones are newer;
     /// answer with `RestoreChecked`.

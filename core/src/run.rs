@@ -79,6 +79,8 @@ pub struct Run {
     /// Checkpoints that were lost to damage since one verified last, and since a worker was ordered
     /// last: work that nobody may throw away unasked.
     pub lost_checkpoints: u32,
+    /// When a user wanted it to begin anew, Unix ms.
+    pub anew_since_unix_ms: Option<u64>,
     /// Announced and not yet read back.
     pub candidates: Vec<CheckpointRef>,
     /// Offset in the attempt's event file up to which words are in the ledger.

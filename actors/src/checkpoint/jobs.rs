@@ -1,6 +1,7 @@
 //! What is asked for a run's checkpoints.
 
 use super::files::Files;
+use super::pick::Asked;
 use super::{check, pick, prune, restore};
 use resus_core::input::{CheckpointRef, Fact};
 use resus_core::policy::RetentionPolicy;
@@ -18,6 +19,8 @@ pub(crate) enum Job {
         known: Vec<CheckpointRef>,
         /// Where to begin if the run has nothing of its own.
         from: Option<CheckpointRef>,
+        /// Files that are not in the catalogue count only if they were changed since, Unix ms.
+        anew_since_unix_ms: Option<u64>,
     },
     /// Read back the one that a user chose.
     Restore(CheckpointRef),
@@ -37,8 +40,10 @@ pub(crate) enum Outcome {
 
 pub(super) fn carry_out(files: &Files, job: Job) -> Outcome {
     match job {
-        Job::Pick { set_aside, known, from } => {
-            Outcome::Told(Some(pick::pick(files, &set_aside, &known, from.as_ref())))
+        Job::Pick { set_aside, known, from, anew_since_unix_ms } => {
+            let asked =
+                Asked { set_aside: &set_aside, known: &known, from: from.as_ref(), anew_since_unix_ms };
+            Outcome::Told(Some(pick::pick(files, &asked)))
         }
         Job::Restore(chosen) => Outcome::Told(Some(restore::restore(files, &chosen))),
         Job::Verify(announced) => check::check(files, announced),

@@ -12,6 +12,7 @@ use resus_core::input::{CheckpointRef, CheckpointRefusal, Fact};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// One that may be chosen.
 struct Candidate {
@@ -27,13 +28,21 @@ struct Search<'a> {
     refused: Vec<CheckpointRefusal>,
 }
 
-pub(super) fn pick(
-    files: &Files,
-    set_aside: &[String],
-    known: &[CheckpointRef],
-    from: Option<&CheckpointRef>,
-) -> Fact {
+/// What is asked for, as in [`Job::Pick`](super::Job::Pick).
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked<'a> {
+    pub(super) set_aside: &'a [String],
+    pub(super) known: &'a [CheckpointRef],
+    pub(super) from: Option<&'a CheckpointRef>,
+    pub(super) anew_since_unix_ms: Option<u64>,
+}
+
+pub(super) fn pick(files: &Files, asked: &Asked<'_>) -> Fact {
+    let Asked { set_aside, known, from, anew_since_unix_ms } = *asked;
     let is_aside = |path: &Path| set_aside.iter().any(|aside| Path::new(aside) == path);
+    let anew_since = anew_since_unix_ms.map(|ms| UNIX_EPOCH + Duration::from_millis(ms));
+    // Nobody announced it, and it was saved before the user wanted to begin anew.
+    let is_of_the_past = |path: &Path| anew_since.is_some_and(|since| files.changed_at(path) < since);
     let own = match files.own_prsm() {
         Ok(own) => own,
         Err(error) => {
@@ -49,9 +58,11 @@ pub(super) fn pick(
         known.iter().map(|known| (PathBuf::from(&known.path), known)).collect();
     let mut search = Search { files, candidates: Vec::new(), refused: Vec::new() };
     for path in own {
-        let known = known.remove(&path);
-        if !is_aside(&path) {
-            search.note_prsm(known.cloned().unwrap_or_else(|| named(&path)));
+        match known.remove(&path) {
+            _ if is_aside(&path) => {}
+            Some(known) => search.note_prsm(known.clone()),
+            None if is_of_the_past(&path) => {}
+            None => search.note_prsm(named(&path)),
         }
     }
     for (path, known) in known {

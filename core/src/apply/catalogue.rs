@@ -2,6 +2,7 @@
 
 use crate::checkpoint::DoubtCause;
 use crate::input::{CheckpointRef, CheckpointRefusal};
+use crate::moment::Moment;
 use crate::run::Run;
 use crate::spec::Resume;
 
@@ -67,7 +68,8 @@ pub(super) fn set_aside(run: &mut Run, newer: &[CheckpointRef]) {
 }
 
 /// A user begins anew: everything there is belongs to what they turned away from.
-pub(super) fn begin_anew(run: &mut Run) {
+pub(super) fn begin_anew(run: &mut Run, at: Moment) {
+    run.anew_since_unix_ms = Some(at.unix_ms);
     let from = if let Resume::From(from) = &run.spec.resume { Some(from.in_short()) } else { None };
     let all: Vec<_> = run.verified.iter().chain(&run.candidates).map(CheckpointRef::in_short).collect();
     add_aside(run, all.into_iter().chain(from));

@@ -51,7 +51,8 @@ pub(crate) fn look(run: &Run, attempt: Attempt) -> Effect {
     let is_new = |candidate: &&CheckpointRef| !run.verified.iter().any(|c| c.path == candidate.path);
     let known = run.verified.iter().chain(run.candidates.iter().filter(is_new));
     let known = known.filter(|c| set_aside.binary_search(&c.path).is_err()).cloned().collect();
-    Effect::PickCheckpoint { attempt, set_aside, known, from: run.begins_from().cloned() }
+    let from = run.begins_from().cloned();
+    Effect::PickCheckpoint { attempt, set_aside, known, from, anew_since_unix_ms: run.anew_since_unix_ms }
 }
 
 /// The order to start the worker of `attempt`, from `chosen` or from the beginning.

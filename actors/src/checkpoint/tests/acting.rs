@@ -104,7 +104,7 @@ async fn jobs_of_a_run_are_done_in_order() {
         save(&scene.checkpoints, &name, games);
         scene.ask(Job::Verify(announced(&scene.checkpoints.join(name), games)));
     }
-    scene.ask(Job::Pick { set_aside: Vec::new(), known: Vec::new(), from: None });
+    scene.ask(Job::Pick { set_aside: Vec::new(), known: Vec::new(), from: None, anew_since_unix_ms: None });
     assert_eq!(scene.whole().await.checkpoint_id, "1");
     assert_eq!(scene.whole().await.checkpoint_id, "2");
     let fact = scene.facts.recv().await.unwrap();

@@ -1,6 +1,6 @@
 //! Which checkpoint an attempt begins from.
 
-use super::super::pick::pick;
+use super::super::pick::{Asked, pick};
 use super::support::{Run, announced, flip, picked, poisoned, save, zip};
 use resus_core::checkpoint::CheckpointFormat;
 use resus_core::input::Fact;
@@ -13,13 +13,13 @@ fn the_newest_that_verifies_is_chosen_and_newer_damaged_ones_are_moved_aside() {
     let [_, whole, torn, headless] = [1, 2, 3, 4].map(|games| run.saved(games));
     flip(&torn.path);
     fs::write(&headless.path, "PR").unwrap();
-    let (chosen, refused) = picked(pick(&run.files, &[], &[], None));
+    let (chosen, refused) = picked(pick(&run.files, &Asked::default()));
     assert_eq!(chosen.unwrap().path, whole.path);
     let moved: Vec<_> = refused.iter().map(|refusal| refusal.moved_to.clone().unwrap()).collect();
     let to = |name: &str| run.own("damaged").join(name).to_str().unwrap().to_owned();
     assert_eq!(moved, [to("ck-000004.prsm"), to("ck-000003.prsm")]);
     assert_eq!(run.damaged(), ["ck-000003.prsm", "ck-000004.prsm"]);
-    let (again, refused) = picked(pick(&run.files, &[], &[], None));
+    let (again, refused) = picked(pick(&run.files, &Asked::default()));
     assert_eq!((again.unwrap().path, refused.len()), (whole.path, 0), "they are out of the way");
 }
 
@@ -28,7 +28,7 @@ fn a_name_that_is_damaged_again_does_not_write_over_the_first() {
     let run = Run::new();
     for _ in 0..3 {
         flip(&run.saved(7).path);
-        assert_eq!(picked(pick(&run.files, &[], &[], None)).1.len(), 1);
+        assert_eq!(picked(pick(&run.files, &Asked::default())).1.len(), 1);
     }
     assert_eq!(run.damaged(), ["ck-000007.prsm", "ck-000007.prsm.1", "ck-000007.prsm.2"]);
 }
@@ -43,7 +43,8 @@ fn nothing_is_chosen_where_all_are_refused() {
     }
     let from = announced(&run.elsewhere("base.pt"), 0);
     fs::write(&from.path, zip(b"base")).unwrap();
-    let (chosen, refused) = picked(pick(&run.files, &[], &[other], Some(&from)));
+    let (chosen, refused) =
+        picked(pick(&run.files, &Asked { known: &[other], from: Some(&from), ..Asked::default() }));
     assert_eq!((chosen, refused.len()), (None, 3), "its own work is not silently begun anew");
     assert_eq!(run.damaged(), ["ck-000001.prsm", "ck-000002.prsm", "ck-3.pt"]);
 }
@@ -54,7 +55,8 @@ fn what_was_left_behind_is_not_looked_at() {
     let [one, two] = [1, 2].map(|games| run.saved(games));
     let three = run.foreign(&run.elsewhere("three.pt"), 3);
     let aside = [two.path.clone(), three.path.clone()];
-    let (chosen, refused) = picked(pick(&run.files, &aside, &[two, three], None));
+    let (chosen, refused) =
+        picked(pick(&run.files, &Asked { set_aside: &aside, known: &[two, three], ..Asked::default() }));
     assert_eq!((chosen.unwrap().path, refused.len()), (one.path, 0));
 }
 
@@ -65,10 +67,10 @@ fn files_of_other_frameworks_take_their_place_by_their_step() {
     let older = run.foreign(&run.own("step-4.pt"), 4);
     let newer = run.foreign(&run.elsewhere("step-6.pt"), 6);
     let known = [own.clone(), older.clone(), newer.clone()];
-    let (chosen, refused) = picked(pick(&run.files, &[], &known, None));
+    let (chosen, refused) = picked(pick(&run.files, &Asked { known: &known, ..Asked::default() }));
     assert_eq!((chosen, refused.len()), (Some(newer.clone()), 0));
     flip(&newer.path);
-    let (chosen, refused) = picked(pick(&run.files, &[], &known, None));
+    let (chosen, refused) = picked(pick(&run.files, &Asked { known: &known, ..Asked::default() }));
     assert_eq!(chosen.unwrap().path, own.path);
     assert_eq!((refused[0].checkpoint.path.clone(), refused[0].moved_to.clone()), (newer.path.clone(), None));
     assert!(refused[0].reason.starts_with("step-6.pt was changed: its BLAKE3 is"), "{}", refused[0].reason);
@@ -84,10 +86,10 @@ fn a_damaged_folder_of_its_own_is_moved_aside_whole() {
     let known =
         super::super::foreign::register_now(&run.files, &announced(&root, 6), std::time::Duration::ZERO);
     let known = [known.unwrap()];
-    let (chosen, _) = picked(pick(&run.files, &[], &known, None));
+    let (chosen, _) = picked(pick(&run.files, &Asked { known: &known, ..Asked::default() }));
     assert_eq!(chosen, Some(known[0].clone()));
     flip(&file.path);
-    let (chosen, refused) = picked(pick(&run.files, &[], &known, None));
+    let (chosen, refused) = picked(pick(&run.files, &Asked { known: &known, ..Asked::default() }));
     assert_eq!((chosen, refused.len()), (None, 1));
     assert!(run.own("damaged/step-6/model.pt").exists() && !root.exists());
 }
@@ -99,11 +101,11 @@ fn a_damaged_or_missing_manifest_refuses_and_moves_nothing() {
     let known = [run.foreign(&run.own("step-6.pt"), 6)];
     let manifest = fs::read_dir(&run.files.manifests).unwrap().next().unwrap().unwrap().path();
     flip(manifest.to_str().unwrap());
-    let (chosen, refused) = picked(pick(&run.files, &[], &known, None));
+    let (chosen, refused) = picked(pick(&run.files, &Asked { known: &known, ..Asked::default() }));
     assert_eq!(chosen.unwrap().path, own.path);
     assert!(refused[0].reason.contains("its manifest") && refused[0].moved_to.is_none(), "{refused:?}");
     fs::remove_file(manifest).unwrap();
-    let (_, refused) = picked(pick(&run.files, &[], &known, None));
+    let (_, refused) = picked(pick(&run.files, &Asked { known: &known, ..Asked::default() }));
     assert_eq!(refused[0].reason, "its manifest is gone");
     assert!(run.own("step-6.pt").exists());
 }
@@ -115,7 +117,8 @@ fn what_the_catalogue_knows_and_is_gone_is_told() {
     let [gone, foreign] = [run.saved(2), run.foreign(&run.elsewhere("a.pt"), 3)];
     fs::remove_file(&gone.path).unwrap();
     fs::remove_file(&foreign.path).unwrap();
-    let (chosen, refused) = picked(pick(&run.files, &[], &[own.clone(), gone, foreign], None));
+    let (chosen, refused) =
+        picked(pick(&run.files, &Asked { known: &[own.clone(), gone, foreign], ..Asked::default() }));
     assert_eq!(chosen.unwrap().path, own.path);
     assert_eq!(refused.len(), 2);
     assert!(refused.iter().all(|refusal| refusal.reason == "its file is gone"), "{refused:?}");
@@ -127,7 +130,7 @@ fn poisoned_ones_are_passed_over_and_stay_where_they_are() {
     let [healthy, own] = [1, 2].map(|games| run.saved(games));
     let foreign = run.foreign(&run.own("step-3.pt"), 3);
     let known = [healthy.clone(), poisoned(own.clone()), poisoned(foreign.clone())];
-    let (chosen, refused) = picked(pick(&run.files, &[], &known, None));
+    let (chosen, refused) = picked(pick(&run.files, &Asked { known: &known, ..Asked::default() }));
     assert_eq!(chosen.unwrap().path, healthy.path);
     assert_eq!(refused.len(), 2);
     for refusal in refused {
@@ -145,7 +148,7 @@ fn what_is_no_file_or_of_a_newer_version_is_refused_and_left_alone() {
     let mut bytes = fs::read(&own.path).unwrap();
     bytes[4] = 200;
     fs::write(run.own("newer.prsm"), bytes).unwrap();
-    let (chosen, refused) = picked(pick(&run.files, &[], &[], None));
+    let (chosen, refused) = picked(pick(&run.files, &Asked::default()));
     assert_eq!(chosen.unwrap().path, own.path);
     assert_eq!(refused.len(), 3);
     assert!(refused.iter().all(|refusal| refusal.moved_to.is_none()) && run.damaged().is_empty());
@@ -157,12 +160,13 @@ fn one_whose_check_was_cut_short_is_checked_now() {
     run.saved(1);
     let candidate = announced(&run.elsewhere("a.npy"), 2);
     fs::write(&candidate.path, "a format without an end").unwrap();
-    let (chosen, _) = picked(pick(&run.files, &[], std::slice::from_ref(&candidate), None));
+    let (chosen, _) =
+        picked(pick(&run.files, &Asked { known: std::slice::from_ref(&candidate), ..Asked::default() }));
     let chosen = chosen.unwrap();
     assert_eq!((chosen.path, chosen.format), (candidate.path.clone(), CheckpointFormat::Manifest));
     let bytes = zip(b"weights");
     fs::write(&candidate.path, &bytes[..bytes.len() - 1]).unwrap();
-    let (chosen, refused) = picked(pick(&run.files, &[], &[candidate], None));
+    let (chosen, refused) = picked(pick(&run.files, &Asked { known: &[candidate], ..Asked::default() }));
     assert_eq!(chosen.unwrap().step, Some(1.0));
     assert_eq!(refused[0].reason, "it is not complete: its zip archive has no end yet");
 }
@@ -176,20 +180,20 @@ fn a_run_without_any_begins_from_what_was_named() {
     // Nothing of a run that never had an attempt is on disk.
     fs::remove_dir_all(run.folder.path()).unwrap();
     for from in [&prsm, &foreign] {
-        let (chosen, refused) = picked(pick(&run.files, &[], &[], Some(from)));
+        let (chosen, refused) = picked(pick(&run.files, &Asked { from: Some(from), ..Asked::default() }));
         assert_eq!((chosen.unwrap().path, refused.len()), (from.path.clone(), 0));
     }
     fs::write(&foreign.path, zip(b"other weights")).unwrap();
-    let (chosen, refused) = picked(pick(&run.files, &[], &[], Some(&foreign)));
+    let (chosen, refused) = picked(pick(&run.files, &Asked { from: Some(&foreign), ..Asked::default() }));
     assert_eq!(chosen, None);
     assert_eq!(refused[0].reason, "it is not what it was when it was catalogued");
     flip(&prsm.path);
-    let (chosen, refused) = picked(pick(&run.files, &[], &[], Some(&prsm)));
+    let (chosen, refused) = picked(pick(&run.files, &Asked { from: Some(&prsm), ..Asked::default() }));
     assert_eq!((chosen, refused.len()), (None, 1), "{refused:?}");
     assert!(other.damaged().is_empty(), "another run's files are not ours to move");
     fs::create_dir_all(&run.files.checkpoints).unwrap();
     save(&run.files.checkpoints, "own.prsm", 1);
-    let (chosen, _) = picked(pick(&run.files, &[], &[], Some(&foreign)));
+    let (chosen, _) = picked(pick(&run.files, &Asked { from: Some(&foreign), ..Asked::default() }));
     assert_eq!(chosen.unwrap().checkpoint_id, "own", "it has one of its own");
 }
 
@@ -197,7 +201,21 @@ fn a_run_without_any_begins_from_what_was_named() {
 fn a_folder_that_cannot_be_listed_is_not_an_empty_one() {
     let run = Run::new();
     fs::remove_dir(&run.files.checkpoints).unwrap();
-    assert_eq!(picked(pick(&run.files, &[], &[], None)).0, None, "it was never made");
+    assert_eq!(picked(pick(&run.files, &Asked::default())).0, None, "it was never made");
     fs::write(&run.files.checkpoints, "no folder").unwrap();
-    assert!(matches!(pick(&run.files, &[], &[], None), Fact::CheckpointsUnknown { .. }));
+    assert!(matches!(pick(&run.files, &Asked::default()), Fact::CheckpointsUnknown { .. }));
+}
+
+#[test]
+fn a_file_that_nobody_announced_does_not_undo_a_new_beginning() {
+    let run = Run::new();
+    let one = run.saved(1);
+    let since = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    let since = since.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    let asked = Asked { anew_since_unix_ms: Some(since), ..Asked::default() };
+    assert_eq!(picked(pick(&run.files, &asked)), (None, vec![]));
+    let earlier = Asked { anew_since_unix_ms: Some(1), ..Asked::default() };
+    assert_eq!(picked(pick(&run.files, &earlier)).0.unwrap().path, one.path);
+    let known = Asked { known: &[one.clone()], ..asked };
+    assert_eq!(picked(pick(&run.files, &known)).0.unwrap().path, one.path, "it was saved by its attempts");
 }

@@ -1,7 +1,7 @@
 //! Going on from a checkpoint of a user's choice.
 
 use super::super::files::Files;
-use super::super::pick::pick;
+use super::super::pick::{Asked, pick};
 use super::super::restore::restore;
 use super::support::{Run, flip, ids, picked};
 use resus_core::input::{CheckpointRef, Fact};
@@ -29,7 +29,10 @@ fn a_restore_names_what_it_leaves_behind_and_a_pick_leaves_it_aside() {
     assert_eq!((checkpoint.checkpoint_id.as_str(), checkpoint.step), ("ck-000002", Some(2.0)));
     assert_eq!(ids(&left), ["ck-000003", "ck-000004"]);
     let aside = [newer.path, newest.path];
-    assert_eq!(picked(pick(&run.files, &aside, &[], None)).0.unwrap().path, chosen.path);
+    assert_eq!(
+        picked(pick(&run.files, &Asked { set_aside: &aside, ..Asked::default() })).0.unwrap().path,
+        chosen.path
+    );
 }
 
 #[test]
