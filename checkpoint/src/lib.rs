@@ -8,6 +8,7 @@
 //! is refused; nothing is allocated by a size a file claims beyond the file's real one; links are never
 //! followed; the newest verified checkpoint is never named for deletion.
 
+pub mod background;
 mod blocks;
 mod codec;
 mod compare;

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use othello_engine::arena::Tally;
 use othello_engine::session::Session;
 use rayon::ThreadPool;
+use resus_checkpoint::background::{RequestError, SaveEnd};
 use resus_sdk::{Command, Outcome, Pulse, RunComplete, Status, Verb};
 
 use crate::evaluate::{Rival, metrics, parts, play_part, sentence};
 use crate::failure::Failure;
-use crate::saver::{Finished, Saver};
-use crate::snapshot::encode;
+use crate::saver::Saver;
 use crate::voice::{EVALUATION, SELFPLAY, Voice};
 
 /// How often a held attempt gives a sign of life.
@@ -101,8 +101,7 @@ impl<'a> Attempt<'a> {
             self.pulse.stage_change(Some(SELFPLAY), EVALUATION);
             heard = self.evaluate(eval_games, &mut results);
             // A checkpoint asked for meanwhile.
-            let last = self.saver.finish();
-            self.collect(last);
+            self.finish_saving();
         }
         match heard {
             Heard::GoOn => {
@@ -124,8 +123,7 @@ impl<'a> Attempt<'a> {
     fn train(&mut self) -> Heard {
         while let Some(report) = self.pool.install(|| self.session.step()) {
             self.voice.batch(&report, self.session.games_done());
-            let over = self.saver.poll();
-            self.collect(over);
+            self.collect();
             let heard = self.listen();
             if heard != Heard::GoOn {
                 return heard;
@@ -216,50 +214,64 @@ impl<'a> Attempt<'a> {
         Heard::GoOn
     }
 
-    /// Hands a snapshot to the saver if one was asked for or enough games were played since the last;
-    /// while a save is under way it waits for the next call.
+    /// Has the session saved if that was asked for, or enough games were played since the last time.
     fn save_if_due(&mut self) {
         let every = self.checkpoint_every.max(1);
         let last = self.snapshot_at.unwrap_or(0);
-        let due = self.session.games_done() / every > last / every;
-        if (due || self.checkpoint_wanted) && !self.saver.is_busy() {
-            self.snapshot();
+        if self.session.games_done() / every > last / every || self.checkpoint_wanted {
+            // A request that is not taken was told, and is no reason to stop.
+            let _ = self.snapshot();
         }
     }
 
     /// Makes sure that the state as it is lies safe on disk.
     fn save_now(&mut self) -> Result<(), Failure> {
-        let over = self.saver.finish();
-        self.collect(over);
-        if self.safe_at == Some(self.session.games_done()) && !self.checkpoint_wanted {
+        self.finish_saving();
+        if self.is_safe() && !self.checkpoint_wanted {
             return Ok(());
         }
-        self.snapshot();
-        match self.saver.finish() {
-            Some(Finished { result: Err(error), .. }) => Err(Failure::LastSave(error)),
-            Some(finished) => {
-                self.collect(Some(finished));
-                Ok(())
+        self.snapshot().map_err(Failure::LastRequest)?;
+        match self.finish_saving() {
+            Some(SaveEnd::Retried { error, .. } | SaveEnd::GivenUp { error }) => {
+                Err(Failure::LastSave(error))
             }
-            None => Err(Failure::LastSaveLost),
+            Some(SaveEnd::Saved(_)) => Ok(()),
+            None => Err(Failure::LastRequest(RequestError::Gone)),
         }
     }
 
-    fn snapshot(&mut self) {
+    /// Whether the state as it is lies on disk.
+    fn is_safe(&self) -> bool {
+        self.safe_at == Some(self.session.games_done())
+    }
+
+    fn snapshot(&mut self) -> Result<(), RequestError> {
         let games = self.session.games_done();
         self.snapshot_at = Some(games);
         self.checkpoint_wanted = false;
-        let before = self.saver.start(games, encode(&self.session));
-        self.collect(before);
+        let (saver, session, loss) = (&mut self.saver, &self.session, self.voice.loss());
+        let requested = self.pool.install(|| saver.request(session, loss))?;
+        self.voice.requested(games, requested);
+        Ok(())
     }
 
-    fn collect(&mut self, finished: Option<Finished>) {
-        if let Some(finished) = finished {
-            if finished.result.is_ok() {
-                self.safe_at = Some(finished.games);
+    /// Waits until all that was asked for is saved or given up. How the last of it ended, if there was any.
+    fn finish_saving(&mut self) -> Option<SaveEnd> {
+        self.saver.finish();
+        self.collect()
+    }
+
+    /// Hears how the saves went that are over by now. How the last of them ended, if there was any.
+    fn collect(&mut self) -> Option<SaveEnd> {
+        let mut last = None;
+        for report in self.saver.reports() {
+            if matches!(report.end, SaveEnd::Saved(_)) {
+                self.safe_at = Some(report.games);
             }
-            self.voice.saved(&finished);
+            self.voice.saved(&report);
+            last = Some(report.end);
         }
+        last
     }
 
     /// Says that the run is paused at a checkpoint. Whoever leaves without one would lose its work, so a

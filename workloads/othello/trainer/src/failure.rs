@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
+use resus_checkpoint::background::RequestError;
 use resus_checkpoint::{Refusal, SaveError};
 
 use crate::flags::FlagError;
@@ -54,9 +55,12 @@ pub(crate) enum Failure {
     /// The result of the training could not be saved.
     #[error("failed to save the last checkpoint")]
     LastSave(#[source] SaveError),
-    /// The thread that saves could not be started, or did not live to say how it went.
-    #[error("failed to save the last checkpoint: the saving thread was lost")]
-    LastSaveLost,
+    /// The result of the training could not even be copied to be saved.
+    #[error("failed to save the last checkpoint")]
+    LastRequest(#[source] RequestError),
+    /// The thread that saves could not be started.
+    #[error("failed to start the saving thread")]
+    SavingThread(#[source] io::Error),
 }
 
 impl Failure {
@@ -79,12 +83,13 @@ impl Failure {
                 SnapshotError::NotOthello { .. }
                 | SnapshotError::Layout { .. }
                 | SnapshotError::Config { .. } => "CHECKPOINT_VERSION_MISMATCH",
-                SnapshotError::Length { .. } | SnapshotError::Games { .. } | SnapshotError::Shape(_) => {
-                    "CHECKPOINT_CORRUPT"
-                }
+                SnapshotError::Section { .. }
+                | SnapshotError::Length { .. }
+                | SnapshotError::Games { .. }
+                | SnapshotError::Shape(_) => "CHECKPOINT_CORRUPT",
             },
-            Self::Threads(_) => "RESOURCE_UNAVAILABLE",
-            Self::LastSave(_) | Self::LastSaveLost => "CHECKPOINT_SAVE_FAILED",
+            Self::Threads(_) | Self::SavingThread(_) => "RESOURCE_UNAVAILABLE",
+            Self::LastSave(_) | Self::LastRequest(_) => "CHECKPOINT_SAVE_FAILED",
         }
     }
 

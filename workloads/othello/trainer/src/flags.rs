@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use othello_engine::session::TrainConfig;
+use resus_checkpoint::Compression;
 
 /// Games between checkpoints by default: about four seconds on two processors.
 const CHECKPOINT_EVERY: u64 = 64_000;
@@ -26,6 +27,10 @@ Flags (default):
   --checkpoint-every N    games between checkpoints, 1 to 1000000000 (64000)
   --eval-games N          games against each rival at the end, 0 to 1000000 (1000)
   --checkpoint-dir DIR    where checkpoints go (PULSE_CHECKPOINT_DIR, else ./checkpoints)
+  --compress-checkpoints X
+                          how checkpoints are packed: none, lz4 (quick) or zstd (smaller) (none)
+  --disk-share N          most of the time that saving may keep the disk busy, 1 to 100 percent
+                          (PULSE_DISK_SHARE, else 100)
   --resume-from PATH      checkpoint to go on from (PULSE_RESUME_FROM)
   --help                  this text
 
@@ -53,6 +58,10 @@ pub(crate) struct Options {
     pub checkpoint_every: u64,
     /// Games of the final evaluation against each rival.
     pub eval_games: u64,
+    /// How checkpoints are packed.
+    pub compression: Compression,
+    /// Most of the time that saving may keep the disk busy, in percent.
+    pub disk_share: u8,
     /// Where checkpoints go, if the command line says so.
     pub checkpoint_dir: Option<PathBuf>,
     /// The checkpoint to go on from, if the command line says so.
@@ -66,6 +75,8 @@ impl Default for Options {
             threads: 0,
             checkpoint_every: CHECKPOINT_EVERY,
             eval_games: EVAL_GAMES,
+            compression: Compression::None,
+            disk_share: 100,
             checkpoint_dir: None,
             resume_from: None,
         }
@@ -116,6 +127,12 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request
     Ok(Request::Train(options))
 }
 
+/// The flags that the environment stands for; a command line behind them wins. `disk_share` is
+/// `PULSE_DISK_SHARE`, the most of the time that saving may keep the disk busy, in percent.
+pub(crate) fn from_environment(disk_share: Option<OsString>) -> impl Iterator<Item = OsString> {
+    disk_share.into_iter().flat_map(|share| ["--disk-share".into(), share])
+}
+
 impl Options {
     fn set(&mut self, value: &mut Value<'_>) -> Result<(), FlagError> {
         let config = &mut self.config;
@@ -129,6 +146,8 @@ impl Options {
             "--lambda" => config.rules.lambda = value.real(0.0, 1.0)? as f32,
             "--checkpoint-every" => self.checkpoint_every = value.whole(1, 1_000_000_000)?,
             "--eval-games" => self.eval_games = value.whole(0, 1_000_000)?,
+            "--compress-checkpoints" => self.compression = value.compression()?,
+            "--disk-share" => self.disk_share = value.whole(1, 100)?,
             "--checkpoint-dir" => self.checkpoint_dir = Some(value.path()?),
             "--resume-from" => self.resume_from = Some(value.path()?),
             _ => return Err(FlagError::Unknown { flag: value.flag.to_owned() }),
@@ -163,6 +182,17 @@ impl Value<'_> {
     fn real(&mut self, least: f64, most: f64) -> Result<f64, FlagError> {
         let allowed = format!("a number from {least} to {most}");
         Ok(self.number(&allowed, |number: &f64| (least..=most).contains(number))?.0)
+    }
+
+    fn compression(&mut self) -> Result<Compression, FlagError> {
+        let allowed = "one of none, lz4 and zstd";
+        let value = self.take(allowed)?.to_string_lossy().into_owned();
+        match value.as_str() {
+            "none" => Ok(Compression::None),
+            "lz4" => Ok(Compression::Lz4),
+            "zstd" => Ok(Compression::Zstd),
+            _ => Err(self.bad(value, allowed.to_owned())),
+        }
     }
 
     fn path(&mut self) -> Result<PathBuf, FlagError> {
@@ -223,12 +253,14 @@ mod tests {
     #[test]
     fn every_flag_reaches_its_option_with_a_space_or_an_equals_sign() {
         let line = "--games 5 --seed=18446744073709551615 --threads 2 --batch=7 --alpha 0.5 --epsilon=0 \
-                    --lambda 1 --checkpoint-every=9 --eval-games 0 --checkpoint-dir=/c --resume-from /r";
+                    --lambda 1 --checkpoint-every=9 --eval-games 0 --compress-checkpoints lz4 --disk-share=40 \
+                    --checkpoint-dir=/c --resume-from /r";
         let options = options(line);
         let config = options.config;
         assert_eq!((config.games, config.batch, config.alpha), (5, 7, 0.5));
         assert_eq!((config.rules.seed, config.rules.epsilon, config.rules.lambda), (u64::MAX, 0.0, 1.0));
         assert_eq!((options.threads, options.checkpoint_every, options.eval_games), (2, 9, 0));
+        assert_eq!((options.compression, options.disk_share), (Compression::Lz4, 40));
         assert_eq!(options.checkpoint_dir, Some("/c".into()));
         assert_eq!(options.resume_from, Some("/r".into()));
     }
@@ -259,7 +291,25 @@ mod tests {
     fn unknown_flags_missing_values_and_empty_paths_are_refused() {
         assert_eq!(parsed("--gmaes 5"), Err(FlagError::Unknown { flag: "--gmaes".into() }));
         assert!(matches!(parsed("--games"), Err(FlagError::MissingValue { .. })));
+        assert!(matches!(parsed("--compress-checkpoints best"), Err(FlagError::Value { .. })));
+        assert!(matches!(parsed("--disk-share 0"), Err(FlagError::Value { .. })));
         assert!(matches!(parsed("--resume-from="), Err(FlagError::Value { .. })));
+    }
+
+    #[test]
+    fn the_disk_share_of_the_environment_counts_unless_the_command_line_has_another() {
+        let parsed = |share: Option<&str>, line: &str| {
+            let environment = from_environment(share.map(OsString::from));
+            parse(environment.chain(line.split_whitespace().map(OsString::from)))
+        };
+        let share = |request| match request {
+            Ok(Request::Train(options)) => options.disk_share,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(share(parsed(None, "--games 5")), 100);
+        assert_eq!(share(parsed(Some("30"), "--games 5")), 30);
+        assert_eq!(share(parsed(Some("30"), "--disk-share 50")), 50);
+        assert!(matches!(parsed(Some("0"), ""), Err(FlagError::Value { .. })));
     }
 
     #[test]

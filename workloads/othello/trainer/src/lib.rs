@@ -1,7 +1,7 @@
 //! The Othello workload: trains the evaluation of `othello_engine` by self-play, says how it is by PULSE,
 //! and survives being stopped, killed and resumed without a trace in its result.
 //!
-//! With the same settings the final checkpoint's payload is the same bit for bit, whatever the number of
+//! With the same settings the state in the final checkpoint is the same bit for bit, whatever the number of
 //! threads and however often the training was interrupted. Outside Resus it works the same and talks to
 //! standard output alone.
 
@@ -10,26 +10,32 @@ mod evaluate;
 mod failure;
 mod fingerprint;
 mod flags;
+mod retention;
 mod saver;
 mod snapshot;
 mod voice;
 
+use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use othello_engine::session::{Session, TrainConfig};
+use resus_checkpoint::background::SaverOptions;
 use resus_checkpoint::load_at_most;
 use resus_sdk::{ErrorReport, Outcome, Pulse, RunComplete, Status};
 
 use crate::attempt::{Attempt, Ending};
 use crate::failure::{EXIT_DONE, EXIT_RELEASED, Failure, with_causes};
-use crate::flags::{HELP, Options, Request, parse};
+use crate::flags::{HELP, Options, Request, from_environment, parse};
 use crate::saver::{Saver, prepare_folder};
 
 /// Where checkpoints go when neither the command line nor a supervisor says so.
 const CHECKPOINT_FOLDER: &str = "checkpoints";
+
+/// Most of the time that saving may keep the disk busy, in percent, where the command line does not say it.
+const DISK_SHARE: &str = "PULSE_DISK_SHARE";
 
 /// Runs the workload with `arguments`, those after the worker's name, as this process's environment and
 /// signals have it.
@@ -40,6 +46,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         // Training without a graceful stop is better than no training.
         let _ = writeln!(errors, "warning: failed to listen to signals: {error}");
     }
+    let arguments = from_environment(env::var_os(DISK_SHARE)).chain(arguments);
     ExitCode::from(run(arguments, &pulse, &mut io::stdout(), &mut errors))
 }
 
@@ -85,16 +92,17 @@ fn train(options: Options, pulse: &Pulse, out: &mut dyn Write) -> Result<Ending,
         }
         None => (Session::new(options.config), None),
     };
-    let saver = Saver::new(folder, pulse.clone());
+    let mut saving = SaverOptions::new(folder);
+    saving.save.disk_share_percent = options.disk_share;
+    let saver = Saver::start(saving, options.compression, pulse.clone()).map_err(Failure::SavingThread)?;
     Attempt::new(session, safe_at, pool, pulse, out, saver, options.checkpoint_every).run(options.eval_games)
 }
 
 /// The session saved in the checkpoint at `path`.
 fn resume(config: TrainConfig, path: &Path) -> Result<Session, Failure> {
-    let saved = load_at_most(path, snapshot::bytes_max())
+    let checkpoint = load_at_most(path, snapshot::bytes_max())
         .map_err(|reason| Failure::Unreadable { path: path.to_owned(), reason })?;
-    let payload = saved.sections.into_iter().next().map(|section| section.bytes).unwrap_or_default();
-    snapshot::decode(config, &payload).map_err(|reason| Failure::Unfit { path: path.to_owned(), reason })
+    snapshot::decode(config, &checkpoint).map_err(|reason| Failure::Unfit { path: path.to_owned(), reason })
 }
 
 /// Says what failed to everyone who may listen; returns the exit code.

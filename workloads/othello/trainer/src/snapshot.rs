@@ -1,54 +1,70 @@
-//! The payload of a checkpoint: a session between two batches, as bytes.
+//! A session between two batches as the sections of a checkpoint, and back.
 //!
 //! ```text
-//! 4  magic "OTHL"
-//! 4  layout, u32: meaning of the weights and order of what follows
-//! 8  games done, u64
-//! 4  length of the configuration, u32
-//! n  configuration, `name=value` pairs (UTF-8)
-//! 4  stages, u32
-//! then for every stage:
-//!    one bit per mirror class, lowest bit first: was it ever learned from?
-//!    for every set bit: weight f32, mean f32, square f32, steps u32
+//! section         element  holds
+//! othello-layout  u32      one number: meaning of the weights and order of what follows
+//! config          bytes    the configuration, `name=value` pairs (UTF-8)
+//! seen            bytes    for every stage one bit per mirror class, lowest bit first, to a whole byte:
+//!                          was it ever learned from?
+//! weights         f32      of every set bit, stage after stage, in discs
+//! means           f32      likewise: running mean of gradients
+//! squares         f32      likewise: running mean of squared gradients
+//! steps           u32      likewise: steps taken
 //! ```
-//! All little-endian. Entries never learned from are zero and take no room. The position in the learning
-//! rate's schedule and every generator's state follow from the games done: nothing else is needed to go
-//! on exactly. Integrity is the file format's business (`resus_checkpoint`), not ours.
+//! Entries never learned from are zero and take no room. The games done are in the file's header; the
+//! position in the learning rate's schedule and every generator's state follow from them: nothing else is
+//! needed to go on exactly. Integrity is the file format's business (`resus_checkpoint`), not ours.
+
+mod payload;
 
 use othello_engine::adam::Entry;
 use othello_engine::classes::Classes;
 use othello_engine::eval::PLIES;
 use othello_engine::learn::TableShapeError;
 use othello_engine::session::{Session, TrainConfig};
+use rayon::prelude::*;
+use resus_checkpoint::{Checkpoint, Compression, Element, Section};
 
 use crate::fingerprint::{describe, differences, short_name};
 
-const MAGIC: [u8; 4] = *b"OTHL";
+/// Layout 2: indices relative to the side to move, first cell least significant, 0 empty, 1 own, 2
+/// opponent; mirror classes in order of their least index; weights in discs. Layout 1 was one payload.
+const LAYOUT: u32 = 2;
 
-/// Layout 1: indices relative to the side to move, first cell least significant, 0 empty, 1 own, 2
-/// opponent; mirror classes in order of their least index; weights in discs.
-const LAYOUT: u32 = 1;
+const LAYOUT_SECTION: &str = "othello-layout";
+const CONFIG: &str = "config";
+const SEEN: &str = "seen";
+/// The arrays with one number for each set bit, four bytes each.
+const ARRAYS: [(&str, Element); 4] =
+    [("weights", Element::F32), ("means", Element::F32), ("squares", Element::F32), ("steps", Element::U32)];
+/// The one section of files before version 3.
+const PAYLOAD: &str = "payload";
 
-/// Bytes of a stored entry.
+/// Bytes of an entry in all arrays.
 const ENTRY_BYTES: usize = 16;
 
-/// No payload of ours is larger: every entry of as many stages as there can be, and the head.
+/// No checkpoint of ours holds more: every entry of as many stages as there can be, and the rest.
 pub(crate) fn bytes_max() -> u64 {
-    let stage = Classes::get().count() * ENTRY_BYTES + Classes::get().count().div_ceil(8);
+    let stage = Classes::get().count() * ENTRY_BYTES + seen_bytes();
     (PLIES * stage + 64 * 1024) as u64
 }
 
-/// Why a payload is not gone on from.
+/// Bytes of the bits of one stage.
+fn seen_bytes() -> usize {
+    Classes::get().count().div_ceil(8)
+}
+
+/// Why a checkpoint is not gone on from.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SnapshotError {
     /// Some other workload's checkpoint.
-    #[error("is not an Othello checkpoint: payload starts with \"{}\", not \"OTHL\"", found.escape_ascii())]
+    #[error("is not an Othello checkpoint: {found}")]
     NotOthello {
-        /// The first bytes, at most four.
-        found: Vec<u8>,
+        /// What it is instead.
+        found: String,
     },
     /// Written by a program that arranged its weights differently.
-    #[error("has layout version {found}; this program reads version {LAYOUT}")]
+    #[error("has layout version {found}; this program reads versions 1 and {LAYOUT}")]
     Layout {
         /// The version it has.
         found: u32,
@@ -62,6 +78,14 @@ pub(crate) enum SnapshotError {
         wanted: String,
         /// Which settings differ, and how.
         differences: String,
+    },
+    /// A section is missing, or holds something else.
+    #[error("has no section \"{name}\" of type {element}")]
+    Section {
+        /// Its name.
+        name: &'static str,
+        /// What it must hold.
+        element: &'static str,
     },
     /// Shorter or longer than its own counts say.
     #[error("has {found} bytes at {part}, where {expected} are needed")]
@@ -86,35 +110,72 @@ pub(crate) enum SnapshotError {
     Shape(#[from] TableShapeError),
 }
 
-/// The session as a payload.
-pub(crate) fn encode(session: &Session) -> Vec<u8> {
-    let stages = session.learner().stages();
-    let description = describe(session.config());
-    let entries = session.learner().entries_seen() * ENTRY_BYTES;
-    let bits: usize = stages.iter().map(|stage| stage.len().div_ceil(8)).sum();
-    let mut bytes = Vec::with_capacity(entries + bits + 512);
-    bytes.extend_from_slice(&MAGIC);
-    bytes.extend_from_slice(&LAYOUT.to_le_bytes());
-    bytes.extend_from_slice(&session.games_done().to_le_bytes());
-    bytes.extend_from_slice(&(description.len() as u32).to_le_bytes());
-    bytes.extend_from_slice(description.as_bytes());
-    bytes.extend_from_slice(&(stages.len() as u32).to_le_bytes());
-    for stage in stages {
-        encode_stage(stage, &mut bytes);
-    }
-    bytes
+/// A session's state as arrays, in memory that is kept from one to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Arrays {
+    config: String,
+    stages: Vec<Stage>,
 }
 
-fn encode_stage(entries: &[Entry], bytes: &mut Vec<u8>) {
-    for eight in entries.chunks(8) {
-        let seen = |(bit, entry): (usize, &Entry)| u8::from(is_stored(entry)) << bit;
-        bytes.push(eight.iter().enumerate().map(seen).fold(0, |byte, bit| byte | bit));
+#[derive(Debug, Default)]
+struct Stage {
+    seen: Vec<u8>,
+    /// In the order of [`ARRAYS`].
+    numbers: [Vec<u8>; ARRAYS.len()],
+    is_finite: bool,
+}
+
+impl Arrays {
+    /// Takes the state of `session`, one stage per task of the current rayon pool.
+    pub(crate) fn take(&mut self, session: &Session) {
+        let stages = session.learner().stages();
+        self.config = describe(session.config());
+        self.stages.resize_with(stages.len(), Stage::default);
+        self.stages.par_iter_mut().zip(stages).for_each(|(stage, entries)| stage.take(entries));
     }
-    for entry in entries.iter().filter(|entry| is_stored(entry)) {
-        for number in [entry.weight, entry.mean, entry.square] {
-            bytes.extend_from_slice(&number.to_le_bytes());
+
+    /// Whether every number in it is finite.
+    pub(crate) fn is_finite(&self) -> bool {
+        self.stages.iter().all(|stage| stage.is_finite)
+    }
+
+    /// Gives the state to `read` as sections.
+    pub(crate) fn read<R>(&self, compression: Compression, read: impl FnOnce(&[Section<'_>]) -> R) -> R {
+        let layout = LAYOUT.to_le_bytes();
+        let seen: Vec<&[u8]> = self.stages.iter().map(|stage| stage.seen.as_slice()).collect();
+        let numbers = |index: usize| self.stages.iter().map(move |stage| stage.numbers[index].as_slice());
+        let numbers: [Vec<&[u8]>; ARRAYS.len()] = std::array::from_fn(|index| numbers(index).collect());
+        let section = |name, element, parts| Section { name, element, parts, compression };
+        let (layout, config) = ([layout.as_slice()], [self.config.as_bytes()]);
+        let mut sections = vec![
+            section(LAYOUT_SECTION, Element::U32, &layout),
+            section(CONFIG, Element::Bytes, &config),
+            section(SEEN, Element::Bytes, &seen),
+        ];
+        let arrays = ARRAYS.iter().zip(&numbers);
+        sections.extend(arrays.map(|((name, element), parts)| section(name, *element, parts)));
+        read(&sections)
+    }
+}
+
+impl Stage {
+    fn take(&mut self, entries: &[Entry]) {
+        self.seen.clear();
+        self.numbers.iter_mut().for_each(Vec::clear);
+        self.is_finite = true;
+        for eight in entries.chunks(8) {
+            let seen = |(bit, entry): (usize, &Entry)| u8::from(is_stored(entry)) << bit;
+            self.seen.push(eight.iter().enumerate().map(seen).fold(0, |byte, bit| byte | bit));
         }
-        bytes.extend_from_slice(&entry.steps.to_le_bytes());
+        let [weights, means, squares, steps] = &mut self.numbers;
+        for entry in entries.iter().filter(|entry| is_stored(entry)) {
+            self.is_finite &=
+                [entry.weight, entry.mean, entry.square].iter().all(|number| number.is_finite());
+            weights.extend_from_slice(&entry.weight.to_le_bytes());
+            means.extend_from_slice(&entry.mean.to_le_bytes());
+            squares.extend_from_slice(&entry.square.to_le_bytes());
+            steps.extend_from_slice(&entry.steps.to_le_bytes());
+        }
     }
 }
 
@@ -122,152 +183,117 @@ fn is_stored(entry: &Entry) -> bool {
     entry.steps > 0
 }
 
-/// The session a payload holds, to go on under `config`.
-pub(crate) fn decode(config: TrainConfig, payload: &[u8]) -> Result<Session, SnapshotError> {
-    if !payload.starts_with(&MAGIC) {
-        let found = payload.iter().take(MAGIC.len()).copied().collect();
-        return Err(SnapshotError::NotOthello { found });
+/// The session a checkpoint holds, to go on under `config`.
+pub(crate) fn decode(config: TrainConfig, checkpoint: &Checkpoint) -> Result<Session, SnapshotError> {
+    if let [section] = checkpoint.sections.as_slice()
+        && section.name == PAYLOAD
+    {
+        return payload::decode(config, &section.bytes);
     }
-    let mut reader = Reader { rest: &payload[MAGIC.len()..] };
-    let layout = u32::from_le_bytes(reader.array("the layout")?);
+    let layout = match section(checkpoint, LAYOUT_SECTION, Element::U32) {
+        Ok(bytes) => u32::from_le_bytes(exactly(bytes, "the layout")?),
+        Err(_) => return Err(SnapshotError::NotOthello { found: stranger(checkpoint) }),
+    };
     if layout != LAYOUT {
         return Err(SnapshotError::Layout { found: layout });
     }
-    let games_done = u64::from_le_bytes(reader.array("the games done")?);
-    let length = u32::from_le_bytes(reader.array("the configuration")?) as usize;
-    let found = String::from_utf8_lossy(reader.take(length, "the configuration")?).into_owned();
-    let wanted = describe(&config);
-    if found != wanted {
-        let differences = differences(&found, &wanted);
-        let (found, wanted) = (short_name(&found), short_name(&wanted));
-        return Err(SnapshotError::Config { found, wanted, differences });
+    let found = section(checkpoint, CONFIG, Element::Bytes)?;
+    check_config(&String::from_utf8_lossy(found), &config)?;
+    let games_done = checkpoint.header.games;
+    check_games(games_done, &config)?;
+    let stages = decode_stages(checkpoint, config.stages as usize)?;
+    Ok(Session::resume(config, games_done, stages)?)
+}
+
+fn decode_stages(checkpoint: &Checkpoint, count: usize) -> Result<Vec<Vec<Entry>>, SnapshotError> {
+    let seen = section(checkpoint, SEEN, Element::Bytes)?;
+    let expected = count.saturating_mul(seen_bytes());
+    if seen.len() != expected {
+        return Err(SnapshotError::Length { part: SEEN, found: seen.len(), expected });
     }
-    if games_done > config.games {
-        return Err(SnapshotError::Games { found: games_done, games: config.games });
+    let mut arrays = [&[][..]; ARRAYS.len()];
+    for (array, (name, element)) in arrays.iter_mut().zip(ARRAYS) {
+        *array = section(checkpoint, name, element)?;
     }
-    let count = u32::from_le_bytes(reader.array("the stages")?) as usize;
-    if !(1..=PLIES).contains(&count) {
-        return Err(TableShapeError::Stages { found: count }.into());
-    }
-    let stages = (0..count).map(|_| decode_stage(&mut reader)).collect::<Result<Vec<_>, _>>()?;
-    match reader.rest.len() {
-        0 => Ok(Session::resume(config, games_done, stages)?),
-        found => Err(SnapshotError::Length { part: "the end", found, expected: 0 }),
+    let mut readers = arrays.map(Numbers);
+    let stages = seen.chunks(seen_bytes()).map(|seen| decode_stage(seen, &mut readers));
+    let stages = stages.collect::<Result<Vec<_>, _>>()?;
+    match readers.iter().zip(ARRAYS).find(|(reader, _)| !reader.0.is_empty()) {
+        Some((reader, (part, _))) => Err(SnapshotError::Length { part, found: reader.0.len(), expected: 0 }),
+        None => Ok(stages),
     }
 }
 
-fn decode_stage(reader: &mut Reader<'_>) -> Result<Vec<Entry>, SnapshotError> {
-    let count = Classes::get().count();
-    let seen = reader.take(count.div_ceil(8), "a stage's bits")?;
-    let mut entries = vec![Entry::default(); count];
+fn decode_stage(seen: &[u8], readers: &mut [Numbers<'_>; ARRAYS.len()]) -> Result<Vec<Entry>, SnapshotError> {
+    let mut entries = vec![Entry::default(); Classes::get().count()];
+    let [weights, means, squares, steps] = readers;
     for (class, entry) in entries.iter_mut().enumerate() {
         if seen[class / 8] >> (class % 8) & 1 == 0 {
             continue;
         }
         *entry = Entry {
-            weight: f32::from_le_bytes(reader.array("an entry")?),
-            mean: f32::from_le_bytes(reader.array("an entry")?),
-            square: f32::from_le_bytes(reader.array("an entry")?),
-            steps: u32::from_le_bytes(reader.array("an entry")?),
+            weight: f32::from_le_bytes(weights.next(ARRAYS[0].0)?),
+            mean: f32::from_le_bytes(means.next(ARRAYS[1].0)?),
+            square: f32::from_le_bytes(squares.next(ARRAYS[2].0)?),
+            steps: u32::from_le_bytes(steps.next(ARRAYS[3].0)?),
         };
     }
     Ok(entries)
 }
 
-/// What is left of a payload.
-struct Reader<'a> {
-    rest: &'a [u8],
+/// What is left of an array of four-byte numbers.
+struct Numbers<'a>(&'a [u8]);
+
+impl Numbers<'_> {
+    fn next(&mut self, part: &'static str) -> Result<[u8; 4], SnapshotError> {
+        let short = SnapshotError::Length { part, found: self.0.len(), expected: 4 };
+        let (number, rest) = self.0.split_first_chunk().ok_or(short)?;
+        self.0 = rest;
+        Ok(*number)
+    }
 }
 
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize, part: &'static str) -> Result<&'a [u8], SnapshotError> {
-        let short = SnapshotError::Length { part, found: self.rest.len(), expected: count };
-        let (taken, rest) = self.rest.split_at_checked(count).ok_or(short)?;
-        self.rest = rest;
-        Ok(taken)
-    }
+/// The bytes of a section.
+fn section<'a>(
+    checkpoint: &'a Checkpoint,
+    name: &'static str,
+    element: Element,
+) -> Result<&'a [u8], SnapshotError> {
+    let found = checkpoint.sections.iter().find(|section| section.name == name && section.element == element);
+    found
+        .map(|section| section.bytes.as_slice())
+        .ok_or(SnapshotError::Section { name, element: element.name() })
+}
 
-    fn array<const N: usize>(&mut self, part: &'static str) -> Result<[u8; N], SnapshotError> {
-        let short = SnapshotError::Length { part, found: self.rest.len(), expected: N };
-        let (taken, rest) = self.rest.split_first_chunk().ok_or(short)?;
-        self.rest = rest;
-        Ok(*taken)
+fn exactly<const N: usize>(bytes: &[u8], part: &'static str) -> Result<[u8; N], SnapshotError> {
+    bytes.try_into().map_err(|_| SnapshotError::Length { part, found: bytes.len(), expected: N })
+}
+
+/// What a checkpoint of someone else has, for people.
+fn stranger(checkpoint: &Checkpoint) -> String {
+    let names: Vec<String> =
+        checkpoint.sections.iter().take(4).map(|section| format!("{:?}", section.name)).collect();
+    match names.as_slice() {
+        [] => "it has no sections".to_owned(),
+        names => format!("it has the sections {}, and none \"{LAYOUT_SECTION}\"", names.join(", ")),
     }
+}
+
+fn check_config(found: &str, config: &TrainConfig) -> Result<(), SnapshotError> {
+    let wanted = describe(config);
+    if found == wanted {
+        return Ok(());
+    }
+    let differences = differences(found, &wanted);
+    Err(SnapshotError::Config { found: short_name(found), wanted: short_name(&wanted), differences })
+}
+
+fn check_games(games_done: u64, config: &TrainConfig) -> Result<(), SnapshotError> {
+    if games_done > config.games {
+        return Err(SnapshotError::Games { found: games_done, games: config.games });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config() -> TrainConfig {
-        TrainConfig { games: 96, batch: 32, ..TrainConfig::default() }
-    }
-
-    fn session_after(batches: usize) -> Session {
-        let mut session = Session::new(config());
-        for _ in 0..batches {
-            session.step();
-        }
-        session
-    }
-
-    #[test]
-    fn a_session_survives_and_goes_on_exactly() {
-        let mut before = session_after(1);
-        let mut after = decode(config(), &encode(&before)).expect("our own payload");
-        assert_eq!(after.games_done(), 32);
-        while before.step().is_some() {}
-        while after.step().is_some() {}
-        assert_eq!(encode(&before), encode(&after));
-    }
-
-    #[test]
-    fn a_payload_has_room_within_the_limit() {
-        assert!((encode(&session_after(1)).len() as u64) < bytes_max());
-    }
-
-    #[test]
-    fn every_way_of_being_cut_off_is_refused() {
-        let payload = encode(&session_after(1));
-        for length in (0..200).chain((200..payload.len()).step_by(10_007)) {
-            assert!(decode(config(), &payload[..length]).is_err(), "{length} bytes");
-        }
-        let longer = [payload.as_slice(), b"x"].concat();
-        let expected = SnapshotError::Length { part: "the end", found: 1, expected: 0 };
-        assert_eq!(decode(config(), &longer).err(), Some(expected));
-    }
-
-    #[test]
-    fn another_layout_is_refused_naming_both_versions() {
-        let mut payload = encode(&session_after(0));
-        payload[4] = 9;
-        let text = decode(config(), &payload).expect_err("layout 9").to_string();
-        assert_eq!(text, "has layout version 9; this program reads version 1");
-    }
-
-    #[test]
-    fn other_settings_are_refused_naming_both_configurations_and_the_difference() {
-        let payload = encode(&session_after(0));
-        let other = TrainConfig { alpha: 0.05, ..config() };
-        let text = decode(other, &payload).expect_err("another alpha").to_string();
-        let names = [config(), other].map(|config| short_name(&describe(&config)));
-        let expected = format!(
-            "was written with configuration {}, this run has {}: alpha 0.025 → 0.05",
-            names[0], names[1]
-        );
-        assert_eq!(text, expected);
-    }
-
-    #[test]
-    fn a_stranger_s_payload_is_refused() {
-        let text = decode(config(), b"PK\x03\x04").expect_err("a zip file").to_string();
-        assert_eq!(text, "is not an Othello checkpoint: payload starts with \"PK\\x03\\x04\", not \"OTHL\"");
-    }
-
-    #[test]
-    fn more_games_than_the_run_has_are_refused() {
-        let mut payload = encode(&session_after(0));
-        payload[8..16].copy_from_slice(&97u64.to_le_bytes());
-        assert_eq!(decode(config(), &payload).err(), Some(SnapshotError::Games { found: 97, games: 96 }));
-    }
-}
+mod tests;

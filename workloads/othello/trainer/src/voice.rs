@@ -4,9 +4,10 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use othello_engine::session::BatchReport;
+use resus_checkpoint::background::{Report, Requested, SaveEnd};
 use resus_sdk::{ErrorReport, Progress, Pulse, Unit};
 
-use crate::saver::Finished;
+use crate::failure::with_causes;
 
 /// How often people get a line.
 const LINE_INTERVAL: Duration = Duration::from_secs(2);
@@ -86,17 +87,38 @@ impl<'a> Voice<'a> {
         });
     }
 
-    /// A save is over. The saver has told PULSE; this is for people.
-    pub(crate) fn saved(&mut self, finished: &Finished) {
-        let games = finished.games;
-        match &finished.result {
-            Ok(saved) => self.line(&format!(
-                "saved {} ({:.1} MB in {:.0} ms)",
+    /// A save was asked for; only one that has to wait is worth a word.
+    pub(crate) fn requested(&mut self, games: u64, requested: Requested) {
+        match requested {
+            Requested::Started => {}
+            Requested::Coalesced { instead_of: None } => {
+                self.line(&format!("checkpoint at {games} games waits for the one before it"));
+            }
+            Requested::Coalesced { instead_of: Some(older) } => self.line(&format!(
+                "checkpoint at {games} games waits for the one before it, instead of that at {older}"
+            )),
+        }
+    }
+
+    /// A try to save is over. The saver has told PULSE; this is for people.
+    pub(crate) fn saved(&mut self, report: &Report) {
+        let games = report.games;
+        match &report.end {
+            SaveEnd::Saved(saved) => self.line(&format!(
+                "saved {} ({:.1} MB in {:.0} ms, training stood still for {:.1} ms)",
                 saved.path.display(),
                 saved.size_bytes as f64 / 1e6,
-                saved.duration.as_secs_f64() * 1e3
+                saved.duration.as_secs_f64() * 1e3,
+                report.stall.as_secs_f64() * 1e3
             )),
-            Err(error) => self.line(&format!("checkpoint at {games} games not saved: {error}")),
+            SaveEnd::Retried { error, delay } => self.line(&format!(
+                "checkpoint at {games} games not saved, to be tried again in {:.0} s: {}",
+                delay.as_secs_f64(),
+                with_causes(error)
+            )),
+            SaveEnd::GivenUp { error } => {
+                self.line(&format!("checkpoint at {games} games not saved: {}", with_causes(error)));
+            }
         }
     }
 

@@ -7,6 +7,7 @@ mod harness;
 use std::fs;
 
 use harness::{Desk, args};
+use resus_checkpoint::{Health, Loaded};
 use serde_json::json;
 
 #[test]
@@ -53,15 +54,15 @@ fn a_whole_run_is_told_from_its_first_status_to_its_last_word() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_checkpoint() {
-    let payload = |threads: u32| {
+    let state = |threads: u32| {
         let desk = Desk::new();
         let line = format!("--games 400 --batch 150 --eval-games 0 --threads {threads}");
         assert_eq!(desk.run(&line).code, 0);
-        desk.payload(400)
+        desk.state(400)
     };
-    let one = payload(1);
-    assert_eq!(one, payload(2));
-    assert_eq!(one, payload(3));
+    let one = state(1);
+    assert_eq!(one, state(2));
+    assert_eq!(one, state(3));
 }
 
 #[test]
@@ -71,19 +72,59 @@ fn a_run_resumed_from_any_of_its_checkpoints_ends_with_the_same_bits() {
     assert_eq!(whole.run(flags).code, 0);
     let mut resumed = 0;
     for path in whole.checkpoints() {
-        let games = resus_checkpoint::read_header(&path).unwrap().games;
+        let games = resus_checkpoint::peek(&path).unwrap().header.games;
         let desk = Desk::new();
         let ended = desk.run(&format!("{flags} --resume-from {}", path.display()));
         assert_eq!(ended.code, 0, "{}", ended.errors);
         assert_eq!(ended.last("progress")["session_start"], games as f64);
         if games < 500 {
-            assert_eq!(desk.payload(500), whole.payload(500), "from {games} games");
+            assert_eq!(desk.state(500), whole.state(500), "from {games} games");
             resumed += 1;
         } else {
             assert!(desk.checkpoints().is_empty(), "nothing is left to save");
         }
     }
     assert!(resumed > 0, "no checkpoint before the last");
+}
+
+/// A checkpoint of the program as it was before format version 3, after the first of two games.
+const OF_VERSION_2: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/v2-after-1-of-2-games.prsm");
+
+#[test]
+fn a_run_resumed_from_a_checkpoint_of_version_2_ends_with_the_same_bits() {
+    let flags = "--games 2 --batch 1 --eval-games 0 --checkpoint-every 1";
+    assert_eq!(resus_checkpoint::peek(OF_VERSION_2.as_ref()).unwrap().header.version, 2);
+    let resumed = Desk::new();
+    let ended = resumed.run_resuming(flags, OF_VERSION_2.as_ref());
+    assert_eq!(ended.code, 0, "{}", ended.errors);
+    assert_eq!(ended.last("progress")["session_start"], 1.0);
+    let undisturbed = Desk::new();
+    undisturbed.run(flags);
+    assert_eq!(resumed.state(2), undisturbed.state(2));
+}
+
+#[test]
+fn packed_checkpoints_are_smaller_and_hold_the_same() {
+    let flags = "--games 128 --batch 64 --eval-games 0";
+    let plain = Desk::new();
+    plain.run(flags);
+    let size = |desk: &Desk| fs::metadata(desk.checkpoint(128)).unwrap().len();
+    for packing in ["lz4", "zstd"] {
+        let packed = Desk::new();
+        assert_eq!(packed.run(&format!("{flags} --compress-checkpoints {packing}")).code, 0);
+        assert_eq!(packed.state(128), plain.state(128));
+        assert!(size(&packed) < size(&plain), "{packing}: {} of {} bytes", size(&packed), size(&plain));
+    }
+}
+
+#[test]
+fn a_checkpoint_says_its_step_its_loss_and_that_it_is_healthy() {
+    let desk = Desk::new();
+    desk.run("--games 64 --batch 64 --eval-games 0");
+    let meta = resus_checkpoint::peek(&desk.checkpoint(64)).unwrap().meta.unwrap();
+    assert_eq!((meta.step, meta.health), (64, Health::Finite));
+    assert!(meta.metrics.get("loss").is_some_and(|loss| *loss > 0.0), "{meta:?}");
+    assert!(meta.writer.starts_with("othello-trainer "), "{}", meta.writer);
 }
 
 #[test]
@@ -110,7 +151,7 @@ fn a_stop_leaves_a_checkpoint_says_cancelled_and_the_rest_can_be_done_later() {
     assert_eq!(later.run_resuming(flags, &desk.checkpoint(64)).code, 0);
     let undisturbed = Desk::new();
     undisturbed.run(flags);
-    assert_eq!(later.payload(400), undisturbed.payload(400));
+    assert_eq!(later.state(400), undisturbed.state(400));
 }
 
 #[test]
@@ -124,7 +165,12 @@ fn a_pause_saves_and_holds_until_resumed_and_changes_nothing() {
     assert_eq!(ended.last("run_complete")["status"], "success");
     let undisturbed = Desk::new();
     undisturbed.run(flags);
-    assert_eq!(desk.payload(300), undisturbed.payload(300));
+    assert_eq!(desk.state(300), undisturbed.state(300));
+}
+
+/// The bytes of a section.
+fn section<'a>(state: &'a mut [Loaded], name: &str) -> &'a mut Vec<u8> {
+    &mut state.iter_mut().find(|section| section.name == name).unwrap().bytes
 }
 
 /// Asks for the place, which a pause alone does not give free.
@@ -146,7 +192,7 @@ fn a_pause_with_release_leaves_at_a_checkpoint_and_the_rest_can_be_done_later() 
         assert_eq!(later.run_resuming(flags, &desk.checkpoint(64)).code, 0);
         let undisturbed = Desk::new();
         undisturbed.run(flags);
-        assert_eq!(later.payload(300), undisturbed.payload(300));
+        assert_eq!(later.state(300), undisturbed.state(300));
     }
 }
 
@@ -205,15 +251,19 @@ fn a_checkpoint_of_other_settings_is_refused_for_good_with_both_named() {
 fn a_checkpoint_of_another_layout_is_refused_for_good_with_both_versions() {
     let desk = Desk::new();
     desk.run("--games 64 --batch 64 --eval-games 0");
-    let mut payload = desk.payload(64);
-    payload[4..8].copy_from_slice(&7u32.to_le_bytes());
-    let path = desk.save("other.prsm", &payload);
+    let mut state = desk.state(64);
+    section(&mut state, "othello-layout")[0] = 7;
+    let path = desk.save("other.prsm", &state);
     let ended = Desk::new().run_resuming("--games 64 --batch 64 --eval-games 0", &path);
     assert_eq!(
         (ended.code, &ended.last("error")["error_code"]),
         (125, &json!("CHECKPOINT_VERSION_MISMATCH"))
     );
-    assert!(ended.errors.contains("layout version 7; this program reads version 1"), "{}", ended.errors);
+    assert!(
+        ended.errors.contains("layout version 7; this program reads versions 1 and 2"),
+        "{}",
+        ended.errors
+    );
 }
 
 #[test]
@@ -236,11 +286,9 @@ fn a_weight_that_is_no_number_is_reported_and_repaired() {
     let flags = "--games 128 --batch 64 --checkpoint-every 64 --eval-games 0";
     let desk = Desk::new();
     desk.run_commanded(flags, &["stop"]);
-    let mut payload = desk.payload(64);
-    // The last stored entry's weight: 16 bytes, the weight first.
-    let weight = payload.len() - 16;
-    payload[weight..weight + 4].copy_from_slice(&f32::NAN.to_le_bytes());
-    let path = desk.save("poisoned.prsm", &payload);
+    let mut state = desk.state(64);
+    section(&mut state, "weights")[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    let path = desk.save("poisoned.prsm", &state);
     let healed = Desk::new();
     let ended = healed.run_resuming(flags, &path);
     assert_eq!(ended.code, 0);
@@ -253,9 +301,23 @@ fn a_weight_that_is_no_number_is_reported_and_repaired() {
 #[test]
 fn a_folder_that_cannot_be_is_refused_for_good() {
     let desk = Desk::new();
-    let file = desk.save("a-file", b"");
+    let file = desk.save("a-file", &[]);
     let ended = desk.run(&format!("--games 64 --checkpoint-dir {}", file.join("below").display()));
     assert_eq!((ended.code, &ended.last("error")["error_code"]), (125, &json!("CONFIG_INVALID")));
+}
+
+/// Takes as long as a save waits before its second try.
+#[test]
+fn a_last_checkpoint_that_cannot_be_saved_is_worth_a_retry() {
+    let desk = Desk::new();
+    // A folder that is not empty cannot be replaced by a file.
+    fs::create_dir_all(desk.checkpoint(64).join("x")).unwrap();
+    let ended = desk.run("--games 64 --batch 64 --eval-games 0");
+    assert_eq!(ended.code, 75, "{}", ended.errors);
+    let codes: Vec<_> = ended.all("error").map(|error| error["error_code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["CHECKPOINT_SAVE_FAILED"; 3], "the first try, the second, and the end");
+    assert!(ended.out.contains("to be tried again in 5 s"), "{}", ended.out);
+    assert_eq!(ended.last("run_complete")["status"], "failed");
 }
 
 #[test]

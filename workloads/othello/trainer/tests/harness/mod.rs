@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use resus_checkpoint::{Compression, Draft, Loaded, Meta, Section, load, save};
 use resus_sdk::{Environment, Pulse};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -81,14 +82,23 @@ impl Desk {
         entries.map(|entry| entry.unwrap().path()).collect()
     }
 
-    /// The payload of the checkpoint after `games` games.
-    pub fn payload(&self, games: u64) -> Vec<u8> {
-        resus_checkpoint::read(&self.checkpoint(games)).unwrap().1
+    /// The state in the checkpoint after `games` games.
+    pub fn state(&self, games: u64) -> Vec<Loaded> {
+        load(&self.checkpoint(games)).unwrap().sections
     }
 
-    /// Saves `payload` as a whole checkpoint file under `name`.
-    pub fn save(&self, name: &str, payload: &[u8]) -> PathBuf {
-        resus_checkpoint::save(self.folder.path(), name, 64, 0, &[payload]).unwrap().path
+    /// Saves `state` as a whole checkpoint file under `name`, said to be after 64 games.
+    pub fn save(&self, name: &str, state: &[Loaded]) -> PathBuf {
+        let parts: Vec<[&[u8]; 1]> = state.iter().map(|section| [section.bytes.as_slice()]).collect();
+        let sections = state.iter().zip(&parts).map(|(loaded, parts)| Section {
+            name: &loaded.name,
+            element: loaded.element,
+            parts,
+            compression: Compression::None,
+        });
+        let (meta, sections) = (Meta::default(), sections.collect::<Vec<_>>());
+        let draft = Draft { games: 64, unix_time: 0, meta: &meta, sections: &sections };
+        save(self.folder.path(), name, &draft).unwrap().path
     }
 
     fn environment(&self, resume_from: Option<&Path>) -> Environment {
