@@ -6,6 +6,8 @@
 
 mod beneath;
 mod entry;
+#[cfg(feature = "faulty")]
+pub mod faulty;
 mod real;
 
 use std::ffi::OsString;

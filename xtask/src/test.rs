@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use crate::clients;
+use crate::disk_tools;
 use crate::nats_server;
 use crate::step::{self, StartError};
 use crate::tally::Tally;
@@ -46,6 +47,9 @@ pub fn run(workspace: &Workspace, filters: &[String]) -> Result<bool, TestError>
     if built && nats_server::fetch(workspace).is_err() {
         // Told already; a test that needs what is missing fails and says so.
         eprintln!("warning: tests that need a NATS server will fail");
+    }
+    if built && disk_tools::fetch(workspace).is_err() {
+        eprintln!("warning: tests that do harm to disks will fail");
     }
     if built && let Err(error) = clients::install(workspace) {
         eprintln!("warning: tests that use libraries of other languages will fail: {error}");

@@ -2,43 +2,46 @@
 
 use super::error::{OpenError, describe};
 use crate::schema::{self, APPLICATION_ID, MIGRATIONS};
+use resus_disk::{Disk, Real};
 use rusqlite::{Connection, OpenFlags};
-use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Creates an empty ledger of the current version. It is built under another name and moved
 /// into place when it is whole and synced, so a file at `path` is never half a ledger. The
 /// caller holds the lock of the state folder.
 pub(crate) fn create(path: &Path) -> Result<(), OpenError> {
+    create_on(&Real, path)
+}
+
+/// The same, with its own operations on a disk of choice; those of SQLite are on the real one.
+fn create_on(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     let failed = |what| move |source| OpenError::Io { path: path.into(), what, source };
-    refuse_existing(path)?;
+    refuse_existing(disk, path)?;
     let fresh = sibling(path, ".new");
     for leftover in [fresh.clone(), sibling(path, ".new-journal")] {
-        match fs::remove_file(&leftover) {
+        match disk.remove(&leftover) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(OpenError::Io { path: leftover, what: "remove", source: error });
             }
             Ok(()) | Err(_) => {}
         }
     }
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh);
-    let file = file.map_err(failed("create"))?;
+    let file = disk.create(&fresh).map_err(failed("create"))?;
     build(&fresh)?;
-    file.sync_all().map_err(failed("sync"))?;
-    fs::rename(&fresh, path).map_err(failed("create"))?;
+    file.sync().map_err(failed("sync"))?;
+    disk.rename_new(&fresh, path).map_err(failed("create"))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync the folder of"))
+    disk.sync_folder(folder).map_err(failed("sync the folder of"))
 }
 
-fn refuse_existing(path: &Path) -> Result<(), OpenError> {
-    if fs::symlink_metadata(path).is_ok() {
+fn refuse_existing(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+    if disk.look_at(path).is_ok() {
         return Err(OpenError::Exists { path: path.into() });
     }
     for log in ["-wal", "-journal"] {
         let stray = sibling(path, log);
-        if fs::symlink_metadata(&stray).is_ok_and(|meta| meta.len() > 0) {
+        if disk.look_at(&stray).is_ok_and(|entry| entry.size > 0) {
             return Err(OpenError::StrayLog { path: path.into(), stray });
         }
     }

@@ -1,11 +1,11 @@
 //! Folders for their owner only.
 
 use super::StateError;
+use resus_disk::{Disk, Kind, Real};
 use rustix::fs::{Mode, OFlags, fchmod, fstat};
 use rustix::process::geteuid;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
 /// Permissions of every folder of ours: events and logs can hold what a training script prints.
@@ -18,29 +18,66 @@ pub(super) fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) 
 
 /// Makes one folder for its owner only; anything that exists already is left for the caller to
 /// judge.
-pub(super) fn make(path: &Path) -> Result<(), StateError> {
-    match DirBuilder::new().mode(PRIVATE).create(path) {
+pub(super) fn make(disk: &dyn Disk, path: &Path) -> Result<(), StateError> {
+    match disk.make_folder(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made.map_err(failed("create", path)),
     }
 }
 
+/// Makes every folder between `root` and `target`, which lies inside it. With `sync` their names are
+/// on disk when this returns, whoever made them: what is saved in `target` can be found after a power
+/// cut.
+pub(super) fn make_all(disk: &dyn Disk, root: &Path, target: &Path, sync: bool) -> Result<(), StateError> {
+    let mut folder = root.to_owned();
+    for part in target.strip_prefix(root).unwrap_or(target).components() {
+        let around = folder.clone();
+        folder.push(part);
+        make(disk, &folder)?;
+        check(disk, &folder)?;
+        if sync {
+            disk.sync_folder(&around).map_err(failed("sync", &around))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the folders around a state folder, as they would be made by hand: not private. They are
+/// on disk when this returns, as is the name of the state folder itself.
+pub(super) fn make_around(path: &Path) -> Result<(), StateError> {
+    let missing: Vec<&Path> =
+        path.ancestors().skip(1).take_while(|folder| folder.symlink_metadata().is_err()).collect();
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(failed("create", parent))?;
+    }
+    make(&Real, path)?;
+    let synced = missing.iter().filter_map(|folder| folder.parent()).chain(path.parent());
+    for folder in synced {
+        // One that we may not read was there before us.
+        match Real.sync_folder(folder) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced.map_err(failed("sync", folder))?,
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a folder or a link that another user put there.
 pub(super) fn check_owner(path: &Path) -> Result<(), StateError> {
-    let meta = fs::symlink_metadata(path).map_err(failed("look at", path))?;
-    if !meta.is_dir() && !meta.is_symlink() {
-        return Err(StateError::NotAFolder { path: path.into() });
+    let entry = Real.look_at(path).map_err(failed("look at", path))?;
+    match entry.kind {
+        Kind::Folder | Kind::Link => refuse_foreign(path, entry.owner),
+        Kind::File | Kind::Other => Err(StateError::NotAFolder { path: path.into() }),
     }
-    refuse_foreign(path, meta.uid())
 }
 
 /// Refuses anything but a real folder of ours.
-pub(super) fn check(path: &Path) -> Result<(), StateError> {
-    let meta = fs::symlink_metadata(path).map_err(failed("look at", path))?;
-    if !meta.is_dir() {
-        return Err(StateError::NotAFolder { path: path.into() });
+fn check(disk: &dyn Disk, path: &Path) -> Result<(), StateError> {
+    let entry = disk.look_at(path).map_err(failed("look at", path))?;
+    match entry.kind {
+        Kind::Folder => refuse_foreign(path, entry.owner),
+        Kind::File | Kind::Link | Kind::Other => Err(StateError::NotAFolder { path: path.into() }),
     }
-    refuse_foreign(path, meta.uid())
 }
 
 fn refuse_foreign(path: &Path, owner: u32) -> Result<(), StateError> {
@@ -96,6 +133,41 @@ pub(super) fn tighten(path: &Path) -> Result<Option<u32>, StateError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use resus_disk::faulty::{Effort, Faulty, Plan};
+
+    const TARGET: &str = "/state/runs/a/checkpoints";
+
+    fn is_found(sync: bool) -> (bool, usize) {
+        let disk = Faulty::new(Plan::default());
+        disk.plant_folder(Path::new("/state")).unwrap();
+        make_all(&disk, Path::new("/state"), Path::new("/state/runs/a/attempts/0001"), false).unwrap();
+        make_all(&disk, Path::new("/state"), Path::new(TARGET), sync).unwrap();
+        let found = disk.crashes(disk.operations(), Effort::default());
+        let found: Vec<bool> = found.map(|crash| crash.disk.look_at(Path::new(TARGET)).is_ok()).collect();
+        (found.iter().all(|found| *found), found.len())
+    }
+
+    #[test]
+    fn a_folder_for_checkpoints_is_found_after_a_power_cut() {
+        let (always, states) = is_found(true);
+        assert!(always && states >= 2, "{states} states");
+        assert!(!is_found(false).0, "without the syncs it can be lost");
+    }
+
+    #[test]
+    fn folders_are_made_whatever_failed_before() {
+        let disk = Faulty::new(Plan::default());
+        disk.plant_folder(Path::new("/state")).unwrap();
+        let make = |disk: &Faulty| make_all(disk, Path::new("/state"), Path::new(TARGET), true);
+        let begin = disk.copy(Plan::default());
+        make(&begin).unwrap();
+        for n in 0..begin.operations() {
+            let disk = disk.copy(Plan::fail(n, rustix::io::Errno::NOSPC));
+            let failed = make(&disk).is_err();
+            assert_eq!(failed, disk.strikes() == 1, "operation {n}");
+            make(&disk).unwrap();
+        }
+    }
 
     #[test]
     fn only_a_folder_that_is_ours_alone_is_closed() {
