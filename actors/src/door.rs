@@ -2,6 +2,8 @@
 //! the ledger's reader and never enter the Supervisor's mailbox; commands go through the
 //! Gateway and are answered when what they led to is on disk.
 
+mod checkpoints;
+
 use crate::board::Board;
 use crate::clock;
 use crate::curves::Curves;
@@ -22,8 +24,8 @@ use resus_bus::local::Local;
 use resus_bus::setup::BusSetup;
 use resus_bus::transport::Message;
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, Overrides, Problem,
-    RestoreBody, RunList, Submission,
+    CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, Overrides, Problem, RunList,
+    Submission,
 };
 use resus_core::event::Record;
 use resus_core::exit::ExitCode;
@@ -91,16 +93,6 @@ impl Door {
         self.give(selector, input, body.command_id).await
     }
 
-    /// Lets the run that `selector` names go on from a checkpoint of the user's choice. Whether
-    /// that one verifies turns out after the answer.
-    ///
-    /// # Errors
-    /// As [`Door::command`], or there is no such checkpoint.
-    pub async fn restore(&self, selector: &str, body: RestoreBody) -> Result<CommandReply, Problem> {
-        let input = Input::Restore { checkpoint: body.checkpoint, by: who(&body.by) };
-        self.give(selector, input, body.command_id).await
-    }
-
     /// Changes settings of the run that `selector` names.
     ///
     /// # Errors
@@ -126,16 +118,6 @@ impl Door {
         let accepted = answer(waiting).await?;
         let run = self.view(&accepted.run_id)?;
         Ok(CommandReply { changed: accepted.changed, why: accepted.why.code(), run })
-    }
-
-    /// The checkpoints of the run that `selector` names.
-    ///
-    /// # Errors
-    /// A [`Problem`] if none or several fit.
-    pub fn checkpoints(&self, selector: &str) -> Result<CheckpointList, Problem> {
-        self.0.asked.touch();
-        let run = self.0.board.find(selector).map_err(|error| of_selector(&error))?;
-        Ok(CheckpointList::of(&run))
     }
 
     /// The state of a run for those who come late.

@@ -46,6 +46,8 @@ pub struct Setup {
     pub runtime_dir: PathBuf,
     /// Policy of runs that say nothing else.
     pub policy: Policy,
+    /// Largest share of its disk's time that a worker may take to save, in percent.
+    pub disk_share_percent: u8,
     /// The bus.
     pub bus: BusSetup,
     /// Name of this machine.
@@ -123,6 +125,7 @@ impl System {
             program: setup.program.clone(),
             shim: setup.shim,
             boot_id,
+            disk_share_percent: setup.disk_share_percent,
             watcher: Arc::clone(&watcher),
         };
         let (stop_sender, stop) = watch::channel(false);
@@ -236,6 +239,7 @@ struct Around {
     program: PathBuf,
     shim: Option<PathBuf>,
     boot_id: String,
+    disk_share_percent: u8,
     watcher: Arc<Watcher>,
 }
 
@@ -303,6 +307,7 @@ fn plan(door: &Inner, around: Around) -> Plan {
             program: around.program,
             shim: around.shim,
             revive: around.revive,
+            disk_share_percent: around.disk_share_percent,
             directory: Arc::clone(&door.directory),
             board: Arc::clone(&door.board),
             telemetry: Arc::clone(&door.telemetry),

@@ -36,6 +36,8 @@ pub(crate) struct Surroundings {
     pub(crate) program: PathBuf,
     pub(crate) shim: Option<PathBuf>,
     pub(crate) revive: String,
+    /// What workers are told in `PULSE_DISK_SHARE`.
+    pub(crate) disk_share_percent: u8,
     pub(crate) directory: Arc<Directory>,
     pub(crate) board: Arc<Board>,
     pub(crate) telemetry: Arc<Telemetry>,

@@ -9,6 +9,7 @@
 
 mod adopt;
 mod bus;
+mod checkpoint;
 mod cli;
 mod event_latency;
 mod extent;
@@ -41,6 +42,8 @@ enum BenchError {
     #[error("there is no bench {0:?}")]
     Unknown(String),
     #[error(transparent)]
+    Checkpoint(#[from] checkpoint::CheckpointBenchError),
+    #[error(transparent)]
     Ledger(#[from] ledger::LedgerBenchError),
     #[error(transparent)]
     Othello(#[from] othello::OthelloBenchError),
@@ -53,6 +56,9 @@ fn main() -> ExitCode {
     let begun_ns = rig::monotonic_ns();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(life) = rig::Worker::live_if_asked(&arguments, begun_ns) {
+        return life;
+    }
+    if let Some(life) = checkpoint::live_if_asked(&arguments) {
         return life;
     }
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -102,6 +108,7 @@ fn measure(name: &str, folder: &Path, extent: Extent) -> Result<Value, BenchErro
         "ingest" => Ok(ingest::measure(folder, extent)?),
         "event-latency" => Ok(event_latency::measure(folder, extent)?),
         "bus" => Ok(bus::measure(folder, extent)?),
+        "checkpoint" => Ok(checkpoint::measure(folder, extent)?),
         other => Err(BenchError::Unknown(other.to_owned())),
     }
 }

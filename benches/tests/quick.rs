@@ -163,6 +163,37 @@ fn the_bus_is_measured_beside_the_client_library_and_loses_nothing() {
 }
 
 #[test]
+fn checkpoints_are_measured_beside_bare_files_and_no_damage_goes_unseen() {
+    let result = measured("checkpoint");
+    for figure in [
+        "save_p50_ms",
+        "bare_save_p50_ms",
+        "read_back_p50_ms",
+        "stall_p50_ms",
+        "bare_copy_p50_ms",
+        "load_p50_ms",
+        "bare_load_p50_ms",
+        "verify_gb_per_s",
+        "verify_one_thread_gb_per_s",
+        "pass_one_thread_gb_per_s",
+        "tables_zstd_ratio",
+        "noise_plain_ratio",
+    ] {
+        assert!(result[figure].as_f64().unwrap() > 0.0, "{figure}: {result}");
+    }
+    let number = |figure: &str| result[figure].as_u64().unwrap();
+    assert_eq!(number("flips_small"), 8 * number("small_bytes"));
+    assert_eq!(number("truncations"), number("small_bytes"));
+    assert_eq!((number("flips_medium"), number("flips_large"), number("kills")), (40, 8, 4));
+    for unseen in ["flips_small", "flips_medium", "flips_large", "truncations"] {
+        assert_eq!(number(&format!("{unseen}_accepted")), 0, "{result}");
+    }
+    let phases = ["kills_before_any_file", "kills_unfinished_file", "kills_new_in_place"];
+    assert_eq!(phases.map(number).iter().sum::<u64>(), 4 + number("kills_behind_save"));
+    assert_eq!((number("kills_without_good"), number("kills_torn")), (0, 0));
+}
+
+#[test]
 fn a_bench_that_cannot_measure_fails_and_leaves_nothing() {
     for (program, word) in [("/no/such/program", "build it first"), ("/bin/false", "ended with")] {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

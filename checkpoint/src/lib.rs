@@ -51,7 +51,7 @@ pub use crate::header::{
 };
 pub use crate::load::{Checkpoint, Loaded, PAYLOAD, load, load_at_most, load_with};
 pub use crate::meta::{Health, Meta};
-pub use crate::open::{Peek, peek, peek_with};
+pub use crate::open::{Outline, Peek, peek, peek_with};
 pub use crate::plan::DraftError;
 pub use crate::refusal::Refusal;
 pub use crate::save::{CHUNK_BYTES, SaveError, SaveOptions, Saved, save, save_with};

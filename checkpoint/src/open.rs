@@ -6,9 +6,10 @@ use resus_disk::{Disk, DiskFile, Kind, Real};
 use rustix::io::Errno;
 
 use crate::header::{HEADER_BYTES, Header};
-use crate::layout::Head;
+use crate::layout::{Head, SectionEntry};
 use crate::meta::Meta;
 use crate::refusal::Refusal;
+use crate::section::{Compression, Element};
 use crate::start::{START_BYTES, Start};
 
 /// What a file says about itself, as far as its head tells.
@@ -18,6 +19,33 @@ pub struct Peek {
     pub header: Header,
     /// What else it says about the training; older versions than 3 have none.
     pub meta: Option<Meta>,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// Its sections in the order of the file; older versions than 3 name none.
+    pub sections: Vec<Outline>,
+}
+
+/// A section as the head describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Its name.
+    pub name: String,
+    /// What its bytes are.
+    pub element: Element,
+    /// How they are stored.
+    pub compression: Compression,
+    /// Bytes of it, unpacked.
+    pub raw_bytes: u64,
+    /// Bytes that it takes in the file.
+    pub stored_bytes: u64,
+}
+
+impl From<SectionEntry> for Outline {
+    fn from(entry: SectionEntry) -> Self {
+        let SectionEntry { name, element, compression, raw_bytes, stored_bytes, offset: _, chunks: _ } =
+            entry;
+        Self { name, element, compression, raw_bytes, stored_bytes }
+    }
 }
 
 /// Reads only the head, without judging the data. In version 3 the head's own checksums are checked, and
@@ -35,9 +63,13 @@ pub fn peek(path: &Path) -> Result<Peek, Refusal> {
 /// As [`peek`].
 pub fn peek_with(disk: &dyn Disk, path: &Path) -> Result<Peek, Refusal> {
     let opened = open(disk, path)?;
+    let size_bytes = opened.size;
     Ok(match opened.front {
-        Front::Old(header) => Peek { header, meta: None },
-        Front::V3 { head, .. } => Peek { header: head.header, meta: Some(head.meta) },
+        Front::Old(header) => Peek { header, meta: None, size_bytes, sections: Vec::new() },
+        Front::V3 { head, .. } => {
+            let sections = head.sections.into_iter().map(Outline::from).collect();
+            Peek { header: head.header, meta: Some(head.meta), size_bytes, sections }
+        }
     })
 }
 

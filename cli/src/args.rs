@@ -22,8 +22,9 @@ use crate::command::wait::WaitArgs;
 use crate::command::watch::WatchArgs;
 use crate::command::why::WhyArgs;
 use crate::console::ColourChoice;
-use crate::text::{duration, share};
+use crate::text::{duration, share, size};
 use clap::{Args, Parser, Subcommand};
+use resus_core::retention::{Best, BestError};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,9 +45,9 @@ use std::time::Duration;
   resus ps; resus logs -f @latest   what runs, and what the newest run prints",
     after_help = "A RUN is a unique part of its id (4 characters or more), its NAME, NAME@latest
 or @latest.
-Exit codes: 0 done, 1 unexpected (a bug, or output that can't be written), 2 usage,
-10 not found, 11 refused, 12 daemon unreachable, 13 configuration invalid,
-14 timed out, 130 interrupted; the run: 20 failed, 21 cancelled, 22 lost."
+Exit codes: 0 done, 1 unexpected (a bug, output not written), 2 usage, 10 not found,
+11 refused, 12 daemon unreachable, 13 configuration invalid, 14 timed out,
+15 damaged, 16 different, 130 interrupted; a run: 20 failed, 21 cancelled, 22 lost."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -124,7 +125,7 @@ pub(crate) enum Command {
     Resume(ResumeArgs),
     /// Save a checkpoint now
     Checkpoint(CheckpointArgs),
-    /// List the checkpoints of a run
+    /// List, verify, compare, pin and prune checkpoints
     Checkpoints(CheckpointsArgs),
     /// Let a run go on from an older checkpoint
     Restore(RestoreArgs),
@@ -166,6 +167,25 @@ pub(crate) fn a_share(text: &str) -> Result<u32, share::BadShare> {
     share::parse_permille(text)
 }
 
+/// Reads a size such as `20GiB`, in bytes.
+///
+/// # Errors
+/// What the text should have been.
+pub(crate) fn a_size(text: &str) -> Result<u64, size::BadSize> {
+    size::parse(text)
+}
+
+/// Reads the metric by which the best checkpoints are told; empty = none.
+///
+/// # Errors
+/// What the text should have been.
+pub(crate) fn a_metric(text: &str) -> Result<String, BestError> {
+    if !text.is_empty() {
+        Best::parse(text)?;
+    }
+    Ok(text.to_owned())
+}
+
 /// Reads a whole number.
 ///
 /// # Errors
@@ -174,6 +194,18 @@ pub(crate) fn a_count(text: &str) -> Result<u32, String> {
     match text.parse::<i128>() {
         Ok(number) if number < 0 => Err("expected 0 or more".to_owned()),
         Ok(number) => u32::try_from(number).map_err(|_| format!("expected at most {}", u32::MAX)),
+        Err(_) => Err("expected a whole number".to_owned()),
+    }
+}
+
+/// The same up to 64 bits.
+///
+/// # Errors
+/// What the text should have been.
+pub(crate) fn a_number(text: &str) -> Result<u64, String> {
+    match text.parse::<i128>() {
+        Ok(number) if number < 0 => Err("expected 0 or more".to_owned()),
+        Ok(number) => u64::try_from(number).map_err(|_| format!("expected at most {}", u64::MAX)),
         Err(_) => Err("expected a whole number".to_owned()),
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod overrides;
 pub(crate) mod pause;
 pub(crate) mod ps;
 pub(crate) mod restore;
+mod resume_from;
 pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod status;

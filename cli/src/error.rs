@@ -8,6 +8,7 @@ use crate::render::page::Page;
 use crate::settings::SettingsError;
 use crate::text::columns::hang;
 use crate::text::paint::Colour;
+use resus_checkpoint::{ConvertError, Refusal};
 use resus_core::api::Problem;
 use resus_core::exit::ExitCode;
 use resus_store::{LockError, StateError};
@@ -93,6 +94,21 @@ pub(crate) enum CliError {
         /// How long was waited.
         waited: Duration,
     },
+    /// A file is no checkpoint that may be restored.
+    #[error("{} is no whole checkpoint", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        refusal: Refusal,
+    },
+    /// A checkpoint can't be written in another form.
+    #[error("nothing was converted")]
+    Convert(#[from] ConvertError),
+    /// Work beside the runtime was lost: it panicked.
+    #[error("the work on a file was given up")]
+    Lost(#[from] tokio::task::JoinError),
     /// What was to be written to standard output was not.
     #[error("failed to write to standard output")]
     Output(#[source] io::Error),
@@ -145,8 +161,17 @@ impl CliError {
                 | ClientError::Foreign { .. },
             ) => ExitCode::DaemonUnreachable,
             Self::TimedOut { .. } => ExitCode::TimedOut,
+            Self::Checkpoint { refusal, .. } | Self::Convert(ConvertError::Refused { refusal, .. }) => {
+                refused(refusal)
+            }
+            Self::Convert(ConvertError::Version(_) | ConvertError::Name { .. }) => ExitCode::Usage,
+            Self::Convert(ConvertError::Sections { .. } | ConvertError::Exists { .. }) => ExitCode::Refused,
             Self::Interrupted { .. } => ExitCode::Interrupted,
-            Self::Output(_) | Self::Io { .. } | Self::Service(ServiceError::Io { .. }) => ExitCode::Bug,
+            Self::Output(_)
+            | Self::Io { .. }
+            | Self::Lost(_)
+            | Self::Convert(ConvertError::Save(_))
+            | Self::Service(ServiceError::Io { .. }) => ExitCode::Bug,
         }
     }
 
@@ -193,7 +218,20 @@ impl CliError {
             Self::TimedOut { run, .. } | Self::Interrupted { run, .. } => Some(format!("resus status {run}")),
             Self::StillThere { pid, .. } => Some(format!("kill -9 {pid} (trainings go on)")),
             Self::Place(_) => text("remove the folder, or set XDG_RUNTIME_DIR to a folder of your own"),
-            Self::Lock(LockError::Io { .. }) | Self::System(_) | Self::Output(_) | Self::Io { .. } => None,
+            Self::Convert(ConvertError::Exists { .. }) => text("another name, or --force"),
+            Self::Convert(ConvertError::Sections { .. }) => text("--to-version 3"),
+            Self::Lock(LockError::Io { .. })
+            | Self::System(_)
+            | Self::Output(_)
+            | Self::Checkpoint { .. }
+            | Self::Convert(
+                ConvertError::Refused { .. }
+                | ConvertError::Version(_)
+                | ConvertError::Name { .. }
+                | ConvertError::Save(_),
+            )
+            | Self::Lost(_)
+            | Self::Io { .. } => None,
         }
     }
 
@@ -276,11 +314,19 @@ fn kind(exit: ExitCode) -> &'static str {
         ExitCode::DaemonUnreachable => "daemon-unreachable",
         ExitCode::ConfigInvalid => "config-invalid",
         ExitCode::TimedOut => "timed-out",
+        ExitCode::Damaged => "damaged",
+        ExitCode::Differs => "differs",
         ExitCode::RunFailed => "run-failed",
         ExitCode::RunCancelled => "run-cancelled",
         ExitCode::RunLost => "run-lost",
         ExitCode::Interrupted => "interrupted",
     }
+}
+
+/// The exit code for a file that is refused. That there is none is no judgement on it.
+pub(crate) fn refused(refusal: &Refusal) -> ExitCode {
+    let is_gone = matches!(refusal, Refusal::Open(error) if error.kind() == io::ErrorKind::NotFound);
+    if is_gone { ExitCode::NotFound } else { ExitCode::Damaged }
 }
 
 /// The HTTP status that says nearly the same.
@@ -290,7 +336,8 @@ fn status(exit: ExitCode) -> u16 {
         ExitCode::Usage | ExitCode::ConfigInvalid => 400,
         ExitCode::NotFound => 404,
         ExitCode::TimedOut => 408,
-        ExitCode::Refused => 409,
+        ExitCode::Refused | ExitCode::Differs => 409,
+        ExitCode::Damaged => 422,
         ExitCode::DaemonUnreachable => 503,
         ExitCode::Bug
         | ExitCode::RunFailed
@@ -301,71 +348,4 @@ fn status(exit: ExitCode) -> u16 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::render::sample::page;
-
-    fn refused() -> CliError {
-        refused_with("No such run", "no run is called \"x\"")
-    }
-
-    fn refused_with(title: &str, detail: &str) -> CliError {
-        CliError::Client(ClientError::Refused(Box::new(Problem {
-            kind: "urn:resus:not-found".into(),
-            title: title.into(),
-            status: 404,
-            detail: detail.into(),
-            hint: Some("resus ps -a".into()),
-            exit_code: ExitCode::NotFound,
-        })))
-    }
-
-    #[test]
-    fn a_failure_is_told_in_three_parts() {
-        let text = refused().told().text(&page(80));
-        assert_eq!(text, "error: no such run\n  why: no run is called \"x\"\n  try: resus ps -a\n");
-        assert_eq!(refused().exit(), ExitCode::NotFound);
-    }
-
-    #[test]
-    fn what_is_said_once_is_not_said_again() {
-        let text = refused_with("Not possible now", "not possible now.").told().text(&page(80));
-        assert_eq!(text, "error: not possible now\n  try: resus ps -a\n");
-    }
-
-    #[test]
-    fn long_parts_go_on_below_themselves() {
-        let detail = "\"othello\" could be bbb-2222 (othello), aaa-1111 (othello) and 3 more";
-        let text = refused_with("More than one run", detail).told().text(&page(40));
-        let expected = "\
-error: more than one run
-  why: \"othello\" could be bbb-2222
-       (othello), aaa-1111 (othello) and
-       3 more
-  try: resus ps -a
-";
-        assert_eq!(text, expected);
-    }
-
-    #[test]
-    fn causes_are_kept_down_to_the_last() {
-        let source = io::Error::from_raw_os_error(28);
-        let error = CliError::Output(source);
-        let text = error.told().text(&page(80));
-        assert!(text.contains("why: No space left on device"), "{text}");
-    }
-
-    #[test]
-    fn programs_get_the_same_as_a_document() {
-        assert_eq!(refused().problem().status, 404, "the daemon's own problem is passed on");
-        let error = CliError::TimedOut {
-            run: "8c1d9e77".into(),
-            missing: "has not ended",
-            waited: Duration::from_secs(90),
-        };
-        let problem = error.problem();
-        assert_eq!((problem.kind.as_str(), problem.exit_code), ("urn:resus:timed-out", ExitCode::TimedOut));
-        assert_eq!(problem.title, "run 8c1d9e77 has not ended within 1m30s");
-        assert_eq!(problem.hint.as_deref(), Some("resus status 8c1d9e77"));
-    }
-}
+mod tests;

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use resus_bus::control::{Endpoints, Reply};
 use resus_bus::nats::RequestError;
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, Problem, RestoreBody,
-    RunList, StoryLine, Submission,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
+    PruneBody, PruneReply, RecheckBody, RestoreBody, RunList, StoryLine, Submission,
 };
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;
@@ -46,6 +46,8 @@ pub(crate) struct FakeDesk {
     /// So many more runs in the list.
     pub more: Arc<AtomicUsize>,
     pub commands: Arc<Mutex<Vec<CommandBody>>>,
+    /// The checkpoints of the run, and what a pruning deletes.
+    pub checkpoints: Arc<Mutex<CheckpointList>>,
     /// What commands and restores called their runs.
     pub commanded: Arc<Mutex<Vec<String>>>,
     /// What the next command adds to the ledger before its answer is lost, if it is to be lost.
@@ -63,6 +65,7 @@ impl FakeDesk {
             output: Arc::default(),
             more: Arc::default(),
             commands: Arc::default(),
+            checkpoints: Arc::new(Mutex::new(CheckpointList { checkpoints: Vec::new(), rules: None })),
             commanded: Arc::default(),
             dies_behind: Arc::default(),
         }
@@ -127,6 +130,29 @@ impl Desk for FakeDesk {
         Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
     }
 
+    async fn pin(&self, selector: &str, body: PinBody) -> Result<CommandReply, Problem> {
+        let verb = if body.pinned { "pin" } else { "unpin" };
+        self.commanded.lock().unwrap().push(format!("{verb} {selector} {}", body.checkpoint));
+        let run = self.run(selector)?;
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+    }
+
+    async fn prune(&self, selector: &str, body: PruneBody) -> Result<PruneReply, Problem> {
+        self.commanded.lock().unwrap().push(format!("prune {selector} {}", body.dry_run));
+        self.run(selector)?;
+        let goes = self.checkpoints.lock().unwrap().checkpoints.clone();
+        let bytes = goes.iter().filter_map(|view| view.checkpoint.size_bytes).sum();
+        let (would_delete, deleted) = if body.dry_run { (goes, vec![]) } else { (vec![], goes) };
+        Ok(PruneReply { would_delete, deleted, bytes })
+    }
+
+    async fn recheck(&self, selector: &str, body: RecheckBody) -> Result<CommandReply, Problem> {
+        let which = body.checkpoint.as_deref().unwrap_or("all");
+        self.commanded.lock().unwrap().push(format!("recheck {selector} {which}"));
+        let run = self.run(selector)?;
+        Ok(CommandReply { changed: false, why: "REQUESTED".into(), run })
+    }
+
     async fn configure(&self, selector: &str, _: ConfigureBody) -> Result<CommandReply, Problem> {
         let run = self.run(selector)?;
         Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
@@ -134,7 +160,7 @@ impl Desk for FakeDesk {
 
     fn checkpoints(&self, selector: &str) -> Result<CheckpointList, Problem> {
         self.run(selector)?;
-        Ok(CheckpointList { checkpoints: Vec::new() })
+        Ok(self.checkpoints.lock().unwrap().clone())
     }
 
     fn snapshot(&self, selector: &str) -> Result<StateSnapshot, Problem> {

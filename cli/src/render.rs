@@ -3,12 +3,14 @@
 
 pub(crate) mod bus;
 pub(crate) mod checkpoints;
+pub(crate) mod comparison;
 pub(crate) mod header;
 pub(crate) mod health;
 pub(crate) mod live;
 pub(crate) mod narrate;
 pub(crate) mod nats;
 pub(crate) mod next;
+pub(crate) mod outline;
 pub(crate) mod page;
 pub(crate) mod parts;
 pub(crate) mod pause;
@@ -19,6 +21,7 @@ pub(crate) mod shell;
 pub(crate) mod status;
 pub(crate) mod story;
 pub(crate) mod summary;
+pub(crate) mod verdict;
 pub(crate) mod why;
 
 #[cfg(test)]

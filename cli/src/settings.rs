@@ -28,6 +28,8 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 pub(crate) struct Settings {
     /// Defaults of every run.
     pub policy: Policy,
+    /// Largest share of its disk's time that a worker may take to save, in percent.
+    pub disk_share_percent: u8,
     /// Time without a live run or a question after which a daemon that a command started ends,
     /// in milliseconds; 0 = never.
     pub idle_exit_ms: u64,
@@ -66,6 +68,7 @@ impl Settings {
     pub(crate) fn built_in() -> Result<Self, SettingsError> {
         let base = Self {
             policy: Policy::default(),
+            disk_share_percent: 100,
             idle_exit_ms: 15 * 60_000,
             log_bytes_max: 10 << 20,
             log_keep: 3,

@@ -2,7 +2,7 @@
 
 use crate::error::CliError;
 use crate::target::{CONTEXT_VAR, NATS_VAR, PASSWORD_VAR};
-use resus_core::api::{CommandBody, ConfigureBody, Overrides, RestoreBody};
+use resus_core::api::{CommandBody, ConfigureBody, Overrides, PinBody, PruneBody, RecheckBody, RestoreBody};
 use resus_core::ids::CommandId;
 use resus_core::input::Verb;
 use std::env;
@@ -25,6 +25,21 @@ pub(crate) fn command_body(verb: Verb) -> CommandBody {
 /// A wish of this process to go on from `checkpoint`.
 pub(crate) fn restore_body(checkpoint: String) -> RestoreBody {
     RestoreBody { checkpoint, by: BY.to_owned(), command_id: command_id() }
+}
+
+/// A wish of this process that retention leaves `checkpoint` alone, or no longer does.
+pub(crate) fn pin_body(checkpoint: String, pinned: bool) -> PinBody {
+    PinBody { checkpoint, pinned, by: BY.to_owned(), command_id: command_id() }
+}
+
+/// A wish of this process that retention runs, or only says what it would delete.
+pub(crate) fn prune_body(dry_run: bool) -> PruneBody {
+    PruneBody { dry_run, by: BY.to_owned(), command_id: command_id() }
+}
+
+/// A wish of this process that a checkpoint, or every one, is read back once more.
+pub(crate) fn recheck_body(checkpoint: Option<String>) -> RecheckBody {
+    RecheckBody { checkpoint, by: BY.to_owned(), command_id: command_id() }
 }
 
 /// A wish of this process to change settings.

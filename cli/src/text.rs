@@ -8,3 +8,4 @@ pub(crate) mod number;
 pub(crate) mod paint;
 pub(crate) mod share;
 pub(crate) mod size;
+pub(crate) mod table;

@@ -22,6 +22,10 @@ pub enum ExitCode {
     ConfigInvalid = 13,
     /// A wait ran out of time.
     TimedOut = 14,
+    /// A checkpoint is damaged, or its file is no checkpoint.
+    Damaged = 15,
+    /// What was compared differs.
+    Differs = 16,
     /// The run ended in an error.
     RunFailed = 20,
     /// The run was cancelled.
@@ -52,7 +56,7 @@ impl TryFrom<u8> for ExitCode {
 
 impl ExitCode {
     /// Every code, in numeric order, for tables in help texts and documents.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Ok,
         Self::Bug,
         Self::Usage,
@@ -61,6 +65,8 @@ impl ExitCode {
         Self::DaemonUnreachable,
         Self::ConfigInvalid,
         Self::TimedOut,
+        Self::Damaged,
+        Self::Differs,
         Self::RunFailed,
         Self::RunCancelled,
         Self::RunLost,
@@ -80,11 +86,13 @@ impl ExitCode {
             Self::Ok => "done as asked",
             Self::Bug => "a bug in Resus, or output that can't be written",
             Self::Usage => "the command line does not fit",
-            Self::NotFound => "no such run, attempt or workload",
+            Self::NotFound => "no such run, attempt, workload or checkpoint",
             Self::Refused => "not legal in the run's present phase",
             Self::DaemonUnreachable => "the daemon can't be reached or started",
             Self::ConfigInvalid => "the configuration is not valid",
             Self::TimedOut => "timed out waiting",
+            Self::Damaged => "a checkpoint is damaged",
+            Self::Differs => "what was compared differs",
             Self::RunFailed => "the run failed",
             Self::RunCancelled => "the run was cancelled",
             Self::RunLost => "the run was lost",

@@ -1,6 +1,7 @@
 //! Control through the bus: the questions of [`resus_core::api::control`], answered from the
 //! same desk as HTTP, each answer within one message.
 
+mod checkpoints;
 mod page;
 mod start;
 
@@ -16,11 +17,10 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use resus_bus::control::{Endpoints, Reply, Verb as Endpoint};
 use resus_core::api::control::{
-    CheckpointsRequest, ConfigureRequest, CurvesReply, CurvesRequest, DaemonRequest, EventsReply,
-    HistoryRequest, ListReply, ListRequest, LogsRequest, OUTPUT_HEADER, PauseRequest, RestoreRequest,
-    RunRequest, StateReply, StateRequest, WhyReply,
+    ConfigureRequest, CurvesReply, CurvesRequest, DaemonRequest, EventsReply, HistoryRequest, ListReply,
+    ListRequest, LogsRequest, OUTPUT_HEADER, PauseRequest, RunRequest, StateReply, StateRequest, WhyReply,
 };
-use resus_core::api::{CommandBody, CommandReply, ConfigureBody, Problem, RestoreBody, StoryLine};
+use resus_core::api::{CommandBody, CommandReply, ConfigureBody, Problem, StoryLine};
 use resus_core::exit::ExitCode;
 use resus_core::input::Verb;
 use resus_core::text::one_line;
@@ -44,6 +44,9 @@ const VERBS: &[Endpoint] = &[
     row("resume", "RunRequest", "CommandReply"),
     row("checkpoint", "RunRequest", "CommandReply"),
     row("restore", "RestoreRequest", "CommandReply"),
+    row("pin", "PinRequest", "CommandReply"),
+    row("prune", "PruneRequest", "PruneReply"),
+    row("recheck", "RecheckRequest", "CommandReply"),
     row("configure", "ConfigureRequest", "CommandReply"),
     row("state", "StateRequest", "StateReply"),
     row("list", "ListRequest", "ListReply"),
@@ -84,11 +87,11 @@ impl<D: Desk> Control<D> {
             "resume" => self.give(Verb::Resume, read(body)?, bytes_max).await,
             "checkpoint" => self.give(Verb::Checkpoint, read(body)?, bytes_max).await,
             "restore" => self.restore(read(body)?, bytes_max).await,
+            "pin" => self.pin(read(body)?, bytes_max).await,
+            "prune" => self.prune(read(body)?, bytes_max).await,
+            "recheck" => self.recheck(read(body)?, bytes_max).await,
             "configure" => self.configure(read(body)?, bytes_max).await,
-            "checkpoints" => {
-                let CheckpointsRequest { run } = read(body)?;
-                page::document(&self.panel.desk.checkpoints(&run)?, bytes_max)
-            }
+            "checkpoints" => self.checkpoints(read(body)?, bytes_max),
             "state" => self.state(read(body)?, bytes_max).await,
             "list" => self.list(read(body)?, bytes_max),
             "events" => self.events(read(body)?, bytes_max).await,
@@ -123,12 +126,6 @@ impl<D: Desk> Control<D> {
         let PauseRequest { run, by, command_id, release } = asked;
         let verb = if release { Verb::Release } else { Verb::Pause };
         self.give(verb, RunRequest { run, by, command_id }, bytes_max).await
-    }
-
-    async fn restore(&self, asked: RestoreRequest, bytes_max: usize) -> Result<Reply, Problem> {
-        let RestoreRequest { run, checkpoint, by, command_id } = asked;
-        let reply = self.panel.desk.restore(&run, RestoreBody { checkpoint, by, command_id }).await?;
-        fitting(reply, |reply: &mut CommandReply| &mut reply.run, bytes_max)
     }
 
     async fn configure(&self, asked: ConfigureRequest, bytes_max: usize) -> Result<Reply, Problem> {

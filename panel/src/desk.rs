@@ -2,8 +2,8 @@
 
 pub use resus_actors::door::Heard;
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, Problem, RestoreBody,
-    RunList, StoryLine, Submission,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
+    PruneBody, PruneReply, RecheckBody, RestoreBody, RunList, StoryLine, Submission,
 };
 use resus_core::pulse::state::StateSnapshot;
 use resus_core::telemetry::history::Curves;
@@ -30,6 +30,24 @@ pub trait Desk: Clone + Send + Sync + 'static {
         &self,
         selector: &str,
         body: RestoreBody,
+    ) -> impl Future<Output = Result<CommandReply, Problem>> + Send;
+    /// Lets retention leave a checkpoint of the run that `selector` names alone, or no longer.
+    fn pin(
+        &self,
+        selector: &str,
+        body: PinBody,
+    ) -> impl Future<Output = Result<CommandReply, Problem>> + Send;
+    /// Runs retention for the run that `selector` names, or says what it would delete.
+    fn prune(
+        &self,
+        selector: &str,
+        body: PruneBody,
+    ) -> impl Future<Output = Result<PruneReply, Problem>> + Send;
+    /// Reads verified checkpoints of the run that `selector` names back once more.
+    fn recheck(
+        &self,
+        selector: &str,
+        body: RecheckBody,
     ) -> impl Future<Output = Result<CommandReply, Problem>> + Send;
     /// Changes settings of the run that `selector` names.
     fn configure(

@@ -7,8 +7,8 @@ use crate::story::{Stories, StoryError, tell};
 use axum::http::StatusCode;
 use resus_actors::door::{Door, Listener};
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, Problem, RestoreBody,
-    RunList, StoryLine, Submission,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
+    PruneBody, PruneReply, RecheckBody, RestoreBody, RunList, StoryLine, Submission,
 };
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;
@@ -52,6 +52,18 @@ impl Desk for Front {
 
     async fn restore(&self, selector: &str, body: RestoreBody) -> Result<CommandReply, Problem> {
         self.door.restore(selector, body).await
+    }
+
+    async fn pin(&self, selector: &str, body: PinBody) -> Result<CommandReply, Problem> {
+        self.door.pin(selector, body).await
+    }
+
+    async fn prune(&self, selector: &str, body: PruneBody) -> Result<PruneReply, Problem> {
+        self.door.prune(selector, body).await
+    }
+
+    async fn recheck(&self, selector: &str, body: RecheckBody) -> Result<CommandReply, Problem> {
+        self.door.recheck(selector, body).await
     }
 
     async fn configure(&self, selector: &str, body: ConfigureBody) -> Result<CommandReply, Problem> {

@@ -8,6 +8,7 @@
 //! Architecture invariant: nothing here decides anything about a run, or touches a file.
 
 mod answer;
+mod checkpoints;
 mod control;
 mod daemon;
 mod desk;

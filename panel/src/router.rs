@@ -3,7 +3,7 @@
 use crate::answer::{Refusal, problem};
 use crate::desk::Desk;
 use crate::limits::WAITING_MAX;
-use crate::{daemon, events, output, runs, story, stream};
+use crate::{checkpoints, daemon, events, output, runs, story, stream};
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::routing::{get, post};
@@ -72,9 +72,12 @@ pub fn router<D: Desk>(panel: Panel<D>) -> Router {
         .route("/v2/runs", get(runs::list::<D>).post(runs::submit::<D>))
         .route("/v2/runs/{run}", get(runs::one::<D>))
         .route("/v2/runs/{run}/command", post(runs::command::<D>))
-        .route("/v2/runs/{run}/restore", post(runs::restore::<D>))
+        .route("/v2/runs/{run}/restore", post(checkpoints::restore::<D>))
+        .route("/v2/runs/{run}/pin", post(checkpoints::pin::<D>))
+        .route("/v2/runs/{run}/prune", post(checkpoints::prune::<D>))
+        .route("/v2/runs/{run}/recheck", post(checkpoints::recheck::<D>))
         .route("/v2/runs/{run}/configure", post(runs::configure::<D>))
-        .route("/v2/runs/{run}/checkpoints", get(runs::checkpoints::<D>))
+        .route("/v2/runs/{run}/checkpoints", get(checkpoints::list::<D>))
         .route("/v2/runs/{run}/events", get(events::after::<D>))
         .route("/v2/runs/{run}/curves", get(events::curves::<D>))
         .route("/v2/runs/{run}/story", get(story::after::<D>))

@@ -1,4 +1,4 @@
-//! Runs: list, one (with a wait for its next change), its checkpoints, accept, command.
+//! Runs: list, one (with a wait for its next change), accept, command.
 
 use crate::VERSION_HEADER;
 use crate::answer::{Refusal, json};
@@ -9,7 +9,7 @@ use crate::router::Panel;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use resus_core::api::{CommandBody, ConfigureBody, RestoreBody, Submission};
+use resus_core::api::{CommandBody, ConfigureBody, Submission};
 use serde::Deserialize;
 
 /// `GET /v2/runs`
@@ -62,16 +62,6 @@ pub(crate) async fn command<D: Desk>(
     Ok(json(StatusCode::OK, &reply))
 }
 
-/// `POST /v2/runs/{run}/restore`
-pub(crate) async fn restore<D: Desk>(
-    State(panel): State<Panel<D>>,
-    Selector(run): Selector,
-    Document(body): Document<RestoreBody>,
-) -> Result<Response, Refusal> {
-    let reply = panel.desk.restore(&run, body).await?;
-    Ok(json(StatusCode::OK, &reply))
-}
-
 /// `POST /v2/runs/{run}/configure`
 pub(crate) async fn configure<D: Desk>(
     State(panel): State<Panel<D>>,
@@ -80,14 +70,6 @@ pub(crate) async fn configure<D: Desk>(
 ) -> Result<Response, Refusal> {
     let reply = panel.desk.configure(&run, body).await?;
     Ok(json(StatusCode::OK, &reply))
-}
-
-/// `GET /v2/runs/{run}/checkpoints`
-pub(crate) async fn checkpoints<D: Desk>(
-    State(panel): State<Panel<D>>,
-    Selector(run): Selector,
-) -> Result<Response, Refusal> {
-    Ok(json(StatusCode::OK, &panel.desk.checkpoints(&run)?))
 }
 
 fn versioned(mut response: Response, version: u64) -> Response {

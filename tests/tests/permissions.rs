@@ -12,8 +12,21 @@ use resus_tests::{NatsOptions, NatsServer, Version, Wire};
 /// Versions whose permissions are tried.
 const VERSIONS: [Version; 2] = [Version::Newest, Version::V2_11];
 /// What changes something.
-const COMMANDS: [&str; 10] =
-    ["start", "stop", "pause", "resume", "release", "kill", "retry", "checkpoint", "restore", "configure"];
+const COMMANDS: [&str; 13] = [
+    "start",
+    "stop",
+    "pause",
+    "resume",
+    "release",
+    "kill",
+    "retry",
+    "checkpoint",
+    "restore",
+    "pin",
+    "prune",
+    "recheck",
+    "configure",
+];
 
 fn slug(text: &str) -> Slug {
     Slug::new(text).unwrap()

@@ -17,6 +17,7 @@ async fn started(folder: &Path) -> System {
         lock,
         runtime_dir,
         policy: Policy::default(),
+        disk_share_percent: 100,
         node: Slug::new("n").unwrap(),
         version: "test".to_owned(),
         // Not a shim: runs of these tests never get beyond the order to spawn.

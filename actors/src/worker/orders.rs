@@ -158,6 +158,7 @@ fn prepare(
     }
     give("NOTIFY_SOCKET", text(&state.place.notify)?);
     give("PULSE_CHECKPOINT_DIR", text(&checkpoints)?);
+    give("PULSE_DISK_SHARE", around.disk_share_percent.to_string());
     if let Some(checkpoint) = resume_from {
         give("PULSE_RESUME_FROM", checkpoint.path.clone());
     }

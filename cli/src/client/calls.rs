@@ -3,8 +3,8 @@
 use crate::client::stream::Stream;
 use crate::client::{Client, ClientError, Wire};
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, RestoreBody, RunList,
-    StoryLine, Submission,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, PruneBody,
+    PruneReply, RecheckBody, RestoreBody, RunList, StoryLine, Submission,
 };
 use resus_core::view::RunView;
 use std::time::Duration;
@@ -48,6 +48,30 @@ impl Client {
         match &self.0 {
             Wire::Socket(socket) => socket.restore(run, body).await,
             Wire::Nats(there) => there.restore(run, body).await,
+        }
+    }
+
+    /// Lets retention leave a checkpoint alone, or no longer.
+    pub(crate) async fn pin(&self, run: &str, body: &PinBody) -> Result<CommandReply, ClientError> {
+        match &self.0 {
+            Wire::Socket(socket) => socket.pin(run, body).await,
+            Wire::Nats(there) => there.pin(run, body).await,
+        }
+    }
+
+    /// Runs retention, or asks what it would delete.
+    pub(crate) async fn prune(&self, run: &str, body: &PruneBody) -> Result<PruneReply, ClientError> {
+        match &self.0 {
+            Wire::Socket(socket) => socket.prune(run, body).await,
+            Wire::Nats(there) => there.prune(run, body).await,
+        }
+    }
+
+    /// Lets verified checkpoints be read back once more.
+    pub(crate) async fn recheck(&self, run: &str, body: &RecheckBody) -> Result<CommandReply, ClientError> {
+        match &self.0 {
+            Wire::Socket(socket) => socket.recheck(run, body).await,
+            Wire::Nats(there) => there.recheck(run, body).await,
         }
     }
 

@@ -5,8 +5,8 @@ use crate::client::stream::{Events, Stream};
 use crate::client::wire::{Answer, Socket, segment};
 use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, ClientError, STORY_DEADLINE};
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, Problem, RestoreBody, RunList,
-    Story, StoryLine, Submission,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Problem, PruneBody,
+    PruneReply, RecheckBody, RestoreBody, RunList, Story, StoryLine, Submission,
 };
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
@@ -30,6 +30,21 @@ impl Socket {
 
     pub(super) async fn restore(&self, run: &str, body: &RestoreBody) -> Result<CommandReply, ClientError> {
         let address = format!("/v2/runs/{}/restore", named(run)?);
+        self.post(&address, body, COMMAND_DEADLINE).await?.document()
+    }
+
+    pub(super) async fn pin(&self, run: &str, body: &PinBody) -> Result<CommandReply, ClientError> {
+        let address = format!("/v2/runs/{}/pin", named(run)?);
+        self.post(&address, body, COMMAND_DEADLINE).await?.document()
+    }
+
+    pub(super) async fn prune(&self, run: &str, body: &PruneBody) -> Result<PruneReply, ClientError> {
+        let address = format!("/v2/runs/{}/prune", named(run)?);
+        self.post(&address, body, COMMAND_DEADLINE).await?.document()
+    }
+
+    pub(super) async fn recheck(&self, run: &str, body: &RecheckBody) -> Result<CommandReply, ClientError> {
+        let address = format!("/v2/runs/{}/recheck", named(run)?);
         self.post(&address, body, COMMAND_DEADLINE).await?.document()
     }
 

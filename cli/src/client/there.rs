@@ -13,11 +13,12 @@ use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, ClientError, STORY_DEADLI
 use resus_bus::link::Link;
 use resus_core::api::control::{
     CheckpointsRequest, ConfigureRequest, DaemonRequest, HistoryRequest, ListReply, ListRequest, LogsRequest,
-    OUTPUT_HEADER, RestoreRequest, RunRequest, StartRequest, StateReply, StateRequest, WhyReply,
+    OUTPUT_HEADER, PinRequest, PruneRequest, RecheckRequest, RestoreRequest, RunRequest, StartRequest,
+    StateReply, StateRequest, WhyReply,
 };
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, Problem, RestoreBody, RunList,
-    StoryLine, Submission,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Problem, PruneBody,
+    PruneReply, RecheckBody, RestoreBody, RunList, StoryLine, Submission,
 };
 use resus_core::ids::Slug;
 use resus_core::view::RunView;
@@ -114,6 +115,24 @@ impl There {
         let RestoreBody { checkpoint, by, command_id } = body.clone();
         let question = RestoreRequest { run: run.to_owned(), checkpoint, by, command_id };
         self.document("restore", &question, COMMAND_DEADLINE).await
+    }
+
+    pub(super) async fn pin(&self, run: &str, body: &PinBody) -> Result<CommandReply, ClientError> {
+        let PinBody { checkpoint, pinned, by, command_id } = body.clone();
+        let question = PinRequest { run: run.to_owned(), checkpoint, pinned, by, command_id };
+        self.document("pin", &question, COMMAND_DEADLINE).await
+    }
+
+    pub(super) async fn prune(&self, run: &str, body: &PruneBody) -> Result<PruneReply, ClientError> {
+        let PruneBody { dry_run, by, command_id } = body.clone();
+        let question = PruneRequest { run: run.to_owned(), dry_run, by, command_id };
+        self.document("prune", &question, COMMAND_DEADLINE).await
+    }
+
+    pub(super) async fn recheck(&self, run: &str, body: &RecheckBody) -> Result<CommandReply, ClientError> {
+        let RecheckBody { checkpoint, by, command_id } = body.clone();
+        let question = RecheckRequest { run: run.to_owned(), checkpoint, by, command_id };
+        self.document("recheck", &question, COMMAND_DEADLINE).await
     }
 
     pub(super) async fn configure(

@@ -1,25 +1,58 @@
-//! `resus checkpoints`: what a run can go on from.
+//! `resus checkpoints`: the checkpoints of a run, and the files that they are.
+
+mod compare;
+mod convert;
+mod foreign;
+mod keep;
+mod list;
+mod show;
+mod verify;
 
 use crate::command::Around;
-use crate::daemon::start::ask;
+use crate::command::restore::{RestoreArgs, restore};
 use crate::error::CliError;
-use crate::render::checkpoints::table;
-use crate::render::parts::short;
-use clap::Args;
+use clap::{Args, Subcommand};
 use resus_core::exit::ExitCode;
 
 /// Arguments of `resus checkpoints`.
 #[derive(Debug, Args)]
-#[command(after_help = "The next attempt begins from the one marked with '→', if it verifies again then.
-
-Examples:
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Examples:
   resus checkpoints nightly
-  resus checkpoints nightly --json | jq -r '.checkpoints[].checkpoint.path'
-  resus restore nightly ck-000150")]
+  resus checkpoints verify nightly
+  resus checkpoints restore nightly ck-000150"
+)]
 pub(crate) struct CheckpointsArgs {
-    /// Which run
-    #[arg(value_name = "RUN")]
-    pub run: String,
+    #[command(subcommand)]
+    what: Option<What>,
+    /// List those of this run
+    #[arg(value_name = "RUN", required = true)]
+    run: Option<String>,
+}
+
+/// What to do with them.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List the checkpoints of a run
+    Ls(list::ListArgs),
+    /// Read every byte of checkpoints, and say what is wrong and where
+    Verify(verify::VerifyArgs),
+    /// Show what a checkpoint file says about itself
+    Show(show::ShowArgs),
+    /// Show how two checkpoints differ
+    Compare(compare::CompareArgs),
+    /// Write a checkpoint in another version of the format, or packed
+    Convert(convert::ConvertArgs),
+    /// Let a run go on from an older checkpoint, or anew
+    Restore(RestoreArgs),
+    /// Let retention leave a checkpoint alone
+    Pin(keep::PinArgs),
+    /// Let the rules of retention apply to it again
+    Unpin(keep::PinArgs),
+    /// Delete now what no rule keeps
+    Prune(keep::PruneArgs),
 }
 
 /// Carries out `resus checkpoints`.
@@ -27,18 +60,16 @@ pub(crate) struct CheckpointsArgs {
 /// # Errors
 /// [`CliError`].
 pub(crate) async fn checkpoints(args: CheckpointsArgs, around: &Around) -> Result<ExitCode, CliError> {
-    let console = &around.console;
-    let run = args.run.as_str();
-    let list = ask(&around.target, |client| async move { client.checkpoints(run).await }).await?;
-    if console.json {
-        console.out_json(&list)?;
-        return Ok(ExitCode::Ok);
+    match args.what {
+        None => list::list(args.run.as_deref().unwrap_or_default(), around).await,
+        Some(What::Ls(args)) => list::list(&args.run, around).await,
+        Some(What::Verify(args)) => verify::verify(args, around).await,
+        Some(What::Show(args)) => show::show(args, around).await,
+        Some(What::Compare(args)) => compare::compare(args, around).await,
+        Some(What::Convert(args)) => convert::convert(args, around).await,
+        Some(What::Restore(args)) => restore(args, around).await,
+        Some(What::Pin(args)) => keep::pin(args, true, around).await,
+        Some(What::Unpin(args)) => keep::pin(args, false, around).await,
+        Some(What::Prune(args)) => keep::prune(args, around).await,
     }
-    let (view, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
-    if list.checkpoints.is_empty() {
-        console.tell(&format!("{} ({}) has no checkpoint\n", short(&view.run_id), view.name));
-        return Ok(ExitCode::Ok);
-    }
-    console.out(&table(&list.checkpoints, &view.progress.unit, console.out_paint))?;
-    Ok(ExitCode::Ok)
 }

@@ -1,5 +1,6 @@
 //! `resus configure`: other settings for a run that lives.
 
+use crate::args::{a_number, a_size};
 use crate::command::Around;
 use crate::command::overrides::OverrideArgs;
 use crate::daemon::start::ask;
@@ -21,7 +22,8 @@ and 0s apply at once.
 
 Examples:
   resus configure nightly --retries 20
-  resus configure @latest --progress-timeout 2h --keep 10"
+  resus configure @latest --progress-timeout 2h --keep 10
+  resus configure nightly --keep-best 2 --best-metric val_loss --max-bytes 20GiB"
 )]
 pub(crate) struct ConfigureArgs {
     /// Which runs
@@ -29,6 +31,19 @@ pub(crate) struct ConfigureArgs {
     pub runs: Vec<String>,
     #[command(flatten)]
     pub settings: OverrideArgs,
+    /// And the first checkpoint of every so many steps; 0 = none
+    #[arg(long, value_name = "STEPS", value_parser = a_number, allow_negative_numbers = true)]
+    pub keep_every: Option<u64>,
+    /// Most that its checkpoints may take, e.g. 20GiB; 0B = no limit
+    #[arg(long, value_name = "SIZE", value_parser = a_size)]
+    pub max_bytes: Option<u64>,
+}
+
+impl ConfigureArgs {
+    fn changes(&self) -> Overrides {
+        let (keep_every, max_checkpoint_bytes) = (self.keep_every, self.max_bytes);
+        Overrides { keep_every, max_checkpoint_bytes, ..self.settings.overrides() }
+    }
 }
 
 /// Carries out `resus configure`.
@@ -36,7 +51,7 @@ pub(crate) struct ConfigureArgs {
 /// # Errors
 /// [`CliError`] of the first run that it fails for.
 pub(crate) async fn configure(args: ConfigureArgs, around: &Around) -> Result<ExitCode, CliError> {
-    let changes = args.settings.overrides();
+    let changes = args.changes();
     if changes == Overrides::default() {
         let what = "nothing to change: no setting is given".to_owned();
         return Err(CliError::Usage {

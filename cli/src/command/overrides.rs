@@ -1,7 +1,7 @@
 //! The options that say how a run is to be looked after, the same for a new run and for one that
 //! is there already.
 
-use crate::args::{a_count, a_duration, a_share};
+use crate::args::{a_count, a_duration, a_metric, a_share};
 use clap::Args;
 use resus_core::api::Overrides;
 use std::time::Duration;
@@ -30,9 +30,21 @@ pub(crate) struct OverrideArgs {
     /// Share of failed work at which it pauses, e.g. 1%; 0% = none
     #[arg(long, value_name = "SHARE", value_parser = a_share, allow_hyphen_values = true)]
     pub max_error_share: Option<u32>,
-    /// Verified checkpoints to keep
-    #[arg(long, value_name = "N", value_parser = a_count, allow_negative_numbers = true)]
+    /// Verified checkpoints to keep, the newest ones
+    #[arg(
+        long,
+        alias = "keep-checkpoints",
+        value_name = "N",
+        value_parser = a_count,
+        allow_negative_numbers = true
+    )]
     pub keep: Option<u32>,
+    /// And so many of the best by --best-metric
+    #[arg(long, value_name = "N", value_parser = a_count, allow_negative_numbers = true)]
+    pub keep_best: Option<u32>,
+    /// The number that tells the best ones, e.g. val_loss or auc:max
+    #[arg(long, value_name = "NAME", value_parser = a_metric)]
+    pub best_metric: Option<String>,
 }
 
 impl OverrideArgs {
@@ -48,6 +60,8 @@ impl OverrideArgs {
             progress_timeout_ms: self.progress_timeout.map(ms),
             max_error_share_permille: self.max_error_share,
             keep_checkpoints: self.keep,
+            keep_best: self.keep_best,
+            best_metric: self.best_metric.clone(),
             ..Overrides::default()
         }
     }

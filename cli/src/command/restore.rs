@@ -16,22 +16,26 @@ use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
 use std::time::Duration;
 
+/// What stands for no checkpoint.
+const NONE: &str = "none";
+
 /// Arguments of `resus restore`.
 #[derive(Debug, Args)]
 #[command(after_help = "The run must be failed, cancelled, waiting for a retry, or paused without a worker
 (resus pause --release). Newer checkpoints are set aside: they stay on the disk until the run has
 gone further than they were, and are not used unless you restore one. If the checkpoint does not
-verify, the run fails and says so; no other takes its place.
+verify, the run fails and says so; no other takes its place. 'none' begins anew: all of them are
+set aside.
 
 Examples:
-  resus checkpoints nightly
   resus restore nightly ck-000150
-  resus restore nightly latest")]
+  resus restore nightly latest
+  resus restore nightly none")]
 pub(crate) struct RestoreArgs {
     /// Which run
     #[arg(value_name = "RUN")]
     pub run: String,
-    /// Its id, the unique beginning of one, or 'latest'
+    /// Its id, the unique beginning of one, 'latest', or 'none'
     #[arg(value_name = "CHECKPOINT")]
     pub checkpoint: String,
     /// Return before the checkpoint has been read back
@@ -48,6 +52,7 @@ pub(crate) struct RestoreArgs {
 /// [`CliError`].
 pub(crate) async fn restore(args: RestoreArgs, around: &Around) -> Result<ExitCode, CliError> {
     let run = args.run.as_str();
+    let is_anew = args.checkpoint == NONE;
     let body = &restore_body(args.checkpoint);
     // A question of its own: what comes of the command lies behind it, even if its answer is lost.
     let (before, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
@@ -55,23 +60,35 @@ pub(crate) async fn restore(args: RestoreArgs, around: &Around) -> Result<ExitCo
     let id = before.run_id.as_str();
     let reply = ask(&around.target, |client| async move { client.restore(id, body).await }).await?;
     if args.no_wait {
-        tell(around, &reply.run, false)?;
+        tell(around, &reply.run, if is_anew { Came::Anew } else { Came::Asked })?;
         return Ok(ExitCode::Ok);
     }
     let id = short(&reply.run.run_id).to_owned();
     let mut failure = None;
     let waiting =
-        until(around, reply.run, Tell::After(before.seq), |_, lines| hear_all(&mut failure, &lines));
+        until(around, reply.run, Tell::After(before.seq), |_, lines| hear_all(&mut failure, is_anew, &lines));
     let (view, came) = in_time(args.timeout, &id, "has not gone on from the checkpoint", waiting).await?;
     came.map_err(|what| CliError::NotReached { run: id.clone(), what, next: format!("resus why {id}") })?;
-    tell(around, &view, true)?;
+    tell(around, &view, if is_anew { Came::Anew } else { Came::Restored })?;
     Ok(ExitCode::Ok)
 }
 
-/// What came of the wish, once it came to its end.
-fn hear_all(failure: &mut Option<String>, lines: &[StoryLine]) -> Option<Result<(), String>> {
+/// How far a wish has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    /// The checkpoint is being read back.
+    Asked,
+    /// The attempt starts from it.
+    Restored,
+    /// The attempt starts from none.
+    Anew,
+}
+
+/// What came of the wish, once it came to its end. Who wants no checkpoint waits for no file.
+fn hear_all(failure: &mut Option<String>, is_anew: bool, lines: &[StoryLine]) -> Option<Result<(), String>> {
     lines.iter().find_map(|line| match line.what.as_str() {
         "restored" => Some(Ok(())),
+        "spawn_ordered" if is_anew => Some(Ok(())),
         "failed" => {
             *failure = line.text("message").map(said);
             None
@@ -85,22 +102,26 @@ fn hear_all(failure: &mut Option<String>, lines: &[StoryLine]) -> Option<Result<
     })
 }
 
-fn tell(around: &Around, view: &RunView, is_restored: bool) -> Result<(), CliError> {
+fn tell(around: &Around, view: &RunView, came: Came) -> Result<(), CliError> {
     if around.console.json {
         return around.console.out_json(view);
     }
-    around.console.tell(&told(view, is_restored, &around.console.err_page()));
+    around.console.tell(&told(view, came, &around.console.err_page()));
     Ok(())
 }
 
-fn told(view: &RunView, is_restored: bool, page: &Page) -> String {
+fn told(view: &RunView, came: Came, page: &Page) -> String {
     let id = short(&view.run_id);
-    let from = view.resumed_from.as_ref().filter(|_| is_restored);
-    let what = match from {
-        Some(from) => {
+    let what = match (came, &view.resumed_from) {
+        (Came::Anew, _) => {
+            format!("attempt {} starts from the beginning; its checkpoints are set aside", view.attempt)
+        }
+        (Came::Restored, Some(from)) => {
             format!("attempt {} starts from checkpoint {}", view.attempt, named(from, &view.progress.unit))
         }
-        None => format!("attempt {} starts as soon as the checkpoint is read back", view.attempt),
+        (Came::Asked, _) | (Came::Restored, None) => {
+            format!("attempt {} starts as soon as the checkpoint is read back", view.attempt)
+        }
     };
     let glyph = page.paint.on(Colour::Green, "↻");
     let text = page.sentence(&format!("{id} ({}) {what}", view.name));
@@ -127,11 +148,14 @@ mod tests {
     fn what_came_of_it_is_told() {
         let mut none = None;
         let lines = [line(1, "resumed", json!({})), line(2, "attempt_begun", json!({}))];
-        assert_eq!(hear_all(&mut none, &lines), None);
-        assert_eq!(hear_all(&mut none, &[line(3, "restored", json!({}))]), Some(Ok(())));
+        assert_eq!(hear_all(&mut none, false, &lines), None);
+        assert_eq!(hear_all(&mut none, false, &[line(3, "restored", json!({}))]), Some(Ok(())));
+        let ordered = [line(3, "attempt_begun", json!({})), line(4, "spawn_ordered", json!({}))];
+        assert_eq!(hear_all(&mut none, true, &ordered), Some(Ok(())), "nothing has to be read back");
+        assert_eq!(hear_all(&mut none, false, &ordered), None);
         let torn = json!({"message": "checkpoint ck-5 can't be restored: torn"});
-        assert_eq!(hear_all(&mut none, &[line(4, "failed", torn)]), None);
-        let ended = hear_all(&mut none, &[line(5, "ended", json!({}))]).unwrap().unwrap_err();
+        assert_eq!(hear_all(&mut none, false, &[line(4, "failed", torn)]), None);
+        let ended = hear_all(&mut none, false, &[line(5, "ended", json!({}))]).unwrap().unwrap_err();
         assert_eq!(ended, "does not go on: checkpoint ck-5 can't be restored: torn");
     }
 
@@ -143,7 +167,8 @@ mod tests {
 ↻ 8c1d9e77 (othello) attempt 3 starts from checkpoint ck-100 at 100 games
   watch it with: resus logs 8c1d9e77 -f
 ";
-        assert_eq!(told(&view, true, &page(80)), expected);
-        assert!(told(&view, false, &page(80)).contains("as soon as the checkpoint is read back"));
+        assert_eq!(told(&view, Came::Restored, &page(80)), expected);
+        assert!(told(&view, Came::Asked, &page(80)).contains("as soon as the checkpoint is read back"));
+        assert!(told(&view, Came::Anew, &page(80)).contains("attempt 3 starts from the beginning"));
     }
 }

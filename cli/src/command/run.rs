@@ -5,6 +5,7 @@ use crate::attach::{Watched, watch};
 use crate::client::{Client, ClientError};
 use crate::command::Around;
 use crate::command::overrides::OverrideArgs;
+use crate::command::resume_from::resume;
 use crate::daemon::start::{ask, ensure};
 use crate::ending;
 use crate::error::CliError;
@@ -22,6 +23,7 @@ use resus_actors::workload::Registry;
 use resus_core::api::Submission;
 use resus_core::exit::ExitCode;
 use resus_core::policy::Policy;
+use resus_core::spec::Resume;
 use resus_core::view::RunView;
 use rustix::io::ioctl_fionread;
 use std::collections::BTreeMap;
@@ -61,6 +63,13 @@ pub(crate) struct RunArgs {
     /// What to call it: lower-case letters, digits and '-'
     #[arg(long)]
     pub name: Option<String>,
+    /// Where it begins: auto, never, a checkpoint's path, or RUN/CHECKPOINT
+    ///
+    /// 'auto' is the newest healthy checkpoint of its own that verifies; 'never' hands its worker
+    /// none. With a checkpoint of another run, or a file, it begins there, once the daemon has
+    /// verified it, and goes on from its own as soon as it has one.
+    #[arg(long, value_name = "WHERE", default_value = "auto", hide_default_value = true)]
+    pub resume: String,
     #[command(flatten)]
     pub settings: OverrideArgs,
 }
@@ -71,7 +80,8 @@ pub(crate) struct RunArgs {
 /// [`CliError`].
 pub(crate) async fn run(args: RunArgs, around: &Around) -> Result<ExitCode, CliError> {
     let detach = args.detach;
-    let submission = submission(args, around)?;
+    let resume = resume(&args.resume, around).await?;
+    let submission = Submission { resume, ..submission(args, around)? };
     if around.target.state().is_some() {
         // A mistake in the configuration is told now, not when the next daemon starts.
         Settings::load()?;
@@ -123,7 +133,7 @@ fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
         around.console.tell(&format!("warning: not UTF-8, so the worker does not get: {names}\n"));
     }
     Ok(Submission {
-        resume: resus_core::spec::Resume::Auto,
+        resume: Resume::Auto,
         workload: args.workload,
         params: params(args.set)?,
         command: (!args.command.is_empty()).then_some(args.command),

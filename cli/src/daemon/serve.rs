@@ -144,6 +144,7 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
             lock: parts.lock,
             runtime_dir: parts.place.path().into(),
             policy: parts.settings.policy,
+            disk_share_percent: parts.settings.disk_share_percent,
             bus: parts.bus.clone(),
             node: parts.settings.node.unwrap_or_else(host_name),
             version: VERSION.to_owned(),

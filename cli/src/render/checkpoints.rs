@@ -1,72 +1,190 @@
-//! The table of a run's checkpoints.
+//! The checkpoints of a run, newest first, and what retention keeps of them.
 
-use crate::render::parts::{amount, said};
-use crate::text::columns::{pad, width};
-use crate::text::paint::{Colour, Paint};
-use crate::text::size;
-use resus_core::api::{CheckpointState, CheckpointView};
+use crate::render::page::Page;
+use crate::render::parts::{amount, counted, said};
+use crate::text::duration::age_s;
+use crate::text::paint::Colour;
+use crate::text::{number, size, table};
+use resus_core::api::{CheckpointList, CheckpointState, CheckpointView, PruneReply};
+use resus_core::checkpoint::{CheckpointFormat, Health};
+use resus_core::policy::{Extreme, RetentionPolicy};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
-const HEAD: [&str; 5] = ["", "CHECKPOINT", "STATE", "AT", "SIZE"];
+const HEAD: [&str; 9] = ["", "CHECKPOINT", "AT", "SIZE", "AGE", "STATE", "NUMBERS", "MARKS", "FORMAT"];
+/// Columns before what is told of a checkpoint below its row.
+const BELOW: usize = 3;
 
-/// The table, oldest first; amounts in `unit`.
-pub(crate) fn table(checkpoints: &[CheckpointView], unit: &str, paint: Paint) -> String {
-    let rows: Vec<_> = checkpoints.iter().map(|checkpoint| cells(checkpoint, unit)).collect();
-    let mut widths = HEAD.map(width);
-    for row in &rows {
-        for (width_max, cell) in widths.iter_mut().zip(row) {
-            *width_max = (*width_max).max(width(cell));
-        }
-    }
-    let line = |cells: &[String; HEAD.len()]| {
-        let cells = cells.iter().zip(widths).map(|(cell, width)| pad(cell, width));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    let head = paint.on(Colour::Dim, &line(&HEAD.map(str::to_owned)));
-    let rows = rows.iter().map(line);
-    std::iter::once(head).chain(rows).map(|line| format!("{line}\n")).collect()
+/// What a list is shown with.
+pub(crate) struct Listing<'a> {
+    /// The checkpoints.
+    pub list: &'a CheckpointList,
+    /// What the run counts.
+    pub unit: &'a str,
+    /// Now, Unix ms.
+    pub now_ms: u64,
 }
 
-fn cells(view: &CheckpointView, unit: &str) -> [String; HEAD.len()] {
-    let dash = || "—".to_owned();
-    let state = match view.state {
-        CheckpointState::Damaged => "damaged",
-        CheckpointState::Candidate => "not read back",
-        CheckpointState::Verified => "verified",
-        CheckpointState::SetAside => "set aside",
+/// The table, newest first, and the line below it.
+pub(crate) fn text(listing: &Listing<'_>, page: &Page) -> String {
+    let mut views: Vec<_> = listing.list.checkpoints.iter().collect();
+    // Stable, and the list is in the order of verification: of two as far as each other the later
+    // one comes first.
+    views.reverse();
+    views.sort_by(|a, b| newest_first(a, b));
+    let best = listing.list.rules.as_ref().map(|rules| best(&views, rules)).unwrap_or_default();
+    let rows: Vec<_> = views.iter().map(|view| cells(view, listing, &best)).collect();
+    let mut lines = table::lines(&HEAD, &rows, page.paint).into_iter();
+    let mut text: String = lines.next().into_iter().collect();
+    for (view, line) in views.iter().zip(lines) {
+        text.push_str(&line);
+        text.push_str(&below(view, page));
+    }
+    text.push_str(&format!("{}\n", page.sentence(&total(listing))));
+    text
+}
+
+fn newest_first(a: &CheckpointView, b: &CheckpointView) -> Ordering {
+    let at = |view: &CheckpointView| view.checkpoint.step.unwrap_or(f64::NEG_INFINITY);
+    at(b).total_cmp(&at(a)).then(b.checkpoint.saved_unix_ms.cmp(&a.checkpoint.saved_unix_ms))
+}
+
+/// The best ones by the rules, by path, with the number that makes them so. `views` are newest
+/// first: of equal ones the newer is the better.
+fn best<'a>(views: &[&'a CheckpointView], rules: &RetentionPolicy) -> BTreeMap<&'a str, f64> {
+    let Some(metric) = &rules.best_metric else { return BTreeMap::new() };
+    let value = |view: &CheckpointView| {
+        let value = view.checkpoint.metrics.get(metric).copied().flatten()?;
+        let competes = view.state == CheckpointState::Verified && view.checkpoint.health != Health::NotFinite;
+        (competes && value.is_finite()).then_some(value)
     };
+    let mut ranked: Vec<_> =
+        views.iter().filter_map(|view| Some((value(view)?, view.checkpoint.path.as_str()))).collect();
+    ranked.sort_by(|a, b| match rules.best_is {
+        Extreme::Max => b.0.total_cmp(&a.0),
+        Extreme::Min => a.0.total_cmp(&b.0),
+    });
+    let count = usize::try_from(rules.keep_best).unwrap_or(usize::MAX);
+    ranked.into_iter().take(count).map(|(value, path)| (path, value)).collect()
+}
+
+fn cells(view: &CheckpointView, listing: &Listing<'_>, best: &BTreeMap<&str, f64>) -> [String; HEAD.len()] {
+    let dash = || "—".to_owned();
+    let checkpoint = &view.checkpoint;
+    let pinned = view.pinned.then(|| "pinned".to_owned());
+    let best = best.get(checkpoint.path.as_str()).map(|value| format!("best {}", number::value(*value)));
+    let next = view.is_resume_point.then(|| "next".to_owned());
+    let marks: Vec<_> = [next, pinned, best].into_iter().flatten().collect();
+    let age = checkpoint.saved_unix_ms.map(|saved| listing.now_ms.saturating_sub(saved) as f64 / 1000.0);
     [
         if view.is_resume_point { "→" } else { " " }.to_owned(),
-        said(&view.checkpoint.checkpoint_id),
-        state.to_owned(),
-        view.checkpoint.step.map_or_else(dash, |step| amount(step, unit)),
-        view.checkpoint.size_bytes.map_or_else(dash, size::show),
+        said(&checkpoint.checkpoint_id),
+        checkpoint.step.map_or_else(dash, |step| amount(step, listing.unit)),
+        checkpoint.size_bytes.map_or_else(dash, size::show),
+        age.map_or_else(dash, age_s),
+        state(view.state).to_owned(),
+        numbers(checkpoint.health).to_owned(),
+        marks.join(", "),
+        format(checkpoint.format).to_owned(),
     ]
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn the_table_shows_where_the_next_attempt_begins() {
-        let view = |id: &str, step: Option<f64>, state: &str, next: bool| -> CheckpointView {
-            let checkpoint =
-                json!({"checkpoint_id": id, "path": format!("/s/{id}"), "step": step, "size_bytes": 1048576});
-            let view = json!({"checkpoint": checkpoint, "state": state, "is_resume_point": next});
-            serde_json::from_value(view).unwrap()
-        };
-        let checkpoints = [
-            view("ck-000100", Some(100.0), "verified", true),
-            view("ck-012000", Some(12_000.0), "set_aside", false),
-            view("new\u{1b}", None, "candidate", false),
-        ];
-        let expected = [
-            "   CHECKPOINT  STATE          AT            SIZE",
-            "→  ck-000100   verified       100 games     1MiB",
-            "   ck-012000   set aside      12,000 games  1MiB",
-            "   new\\u{1b}   not read back  —             1MiB",
-        ];
-        assert_eq!(table(&checkpoints, "game", Paint(false)).lines().collect::<Vec<_>>(), expected);
+fn state(state: CheckpointState) -> &'static str {
+    match state {
+        CheckpointState::Candidate => "not read back",
+        CheckpointState::Verified => "verified",
+        CheckpointState::SetAside => "set aside",
+        CheckpointState::Damaged => "damaged",
     }
 }
+
+fn numbers(health: Health) -> &'static str {
+    match health {
+        Health::Unknown => "—",
+        Health::Finite => "finite",
+        Health::NotFinite => "not finite",
+    }
+}
+
+fn format(format: CheckpointFormat) -> &'static str {
+    match format {
+        CheckpointFormat::Prsm => "PRSM",
+        CheckpointFormat::Manifest => "manifest",
+    }
+}
+
+/// What is told of one that is damaged: why, and where it lies now.
+fn below(view: &CheckpointView, page: &Page) -> String {
+    let line = |colour: Colour, text: &str| {
+        let text = crate::text::columns::hang(text, BELOW, page.columns);
+        format!("{}{}\n", " ".repeat(BELOW), page.paint.on(colour, &text))
+    };
+    let reason = view.reason.as_deref().map(|reason| line(Colour::Red, &said(reason)));
+    let place = view
+        .moved_to
+        .as_deref()
+        .map(|place| line(Colour::Dim, &format!("it lies in {} now", said(&page.path(place)))));
+    reason.into_iter().chain(place).collect()
+}
+
+/// How many, how much, and what retention keeps.
+fn total(listing: &Listing<'_>) -> String {
+    let views = &listing.list.checkpoints;
+    // What is damaged and has been moved away is in nobody's way, but on the disk all the same.
+    let bytes: u64 = views.iter().filter_map(|view| view.checkpoint.size_bytes).sum();
+    let count = counted(views.len() as u64, "checkpoint");
+    let rules = listing.list.rules.as_ref().map(|rules| format!("; {}", kept(rules, listing.unit)));
+    format!("{count}, {}{}", size::show(bytes), rules.unwrap_or_default())
+}
+
+/// What the rules keep, in words.
+pub(crate) fn kept(rules: &RetentionPolicy, unit: &str) -> String {
+    let newest = match rules.keep_last {
+        1 => "the newest".to_owned(),
+        count => format!("the newest {count}"),
+    };
+    let best = rules.best_metric.as_ref().filter(|_| rules.keep_best > 0).map(|metric| {
+        let end = match rules.best_is {
+            Extreme::Max => "largest",
+            Extreme::Min => "smallest",
+        };
+        let count =
+            if rules.keep_best == 1 { "the one".to_owned() } else { format!("the {}", rules.keep_best) };
+        format!("{count} with the {end} {}", said(metric))
+    });
+    let every = (rules.keep_every > 0)
+        .then(|| format!("the first of every {}", amount(rules.keep_every as f64, unit)));
+    let most = (rules.max_bytes > 0).then(|| format!(", at most {} in all", size::show(rules.max_bytes)));
+    let kept: Vec<_> = [Some(newest), best, every].into_iter().flatten().collect();
+    format!("retention keeps {}{}", kept.join(", "), most.unwrap_or_default())
+}
+
+/// What retention deletes, or would delete.
+pub(crate) fn pruned(reply: &PruneReply, unit: &str, page: &Page) -> String {
+    let is_dry = !reply.would_delete.is_empty();
+    let goes = if is_dry { &reply.would_delete } else { &reply.deleted };
+    if goes.is_empty() {
+        return "nothing to delete: the rules keep every checkpoint\n".to_owned();
+    }
+    let row = |view: &CheckpointView| {
+        let dash = || "—".to_owned();
+        [
+            said(&view.checkpoint.checkpoint_id),
+            view.checkpoint.step.map_or_else(dash, |step| amount(step, unit)),
+            view.checkpoint.size_bytes.map_or_else(dash, size::show),
+            view.reason.as_deref().map_or_else(dash, said),
+        ]
+    };
+    let rows: Vec<_> = goes.iter().map(row).collect();
+    let mut text: String = table::lines(&["CHECKPOINT", "AT", "SIZE", "WHY"], &rows, page.paint).concat();
+    let count = counted(goes.len() as u64, "checkpoint");
+    let bytes = size::show(reply.bytes);
+    text.push_str(&match is_dry {
+        true => format!("{count}, {bytes}, would be deleted; nothing was changed\n"),
+        false => format!("{count}, {bytes}, are being deleted\n"),
+    });
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -60,7 +60,8 @@ impl Narrator {
         match line.what.as_str() {
             "pause_begun" | "pause_escalated" | "paused" => return as_told("‖", Colour::Yellow),
             "resumed" => return as_told("●", Colour::Green),
-            "checkpoint_requested" | "configured" => return as_told("→", Colour::Cyan),
+            "checkpoints_doubted" => return as_told("↻", Colour::Yellow),
+            "checkpoint_requested" | "configured" | "checkpoint_pinned" => return as_told("→", Colour::Cyan),
             "restored" => return as_told("↻", Colour::Cyan),
             "checkpoint_undelivered" | "error_rate_exceeded" => return as_told("!", Colour::Yellow),
             "hung" => return as_told("!", Colour::Red),
@@ -129,7 +130,10 @@ impl Narrator {
         match text(payload, "action")? {
             "corrupt" | "failed" => {
                 let reason = said(text(payload, "reason").unwrap_or("no reason given"));
-                sentence("!", Colour::Yellow, format!("checkpoint {} refused: {reason}", said(id)))
+                let place =
+                    text(payload, "moved_to").map(|place| format!("; it lies in {} now", said(place)));
+                let place = place.unwrap_or_default();
+                sentence("!", Colour::Yellow, format!("checkpoint {} refused: {reason}{place}", said(id)))
             }
             _ => None,
         }
@@ -254,6 +258,11 @@ mod tests {
                 2,
                 json!({"action": "corrupt", "checkpoint_id": "ck-160", "reason": "bad CRC"}),
             ),
+            event(
+                "checkpoint",
+                2,
+                json!({"action": "corrupt", "checkpoint_id": "ck-155", "reason": "cut off", "moved_to": "/d/ck-155"}),
+            ),
             event("worker", 2, json!({"action": "retried", "from_checkpoint": "ck-150", "lost_steps": 12.0})),
             event("worker", 2, json!({"action": "started", "pid": 8})),
             event("status", 2, json!({"status": "running", "previous": "preparing"})),
@@ -264,6 +273,7 @@ mod tests {
             "✗ attempt 1 failed: WORKER_CRASHED: ended by SIGKILL after 3.2 s",
             "↻ retry 1/5 in 2s",
             "! checkpoint ck-160 refused: bad CRC",
+            "! checkpoint ck-155 refused: cut off; it lies in /d/ck-155 now",
             "↻ attempt 2 resumes from checkpoint ck-150 (at 1,500 games), 12 games lost",
             "● training again (pid 8)",
         ];
@@ -320,9 +330,11 @@ mod tests {
             called("paused", json!({"status": "paused"})),
             called("resumed", json!({"status": "running"})),
             called("hung", json!({"action": "hung"})),
+            called("checkpoints_doubted", json!({"action": "doubted"})),
+            called("checkpoint_pinned", json!({"action": "pinned"})),
         ]);
         let happened = |glyph: &str| format!("{glyph} it happened\\u{{1b}}");
-        assert_eq!(told, ["!", "‖", "‖", "●", "!"].map(happened));
+        assert_eq!(told, ["!", "‖", "‖", "●", "!", "↻", "→"].map(happened));
     }
 
     #[test]

@@ -69,6 +69,14 @@ pub(crate) fn of(view: &RunView) -> Next {
             in_s: view.retry_in_s,
             commands: vec![logs(), format!("resus retry {id}  does not wait"), stop()],
         },
+        "failed" if has_no_beginning(view) => {
+            let commands = [
+                format!("resus checkpoints {id}  shows what is wrong with them"),
+                format!("resus restore {id} CHECKPOINT  goes on from one that is whole"),
+                format!("resus restore {id} none  begins anew"),
+            ];
+            next("nothing, until you say where it is to begin", commands.into())
+        }
         "failed" | "cancelled" => {
             let from = match view.checkpoint {
                 Some(_) => "goes on from its newest checkpoint",
@@ -79,6 +87,11 @@ pub(crate) fn of(view: &RunView) -> Next {
         "done" => next("nothing: it is done", vec![logs()]),
         _ => next("this build does not know", vec![format!("resus events {id}  tells what happened")]),
     }
+}
+
+/// Whether the run ended because it could not go on from its checkpoints.
+pub(crate) fn has_no_beginning(view: &RunView) -> bool {
+    view.last_failure.as_ref().is_some_and(|failure| failure.code.as_str() == "CHECKPOINT_CORRUPT")
 }
 
 fn pausing(view: &RunView) -> &'static str {
@@ -120,6 +133,14 @@ mod tests {
         let stopping = of(&view(json!({"phase": "stopping", "grace_left_s": 52.0})));
         assert!(stopping.told().starts_with("in 52s: "), "{stopping:?}");
         assert_eq!(of(&view(json!({"phase": "done"}))).told(), "nothing: it is done");
+    }
+
+    #[test]
+    fn a_run_without_a_whole_checkpoint_is_begun_where_the_user_says() {
+        let failure = json!({"code": "CHECKPOINT_CORRUPT", "message": "", "retried": false});
+        let next = of(&view(json!({"phase": "failed", "last_failure": failure})));
+        assert_eq!(next.commands[2], "resus restore 8c1d9e77 none  begins anew");
+        assert!(!next.commands.iter().any(|command| command.contains("retry")), "{next:?}");
     }
 
     #[test]

@@ -26,6 +26,10 @@ fn words(why: Why, view: &RunView) -> String {
         Why::CooldownTimeout => "the worker did not end in time",
         Why::Unkillable => "the worker survived SIGKILL",
         Why::Rebooted => "the machine was restarted",
+        Why::NothingToResumeFrom => {
+            "no checkpoint of it can be used, and its work is not thrown away unasked"
+        }
+        Why::RestoreRefused => "the checkpoint that was to be restored does not verify",
         // The others are no reasons for an end.
         other => return other.code().to_lowercase().replace('_', " "),
     };

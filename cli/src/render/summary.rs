@@ -1,6 +1,7 @@
 //! How a run ended, in a few lines; and what that means as an exit code.
 
 use crate::error::Told;
+use crate::render::next::has_no_beginning;
 use crate::render::page::Page;
 use crate::render::parts::{amount, checkpoint, results, said, short};
 use crate::render::reason;
@@ -93,7 +94,11 @@ pub(crate) fn told(view: &RunView) -> Option<Told> {
     why.extend(newest.map(|newest| format!("the newest checkpoint: {newest}")));
     let (id, lived) = (short(&view.run_id), lived(view));
     let what = format!("run {id} ({}) failed after {lived}", view.name);
-    Some(Told { what, why, next: Some(format!("resus logs {id}; when it is mended: resus retry {id}")) })
+    let next = match has_no_beginning(view) {
+        true => format!("resus checkpoints {id}; to begin anew: resus restore {id} none"),
+        false => format!("resus logs {id}; when it is mended: resus retry {id}"),
+    };
+    Some(Told { what, why, next: Some(next) })
 }
 
 #[cfg(test)]

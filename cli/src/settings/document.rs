@@ -78,13 +78,24 @@ impl<'t> Source<'t> {
             exit_codes: BTreeMap::new(),
         };
         for error in probe.validate().err().unwrap_or_default() {
-            let SpecError::Range { key: name, value, min, max } = error else {
-                self.fault(0..0, error.to_string(), None);
-                continue;
+            let (name, what) = match error {
+                SpecError::Range { key, value, min, max } => {
+                    let [value, min, max] = [value, min, max].map(|number| value::show(key, number));
+                    (key, format!("{value} is not between {min} and {max}"))
+                }
+                SpecError::Setting { key, reason } => (key, reason),
+                other @ (SpecError::NoCommand
+                | SpecError::Nul { .. }
+                | SpecError::EnvName { .. }
+                | SpecError::Cwd { .. }
+                | SpecError::TooLarge { .. }
+                | SpecError::ResumePath { .. }) => {
+                    self.fault(0..0, other.to_string(), None);
+                    continue;
+                }
             };
-            let [value, min, max] = [value, min, max].map(|number| value::show(name, number));
             let span = self.spans.get(name).cloned().unwrap_or(0..0);
-            self.fault(span, format!("{name}: {value} is not between {min} and {max}"), None);
+            self.fault(span, format!("{name}: {what}"), None);
         }
     }
 

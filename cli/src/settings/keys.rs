@@ -3,6 +3,7 @@
 
 use crate::settings::Settings;
 use crate::settings::bus::{self, AGES, SIZES, path, some};
+use resus_core::retention::Best;
 
 /// One key of the configuration.
 pub(super) struct Key {
@@ -24,6 +25,8 @@ pub(super) enum Form {
     Number(fn(&mut Settings, u64)),
     /// A share in percent, kept in thousandths.
     Share(fn(&mut Settings, u32)),
+    /// A share in whole percent, from 1 to 100.
+    Percent(fn(&mut Settings, u8)),
     /// A factor, kept in hundredths.
     Factor(fn(&mut Settings, u32)),
     /// A size in bytes, with the smallest and the largest that make sense.
@@ -74,6 +77,11 @@ pub(super) const KEYS: &[Key] = &[
     key("errors.window", Form::Number(|s, n| s.policy.errors.window = n)),
     key("errors.min_sample", Form::Number(|s, n| s.policy.errors.min_sample = n)),
     key("checkpoint.keep", Form::Count(|s, n| s.policy.keep_checkpoints = n)),
+    key("checkpoint.keep_best", Form::Count(|s, n| s.policy.keep_best = n)),
+    key("checkpoint.best_metric", Form::Text(best_metric)),
+    key("checkpoint.keep_every", Form::Number(|s, n| s.policy.keep_every = n)),
+    key("checkpoint.max_bytes", Form::Size(|s, bytes| s.policy.max_checkpoint_bytes = bytes, 0, 1 << 60)),
+    key("checkpoint.disk_share", Form::Percent(|s, percent| s.disk_share_percent = percent)),
     // A daemon that ends sooner would be gone between a command's two questions.
     key("daemon.idle_exit", Form::TimeOrNever(|s, ms| s.idle_exit_ms = ms, 1_000, 400 * 86_400_000)),
     // Below 64 KiB a single burst would push everything out; above 1 GiB nobody opens it.
@@ -107,6 +115,15 @@ pub(super) const KEYS: &[Key] = &[
     key("bus.websocket_port", Form::Port(|s, port| s.bus.websocket_port = port)),
     key("bus.server", file!(server)),
 ];
+
+/// By which metric the best checkpoints are told; empty = by none.
+fn best_metric(settings: &mut Settings, text: &str) -> Result<(), String> {
+    if !text.is_empty() {
+        Best::parse(text).map_err(|error| error.to_string())?;
+    }
+    settings.policy.best_metric = Some(text.to_owned()).filter(|text| !text.is_empty());
+    Ok(())
+}
 
 /// The key called `name`.
 pub(super) fn find(name: &str) -> Option<&'static Key> {

@@ -19,6 +19,7 @@ fn the_default_file_says_what_the_code_says() {
             | Form::Size(put, ..)
             | Form::Number(put) => put(&mut base, 1),
             Form::Count(put) | Form::Factor(put) | Form::Share(put) => put(&mut base, 1),
+            Form::Percent(put) => put(&mut base, 1),
             Form::Node => base.node = Some(Slug::new("scrambled").expect("a slug")),
             Form::Flag(put) => put(&mut base, true),
             Form::Port(put) => put(&mut base, 1),
@@ -30,6 +31,7 @@ fn the_default_file_says_what_the_code_says() {
     }
     let read = base.with_file(DEFAULT, "default.toml".into()).expect("valid");
     assert_eq!(read.policy, Policy::default());
+    assert_eq!(read.disk_share_percent, 100);
     assert_eq!((read.log_bytes_max, read.log_keep, read.node), (10 << 20, 3, None));
     assert_eq!(read.idle_exit_ms, 15 * 60_000);
     assert_eq!(read.bus, BusSettings::default());
@@ -91,6 +93,32 @@ fn watchdog_pause_and_errors_are_set_in_their_own_units() {
             "c.toml:4:14: errors.min_sample: \"9\" is not a whole number of 0 or more",
         ]
     );
+}
+
+#[test]
+fn what_retention_keeps_is_set_and_faults_are_pointed_at() {
+    let read = over_defaults(
+        "[checkpoint]\nkeep = 3\nkeep_best = 2\nbest_metric = 'val_loss'\nkeep_every = 1000\n\
+         max_bytes = '20 GiB'\ndisk_share = '25%'\n",
+    )
+    .expect("valid");
+    let policy = read.policy;
+    assert_eq!((policy.keep_checkpoints, policy.keep_best, policy.keep_every), (3, 2, 1000));
+    assert_eq!((policy.best_metric.as_deref(), policy.max_checkpoint_bytes), (Some("val_loss"), 20 << 30));
+    assert_eq!(read.disk_share_percent, 25);
+    let faults = over_defaults(
+        "[checkpoint]\nkeep_best = 2\nmax_bytes = 7\ndisk_share = '0%'\nkeep = 0\nkeep_every = -1\n",
+    );
+    let expected = [
+        "c.toml:2:13: checkpoint.keep_best: needs checkpoint.best_metric: the best by which number?",
+        "c.toml:3:13: checkpoint.max_bytes: a size is text with a unit, e.g. \"10MiB\", not 7",
+        "c.toml:4:14: checkpoint.disk_share: \"0%\" is not a whole share from \"1%\" to \"100%\"",
+        "c.toml:5:8: checkpoint.keep: 0 is not between 1 and 100000",
+        "c.toml:6:14: checkpoint.keep_every: -1 is not a whole number of 0 or more",
+    ];
+    assert_eq!(faults.expect_err("faulty"), expected);
+    let faults = over_defaults("[checkpoint]\nbest_metric = 'auc:most'\n").expect_err("faulty");
+    assert!(faults[0].starts_with("c.toml:2:15: checkpoint.best_metric: \"auc:most\" is not"), "{faults:?}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub(super) fn put(settings: &mut Settings, form: &Form, value: &DeValue<'_>) -> 
         Form::Count(put) => put(settings, count(value)?),
         Form::Number(put) => put(settings, number(value)?),
         Form::Share(put) => put(settings, share_of(value)?),
+        Form::Percent(put) => put(settings, percent(value)?),
         Form::Factor(put) => put(settings, factor(value)?),
         Form::Size(put, min, max) => put(settings, size_between(value, *min, *max)?),
         Form::Node => settings.node = node(value)?,
@@ -85,6 +86,17 @@ fn share_of(value: &DeValue<'_>) -> Result<u32, String> {
     share::parse_permille(text).map_err(|error| error.to_string())
 }
 
+fn percent(value: &DeValue<'_>) -> Result<u8, String> {
+    let permille = share_of(value)?;
+    let whole = (permille % 10 == 0 && permille > 0).then(|| u8::try_from(permille / 10).ok()).flatten();
+    whole.ok_or_else(|| {
+        format!(
+            "{:?} is not a whole share from \"1%\" to \"100%\"",
+            share::show_permille(u64::from(permille))
+        )
+    })
+}
+
 fn factor(value: &DeValue<'_>) -> Result<u32, String> {
     let wrong = || format!("{} is not a factor, e.g. 2.0", a(value));
     let text = match value {
@@ -131,7 +143,13 @@ pub(super) fn show(name: &str, number: u64) -> String {
         Some(Form::Size(..)) => format!("{:?}", size::show(number)),
         Some(Form::Share(_)) => format!("{:?}", share::show_permille(number)),
         Some(
-            Form::Count(_) | Form::Number(_) | Form::Node | Form::Flag(_) | Form::Port(_) | Form::Text(_),
+            Form::Count(_)
+            | Form::Number(_)
+            | Form::Percent(_)
+            | Form::Node
+            | Form::Flag(_)
+            | Form::Port(_)
+            | Form::Text(_),
         )
         | None => number.to_string(),
     }

@@ -10,7 +10,7 @@ pub(crate) struct BadSize {
     text: String,
 }
 
-/// Reads a whole number with its unit (`B KiB MiB GiB`).
+/// Reads a whole number with its unit (`B KiB MiB GiB`), with or without a space between them.
 ///
 /// # Errors
 /// [`BadSize`]: no unit, an unknown one, a fraction, or more than fits.
@@ -19,6 +19,7 @@ pub(crate) fn parse(text: &str) -> Result<u64, BadSize> {
     let trimmed = text.trim();
     let end = trimmed.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
     let (number, unit) = trimmed.split_at(end);
+    let unit = unit.trim_start();
     let (_, bytes) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(bad)?;
     number.parse::<u64>().ok().and_then(|n| n.checked_mul(*bytes)).ok_or_else(bad)
 }
@@ -46,6 +47,7 @@ mod tests {
             assert_eq!(show(bytes), text);
         }
         assert_eq!(show(151_345_678), "144.3MiB");
+        assert_eq!(parse("20 GiB"), Ok(20 << 30));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::ids::CommandId;
 use crate::input::{CheckpointRef, CheckpointRefusal};
-use crate::retention;
+use crate::retention::{self, RetentionPolicy};
 use crate::run::Run;
 use crate::spec::Resume;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,9 @@ pub struct CheckpointList {
     /// Those that are known: verified ones in the order of verification, those that are set aside
     /// without having been read back, those that wait for it, and the last ones that were refused.
     pub checkpoints: Vec<CheckpointView>,
+    /// Which of them retention keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<RetentionPolicy>,
 }
 
 /// A checkpoint as shown.
@@ -96,7 +99,10 @@ impl CheckpointList {
             moved_to: refusal.moved_to.clone(),
             ..view((&refusal.checkpoint, CheckpointState::Damaged))
         });
-        Self { checkpoints: known.map(view).chain(damaged).collect() }
+        Self {
+            checkpoints: known.map(view).chain(damaged).collect(),
+            rules: Some(run.spec.policy.retention()),
+        }
     }
 }
 

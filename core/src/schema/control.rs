@@ -205,7 +205,13 @@ fn replies() -> Vec<Document> {
         ),
         reply("EventsReply", vec![required("events", list(any_event())), next_seq()]),
         reply("WhyReply", vec![required("lines", list(story_line())), next_seq()]),
-        reply("CheckpointList", vec![required("checkpoints", list(like("CheckpointView")))]),
+        reply(
+            "CheckpointList",
+            vec![
+                required("checkpoints", list(like("CheckpointView"))),
+                optional("rules", retention().about("Which of them retention keeps")),
+            ],
+        ),
         known_checkpoint().document_of_type("CheckpointView"),
         reply(
             "PruneReply",
@@ -235,6 +241,17 @@ fn known_checkpoint() -> Shape {
         required("protected", flag().about("Retention leaves it alone at present")),
         optional("reason", text().about("Why it was refused")),
         optional("moved_to", text().about("Where what was damaged lies now")),
+    ])
+}
+
+fn retention() -> Shape {
+    object([
+        required("keep_last", small().about("The newest so many")),
+        required("keep_best", small().about("So many of the best by best_metric")),
+        required("best_metric", text().or_null()),
+        required("best_is", words(["max", "min"])),
+        required("keep_every", whole().about("The first of every so many units of progress; 0 = none")),
+        required("max_bytes", whole().about("0 = no limit")),
     ])
 }
 

@@ -8,6 +8,7 @@ use resus_core::api::{
     CheckpointList, CommandReply, DaemonView, OutputChunk, Problem, PruneReply, StoryLine,
 };
 use resus_core::exit::ExitCode;
+use resus_core::policy::RetentionPolicy;
 use resus_core::pulse::state::{StateSnapshot, TelemetryPlace};
 use resus_core::pulse::v1::project::{V2State, project};
 use resus_core::telemetry::series::Point;
@@ -49,7 +50,11 @@ fn runs_and_their_snapshots_fit() {
             };
             let view = RunView { health, progress_age_s: eta, progress, ..view };
             fits(&mut schemas, "run_view.json", &view);
-            fits(&mut schemas, "checkpoint_list.json", &CheckpointList::of(run));
+            let list = CheckpointList::of(run);
+            fits(&mut schemas, "checkpoint_list.json", &list);
+            let by_metric = |rules| RetentionPolicy { best_metric: Some("auc".to_owned()), ..rules };
+            let list = CheckpointList { rules: list.rules.map(by_metric), ..list };
+            fits(&mut schemas, "checkpoint_list.json", &list);
             let v1 = project(&V2State::of(run, &walk.slot, 0, walk.now.unix_ms));
             let place = TelemetryPlace::default();
             let snapshot = StateSnapshot::of(run, &walk.slot, health, v1.clone(), place, &node());

@@ -3,7 +3,7 @@
 use crate::rig::{FakeDesk, RUN_ID};
 use resus_bus::control::{Endpoints, Reply};
 use resus_core::api::control::{EventsReply, ListReply, OUTPUT_HEADER, StateReply, WhyReply};
-use resus_core::api::{CommandReply, DaemonView, OutputChunk, Problem};
+use resus_core::api::{CheckpointList, CommandReply, DaemonView, OutputChunk, Problem, PruneReply};
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
 use resus_panel::{Control, Grounds};
@@ -75,6 +75,36 @@ async fn every_command_reaches_the_run() {
     assert_eq!(desk.asked().pop().unwrap(), "release othello");
     let problem = refused(&ask(&desk, "stop", json!({"run": "nobody"})).await);
     assert_eq!((problem.status, problem.exit_code), (404, ExitCode::NotFound));
+}
+
+#[tokio::test]
+async fn checkpoints_are_listed_and_looked_after() {
+    let desk = FakeDesk::new();
+    let list: CheckpointList = good(&desk, "checkpoints", json!({"run": "othello"})).await;
+    assert_eq!(list.checkpoints, []);
+    let ck = |more: Value| {
+        let mut question = json!({"run": "othello", "by": "t"});
+        question.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        question
+    };
+    good::<CommandReply>(&desk, "restore", ck(json!({"checkpoint": "none"}))).await;
+    good::<CommandReply>(&desk, "pin", ck(json!({"checkpoint": "a", "pinned": true}))).await;
+    good::<CommandReply>(&desk, "pin", ck(json!({"checkpoint": "a", "pinned": false}))).await;
+    let pruned: PruneReply = good(&desk, "prune", ck(json!({"dry_run": true}))).await;
+    assert_eq!(pruned.bytes, 7);
+    good::<CommandReply>(&desk, "recheck", ck(json!({}))).await;
+    let asked = [
+        "restore othello none",
+        "pin othello a",
+        "unpin othello a",
+        "prune othello true",
+        "recheck othello all",
+    ];
+    assert_eq!(desk.asked(), asked);
+    for verb in ["pin", "prune", "recheck"] {
+        let stray = ck(json!({"checkpoint": "a", "pinned": true, "stray": 1}));
+        assert_eq!(refused(&ask(&desk, verb, stray).await).status, 422, "{verb}");
+    }
 }
 
 #[tokio::test]

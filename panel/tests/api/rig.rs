@@ -5,8 +5,8 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, Problem, RestoreBody,
-    RunList, StoryLine, Submission,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
+    PruneBody, PruneReply, RecheckBody, RestoreBody, RunList, StoryLine, Submission,
 };
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;
@@ -115,6 +115,25 @@ impl Desk for FakeDesk {
         Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
     }
 
+    async fn pin(&self, selector: &str, body: PinBody) -> Result<CommandReply, Problem> {
+        let verb = if body.pinned { "pin" } else { "unpin" };
+        self.note(format!("{verb} {selector} {}", body.checkpoint));
+        let run = self.run(selector)?;
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+    }
+
+    async fn prune(&self, selector: &str, body: PruneBody) -> Result<PruneReply, Problem> {
+        self.note(format!("prune {selector} {}", body.dry_run));
+        self.run(selector)?;
+        Ok(PruneReply { bytes: 7, ..PruneReply::default() })
+    }
+
+    async fn recheck(&self, selector: &str, body: RecheckBody) -> Result<CommandReply, Problem> {
+        self.note(format!("recheck {selector} {}", body.checkpoint.as_deref().unwrap_or("all")));
+        let run = self.run(selector)?;
+        Ok(CommandReply { changed: false, why: "REQUESTED".into(), run })
+    }
+
     async fn configure(&self, selector: &str, body: ConfigureBody) -> Result<CommandReply, Problem> {
         self.note(format!("configure {selector} {}", json!(body.changes)));
         let run = self.run(selector)?;
@@ -123,7 +142,7 @@ impl Desk for FakeDesk {
 
     fn checkpoints(&self, selector: &str) -> Result<CheckpointList, Problem> {
         self.run(selector)?;
-        Ok(CheckpointList { checkpoints: Vec::new() })
+        Ok(CheckpointList { checkpoints: Vec::new(), rules: None })
     }
 
     fn snapshot(&self, selector: &str) -> Result<StateSnapshot, Problem> {

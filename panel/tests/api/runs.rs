@@ -59,6 +59,34 @@ async fn a_checkpoint_and_settings_are_chosen_by_documents() {
 }
 
 #[tokio::test]
+async fn checkpoints_are_pinned_pruned_and_read_back_again_by_documents() {
+    let desk = FakeDesk::new();
+    let to = |verb: &str| format!("/v2/runs/othello/{verb}");
+    let pinned = post(&desk, &to("pin"), r#"{"checkpoint":"ck-1","pinned":true,"command_id":"c-1"}"#).await;
+    assert_eq!((pinned.status.as_u16(), &pinned.json()["changed"]), (200, &json!(true)));
+    post(&desk, &to("pin"), r#"{"checkpoint":"ck-1","pinned":false}"#).await;
+    let pruned = post(&desk, &to("prune"), r#"{"dry_run":true}"#).await;
+    assert_eq!(pruned.json(), json!({"bytes": 7}));
+    post(&desk, &to("prune"), "{}").await;
+    post(&desk, &to("recheck"), r#"{"checkpoint":"latest","by":"test"}"#).await;
+    post(&desk, &to("recheck"), "{}").await;
+    let asked = ["pin othello ck-1", "unpin othello ck-1", "prune othello true", "prune othello false"];
+    assert_eq!(desk.asked()[..4], asked);
+    assert_eq!(desk.asked()[4..], ["recheck othello latest", "recheck othello all"]);
+    for (verb, body) in [
+        ("pin", r#"{"checkpoint":"ck-1"}"#),
+        ("pin", r#"{"pinned":true}"#),
+        ("prune", r#"{"dry":true}"#),
+        ("recheck", r#"{"checkpoint":1}"#),
+    ] {
+        post(&desk, &to(verb), body).await.problem(422);
+    }
+    for verb in ["prune", "recheck"] {
+        post(&desk, &format!("/v2/runs/nobody/{verb}"), "{}").await.problem(404);
+    }
+}
+
+#[tokio::test]
 async fn events_come_in_pages_of_a_bounded_size() {
     let desk = FakeDesk::new();
     let page = get(&desk, "/v2/runs/othello/events?after=3&limit=99999").await;

@@ -1,0 +1,36 @@
+//! `resus checkpoints show`: what a file says about itself.
+
+use crate::command::Around;
+use crate::error::CliError;
+use crate::named::{self, Named};
+use crate::render::outline::{document, text};
+use clap::Args;
+use resus_checkpoint::peek;
+use resus_core::exit::ExitCode;
+
+/// Arguments of `resus checkpoints show`.
+#[derive(Debug, Args)]
+#[command(after_help = "Reads the head only: 'resus checkpoints verify' reads all of it.
+
+Example:
+  resus checkpoints show nightly:latest")]
+pub(crate) struct ShowArgs {
+    /// A file, or RUN:CHECKPOINT
+    #[arg(value_name = "PATH")]
+    pub what: String,
+}
+
+/// Carries out `resus checkpoints show`.
+///
+/// # Errors
+/// [`CliError`]: there is none, or it is damaged where it says what it is.
+pub(crate) async fn show(args: ShowArgs, around: &Around) -> Result<ExitCode, CliError> {
+    let path = named::file(Named::typed(&args.what), around).await?;
+    let peeked = peek(&path).map_err(|refusal| CliError::Checkpoint { path: path.clone(), refusal })?;
+    let console = &around.console;
+    match console.json {
+        true => console.out_json(&document(&path, &peeked))?,
+        false => console.out(&text(&path, &peeked, &console.out_page()))?,
+    }
+    Ok(ExitCode::Ok)
+}
