@@ -216,6 +216,6 @@ fn a_file_that_nobody_announced_does_not_undo_a_new_beginning() {
     assert_eq!(picked(pick(&run.files, &asked)), (None, vec![]));
     let earlier = Asked { anew_since_unix_ms: Some(1), ..Asked::default() };
     assert_eq!(picked(pick(&run.files, &earlier)).0.unwrap().path, one.path);
-    let known = Asked { known: &[one.clone()], ..asked };
+    let known = Asked { known: std::slice::from_ref(&one), ..asked };
     assert_eq!(picked(pick(&run.files, &known)).0.unwrap().path, one.path, "it was saved by its attempts");
 }
