@@ -109,6 +109,10 @@ pub struct System {
     _lock: StateLock,
 }
 
+fn lost_history(is_accepted: bool) -> LostHistory {
+    if is_accepted { LostHistory::Accept } else { LostHistory::Refuse }
+}
+
 impl System {
     /// Replays the ledger and takes charge of every run in it.
     ///
@@ -120,7 +124,7 @@ impl System {
         let source = Source::open(&setup.bus, &setup.node, setup.state.path(), &boot_id);
         let around = Around {
             revive: revive(&setup)?,
-            lost: if setup.accept_lost_history { LostHistory::Accept } else { LostHistory::Refuse },
+            lost: lost_history(setup.accept_lost_history),
             runtime_dir: setup.runtime_dir,
             program: setup.program.clone(),
             shim: setup.shim,

@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "resus",
         &[
             "resus-core",
+            "resus-disk",
             "resus-store",
             "resus-checkpoint",
             "resus-bus",
