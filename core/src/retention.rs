@@ -2,6 +2,7 @@
 //!
 //! What it does with them is planned where the files are; the rules are the run's.
 
+use crate::checkpoint::Health;
 use crate::input::CheckpointRef;
 use crate::run::Run;
 use crate::spec::Resume;
@@ -96,14 +97,20 @@ impl Best {
 ///
 /// Protected are: what a user pinned, what the present attempt resumed from (its worker may be
 /// reading it), what is being restored, what the spec begins from, the newest verified one, and
-/// the newest verified one that is healthy.
+/// the newest verified ones that are not known to be poisoned and that are known to be healthy.
 #[must_use]
 pub fn entries(run: &Run, newest: Option<&CheckpointRef>) -> Vec<RetentionEntry> {
     let is_newest = |c: &CheckpointRef| newest.is_some_and(|newest| newest.path == c.path);
     let verified: Vec<_> =
         run.verified.iter().filter(|c| !is_newest(c) && !run.is_set_aside(&c.path)).chain(newest).collect();
-    let healthy = verified.iter().copied().filter(|c| !c.is_poisoned());
-    let kept = [crate::catalogue::newest(verified.iter().copied()), crate::catalogue::newest(healthy)];
+    let not_poisoned = verified.iter().copied().filter(|c| !c.is_poisoned());
+    // One that says so is better than one of which nobody knows.
+    let finite = verified.iter().copied().filter(|c| c.health == Health::Finite);
+    let kept = [
+        crate::catalogue::newest(verified.iter().copied()),
+        crate::catalogue::newest(not_poisoned),
+        crate::catalogue::newest(finite),
+    ];
     let from = if let Resume::From(from) = &run.spec.resume { Some(&**from) } else { None };
     let in_use = [run.resumed_from.as_ref(), run.restore.as_ref(), from];
     let is_protected = |c: &CheckpointRef| {

@@ -30,7 +30,12 @@ fn read(files: &Files, chosen: &CheckpointRef) -> Result<(CheckpointRef, Vec<Che
     let checkpoint = if foreign::is_catalogued(chosen) {
         foreign::compare(files, chosen, &AtomicBool::new(false)).map_err(|unfit| foreign_refusal(&unfit))?
     } else if files.is_own(path) {
-        prsm::verify(&*files.disk, path).map_err(|refusal| prsm_refusal(&refusal))?.completing(chosen)
+        let whole = prsm::verify(&*files.disk, path).map_err(|refusal| prsm_refusal(&refusal))?;
+        if is_another(chosen, &whole.digest) {
+            let reason = format!("it is whole, and not the file that was read back then: {}", whole.digest);
+            return Err(("CHECKPOINT_CORRUPT", reason));
+        }
+        whole.completing(chosen)
     } else {
         let folder = files.checkpoints.display();
         return Err(("CHECKPOINT_NOT_FOUND", format!("it is not in the run's checkpoint folder {folder}")));
@@ -45,6 +50,12 @@ fn read(files: &Files, chosen: &CheckpointRef) -> Result<(CheckpointRef, Vec<Che
         return Err(("RESOURCE_UNAVAILABLE", reason));
     }
     Ok((checkpoint, newer))
+}
+
+/// What was catalogued under this name had another digest. (One of another algorithm says nothing.)
+fn is_another(chosen: &CheckpointRef, digest: &str) -> bool {
+    let kind = |digest: &str| digest.split_once(':').map(|(kind, _)| kind.to_owned());
+    chosen.digest.as_deref().is_some_and(|known| kind(known) == kind(digest) && known != digest)
 }
 
 /// The run's files of our own format that would be picked before `checkpoint`, oldest first. Whether
