@@ -9,6 +9,7 @@ mod check;
 mod files;
 mod foreign;
 mod jobs;
+mod passing;
 mod patience;
 mod pick;
 mod prsm;
@@ -24,6 +25,7 @@ pub(crate) use self::jobs::Job;
 use self::files::Files;
 use self::jobs::Outcome;
 use self::waiting::Waiting;
+use crate::board::Board;
 use crate::directory::Directory;
 use crate::doing::Summary;
 use crate::supervisor::{Observation, SupervisorMsg};
@@ -67,14 +69,24 @@ struct RunFiles {
     busy: bool,
     jobs: VecDeque<(Attempt, Job)>,
     foreign: Waiting,
+    /// Path of the one that was read back last, and whole.
+    read_last: Option<String>,
 }
 
 impl RunFiles {
-    /// Takes a job in, in the place of an earlier one for the same file that has not begun.
+    /// Takes a job in, in the place of an earlier one for the same that has not begun. What an attempt
+    /// waits for goes first, and nothing is deleted before it: what was to be deleted may be chosen.
     fn queue(&mut self, run_id: &RunId, attempt: Attempt, job: Job) {
-        if let Job::Verify(checkpoint) = &job {
-            let is_same = |job: &Job| matches!(job, Job::Verify(other) if other.path == checkpoint.path);
-            self.jobs.retain(|(_, waiting)| !is_same(waiting));
+        match &job {
+            Job::Verify(checkpoint) => {
+                let is_same = |job: &Job| matches!(job, Job::Verify(other) if other.path == checkpoint.path);
+                self.jobs.retain(|(_, waiting)| !is_same(waiting));
+            }
+            Job::Prune { .. } => self.jobs.retain(|(_, waiting)| !matches!(waiting, Job::Prune { .. })),
+            Job::Pick { .. } | Job::Restore(_) => {
+                self.jobs.retain(|(_, waiting)| matches!(waiting, Job::Verify(_)));
+                return self.jobs.push_front((attempt, job));
+            }
         }
         if self.jobs.len() >= JOBS_WAITING_MAX {
             let oldest = self.jobs.iter().position(|(_, job)| matches!(job, Job::Verify(_)));
@@ -83,11 +95,19 @@ impl RunFiles {
         }
         self.jobs.push_back((attempt, job));
     }
+
+    /// Remembers which one was read back last.
+    fn note(&mut self, fact: &Fact) {
+        if let Fact::CheckpointChecked { checkpoint, refusal } = fact {
+            self.read_last = refusal.is_none().then(|| checkpoint.path.clone());
+        }
+    }
 }
 
 pub(crate) struct CheckpointState {
     directory: Arc<Directory>,
     dirs: Arc<StateDir>,
+    board: Arc<Board>,
     runs: BTreeMap<RunId, RunFiles>,
     /// Whoever reads a large checkpoint in the background holds it: one at a time leaves the disk and a
     /// core to those who train.
@@ -99,15 +119,15 @@ pub(crate) struct Checkpoint;
 impl Actor for Checkpoint {
     type Msg = CheckpointMsg;
     type State = CheckpointState;
-    type Arguments = (Arc<Directory>, Arc<StateDir>);
+    type Arguments = (Arc<Directory>, Arc<StateDir>, Arc<Board>);
 
     async fn pre_start(
         &self,
         _myself: ActorRef<CheckpointMsg>,
-        (directory, dirs): Self::Arguments,
+        (directory, dirs, board): Self::Arguments,
     ) -> Result<CheckpointState, ActorProcessingErr> {
         let reading = Arc::new(Semaphore::new(1));
-        Ok(CheckpointState { directory, dirs, runs: BTreeMap::new(), reading })
+        Ok(CheckpointState { directory, dirs, board, runs: BTreeMap::new(), reading })
     }
 
     async fn handle(
@@ -124,7 +144,11 @@ impl Actor for Checkpoint {
                 start_next(&myself, state, run_id)
             }
             CheckpointMsg::Done { run_id, attempt, outcome } => {
-                state.runs.entry(run_id.clone()).or_default().busy = false;
+                let run = state.runs.entry(run_id.clone()).or_default();
+                run.busy = false;
+                if let Outcome::Told(Some(fact)) = &outcome {
+                    run.note(fact);
+                }
                 match outcome {
                     Outcome::Told(fact) => state.tell(&run_id, attempt, fact),
                     Outcome::Foreign(announced) => {
@@ -135,7 +159,11 @@ impl Actor for Checkpoint {
             }
             CheckpointMsg::Checked { run_id, attempt, serial, fact } => {
                 // One that was given up may have been over already.
-                if state.runs.entry(run_id.clone()).or_default().foreign.is_over(serial) {
+                let run = state.runs.entry(run_id.clone()).or_default();
+                if run.foreign.is_over(serial) {
+                    if let Some(fact) = &fact {
+                        run.note(fact);
+                    }
                     state.tell(&run_id, attempt, fact);
                 }
                 Ok(())
@@ -166,8 +194,16 @@ fn start_next(
 ) -> Result<(), ActorProcessingErr> {
     let files = state.files(&run_id)?;
     let Some(run) = state.runs.get_mut(&run_id).filter(|run| !run.busy) else { return Ok(()) };
-    let Some((attempt, job)) = run.jobs.pop_front() else { return Ok(()) };
+    let Some((attempt, mut job)) = run.jobs.pop_front() else { return Ok(()) };
     run.busy = true;
+    if let Job::Prune { entries, rules, is_newest_read } = &mut job {
+        // What was pinned, chosen or found damaged since the order was given counts.
+        if let Some(now) = state.board.run(&run_id) {
+            (*entries, *rules) = (resus_core::retention::entries(&now, None), now.spec.policy.retention());
+        }
+        let newest = prune::newest(entries).map(|newest| newest.path.as_str());
+        *is_newest_read = newest.is_some() && newest == run.read_last.as_deref();
+    }
     let actor = myself.clone();
     let working = tokio::task::spawn_blocking(move || jobs::carry_out(&files, job));
     tokio::spawn(async move {

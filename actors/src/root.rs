@@ -196,7 +196,7 @@ async fn start(myself: &ActorRef<RootMsg>, state: &mut RootState, peer: Peer) ->
             };
             spawn!(publisher, Publisher, arguments)
         }
-        Peer::Checkpoint => spawn!(checkpoint, Checkpoint, (directory(), dirs())),
+        Peer::Checkpoint => spawn!(checkpoint, Checkpoint, (directory(), dirs(), board())),
         Peer::Watchdog => {
             spawn!(watchdog, Watchdog, (directory(), Arc::clone(&plan.around.silences)))
         }

@@ -351,7 +351,7 @@ fn carry_out(directory: &Directory, run_id: &RunId, spec: &Arc<Spec>, effect: Ef
         Effect::RestoreCheckpoint { attempt, checkpoint: file } => checkpoint(attempt, Job::Restore(file)),
         Effect::VerifyCheckpoint { attempt, checkpoint: file } => checkpoint(attempt, Job::Verify(file)),
         Effect::PruneCheckpoints { attempt, entries, rules } => {
-            checkpoint(attempt, Job::Prune { entries, rules });
+            checkpoint(attempt, Job::Prune { entries, rules, is_newest_read: false });
         }
         Effect::Spawn { attempt, resume_from } => {
             order(Order::Spawn { attempt, spec: Arc::clone(spec), resume_from });

@@ -24,10 +24,10 @@ fn newest_checkpoint(home: &Home, id: &str) -> PathBuf {
     files.pop().unwrap()
 }
 
-/// The stored content without the header, which holds the time of the save.
-fn content(path: &Path) -> Vec<u8> {
-    let bytes = std::fs::read(path).unwrap();
-    bytes[32..bytes.len() - 16].to_vec()
+/// The sections by name, without the header, which holds the time of the save.
+fn content(path: &Path) -> Vec<(String, Vec<u8>)> {
+    let sections = resus_checkpoint::load(path).unwrap().sections;
+    sections.into_iter().map(|section| (section.name, section.bytes)).collect()
 }
 
 #[test]

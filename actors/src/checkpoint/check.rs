@@ -1,11 +1,13 @@
 //! Reads announced checkpoints of our own format back.
 
 use super::aside::put_aside;
-use super::files::{Files, told};
+use super::files::{Files, GONE, told};
 use super::jobs::Outcome;
+use super::passing::may_pass;
 use super::prsm::{self, Judgement};
 use resus_core::checkpoint::CheckpointFormat;
 use resus_core::input::{CheckpointRef, Fact, Refused};
+use std::io;
 use std::path::Path;
 
 pub(super) fn check(files: &Files, announced: CheckpointRef) -> Outcome {
@@ -14,14 +16,29 @@ pub(super) fn check(files: &Files, announced: CheckpointRef) -> Outcome {
     if announced.format == CheckpointFormat::Manifest || !files.is_prsm(path) {
         return Outcome::Foreign(announced);
     }
+    if let Err(error) = bring_to_disk(files, path) {
+        // The page cache would say that all is well.
+        return match error.kind() {
+            io::ErrorKind::NotFound => gone(announced),
+            _ if may_pass(&error) => Outcome::Told(None),
+            _ => refused(announced, format!("failed to bring it to disk: {error}"), None),
+        };
+    }
     let before = files.disk.look_at(path);
     let refusal = match prsm::verify(&*files.disk, path) {
-        Ok(whole) => return checked(whole.completing(&announced), None),
+        Ok(whole) => {
+            let checkpoint = whole.completing(&announced);
+            return Outcome::Told(Some(Fact::CheckpointChecked { checkpoint, refusal: None }));
+        }
         Err(refusal) => refusal,
     };
     let moved_to = match prsm::judge(&refusal) {
-        // The worker has removed it itself since: no damage, and nothing to keep.
-        Judgement::Gone => return gone(&announced),
+        Judgement::Gone => return gone(announced),
+        // It is looked at again when it is needed.
+        Judgement::Passing => {
+            tracing::warn!(path = announced.path, error = told(&refusal), "a checkpoint can't be read now");
+            return Outcome::Told(None);
+        }
         Judgement::Unread => None,
         Judgement::Damaged => {
             // One that somebody still writes is not taken away under the writer's hands.
@@ -29,13 +46,25 @@ pub(super) fn check(files: &Files, announced: CheckpointRef) -> Outcome {
             if is_still { put_aside(files, path) } else { None }
         }
     };
-    checked(announced, Some(Refused { reason: told(&refusal), moved_to }))
+    refused(announced, told(&refusal), moved_to)
 }
 
-fn checked(checkpoint: CheckpointRef, refusal: Option<Refused>) -> Outcome {
+/// A writer that does not sync leaves a file that verifies from memory and is gone after a power cut.
+fn bring_to_disk(files: &Files, path: &Path) -> io::Result<()> {
+    match files.disk.open(path) {
+        Ok(file) => file.sync()?,
+        // What is no file is refused by who reads it, in better words.
+        Err(error) if error.kind() == io::ErrorKind::NotFound || may_pass(&error) => return Err(error),
+        Err(_) => return Ok(()),
+    }
+    files.disk.sync_folder(&files.checkpoints)
+}
+
+fn refused(checkpoint: CheckpointRef, reason: String, moved_to: Option<String>) -> Outcome {
+    let refusal = Some(Refused { reason, moved_to });
     Outcome::Told(Some(Fact::CheckpointChecked { checkpoint, refusal }))
 }
 
-fn gone(announced: &CheckpointRef) -> Outcome {
-    Outcome::Told(Some(Fact::CheckpointsPruned { paths: vec![announced.path.clone()] }))
+fn gone(announced: CheckpointRef) -> Outcome {
+    refused(announced, GONE.to_owned(), None)
 }

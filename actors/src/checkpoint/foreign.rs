@@ -2,7 +2,8 @@
 //! background.
 
 use super::aside::put_aside;
-use super::files::{Files, told};
+use super::files::{Files, GONE, told};
+use super::passing::may_pass;
 use super::patience::until_next_look;
 use super::prsm;
 use resus_checkpoint::foreign::{
@@ -47,6 +48,15 @@ impl Unfit {
         }
     }
 
+    /// The system would not let us read it at the moment: that says nothing about it.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Refused(ForeignRefusal::Io { source, .. } | ForeignRefusal::Sync { source, .. })
+            | Self::Manifest(KeepError::Io { source, .. }) => may_pass(source),
+            Self::Refused(_) | Self::Manifest(_) | Self::Incomplete { .. } | Self::Changed => false,
+        }
+    }
+
     /// The system would not let us read it, or somebody is at it: another time it may be well.
     pub(super) fn may_pass(&self) -> bool {
         matches!(
@@ -82,7 +92,7 @@ pub(super) async fn check(
         register_when_complete(&files, &announced, &reading, &cancel).await?
     };
     let is_given_up = cancel.load(Ordering::Relaxed);
-    let answer = move || (!is_given_up).then(|| answer(&files, announced, result));
+    let answer = move || if is_given_up { None } else { answer(&files, announced, result) };
     tokio::task::spawn_blocking(answer).await.ok().flatten()
 }
 
@@ -91,20 +101,31 @@ pub(super) fn is_catalogued(checkpoint: &CheckpointRef) -> bool {
     checkpoint.format == CheckpointFormat::Manifest && checkpoint.digest.is_some()
 }
 
-fn answer(files: &Files, announced: CheckpointRef, result: Result<CheckpointRef, Unfit>) -> Fact {
-    match result {
-        Ok(checkpoint) => Fact::CheckpointChecked { checkpoint, refusal: None },
-        // The worker or retention has removed it since: no damage, and nothing to keep.
+fn answer(files: &Files, announced: CheckpointRef, result: Result<CheckpointRef, Unfit>) -> Option<Fact> {
+    let refused = match result {
+        Ok(checkpoint) => return Some(Fact::CheckpointChecked { checkpoint, refusal: None }),
+        // No damage: the worker or retention has removed it since, or somebody else.
         Err(unfit) if unfit.is_gone() || files.is_gone(Path::new(&announced.path)) => {
-            Fact::CheckpointsPruned { paths: vec![announced.path] }
+            Refused { reason: GONE.to_owned(), moved_to: None }
+        }
+        Err(unfit) if unfit.is_passing() => {
+            // It is looked at again when it is needed.
+            tracing::warn!(path = announced.path, error = told(&unfit), "a checkpoint can't be read now");
+            return None;
         }
         Err(unfit) => {
             let is_damaged = unfit.is_damage();
             let moved_to = is_damaged.then(|| put_aside(files, Path::new(&announced.path))).flatten();
-            let refusal = Some(Refused { reason: told(&unfit), moved_to });
-            Fact::CheckpointChecked { checkpoint: announced, refusal }
+            Refused { reason: told(&unfit), moved_to }
         }
-    }
+    };
+    Some(Fact::CheckpointChecked { checkpoint: announced, refusal: Some(refused) })
+}
+
+/// Compares one of the catalogue with its manifest, and tells it as [`check`] would.
+pub(super) fn compared_now(files: &Files, known: CheckpointRef) -> Option<Fact> {
+    let result = compare(files, &known, &AtomicBool::new(false));
+    answer(files, known, result)
 }
 
 /// `None` if it was given up, or the reader died.
@@ -128,6 +149,7 @@ async fn register_when_complete(
         .await
         .ok()?;
         let (now, unfit) = match seen {
+            Look::Unfit(unfit) if unfit.is_passing() => (None, unfit),
             Look::Unfit(unfit) => return Some(Err(unfit)),
             Look::Growing(now, unfit) => (now, unfit),
             Look::Complete(listing) => {
@@ -135,6 +157,7 @@ async fn register_when_complete(
                 match read_quietly(reading, move || register(&job.0, &job.1, &job.2, &job.3)).await? {
                     // It looked complete and was not.
                     Err(unfit @ Unfit::Refused(ForeignRefusal::Changed { .. })) => (None, unfit),
+                    Err(unfit) if unfit.is_passing() => (None, unfit),
                     result => return Some(result),
                 }
             }

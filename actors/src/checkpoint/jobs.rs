@@ -27,7 +27,14 @@ pub(crate) enum Job {
     /// Read back one that was announced, or once more one of the catalogue.
     Verify(CheckpointRef),
     /// Delete what no rule keeps.
-    Prune { entries: Vec<RetentionEntry>, rules: RetentionPolicy },
+    Prune {
+        /// The catalogue.
+        entries: Vec<RetentionEntry>,
+        /// Which of them stay.
+        rules: RetentionPolicy,
+        /// The newest that stays was read back a moment ago.
+        is_newest_read: bool,
+    },
 }
 
 /// What a job led to.
@@ -47,6 +54,10 @@ pub(super) fn carry_out(files: &Files, job: Job) -> Outcome {
         }
         Job::Restore(chosen) => Outcome::Told(Some(restore::restore(files, &chosen))),
         Job::Verify(announced) => check::check(files, announced),
-        Job::Prune { entries, rules } => Outcome::Told(prune::prune(files, &entries, &rules)),
+        Job::Prune { entries, rules, is_newest_read } => {
+            let damaged =
+                if is_newest_read { None } else { prune::damage_of_newest(files, &entries, &rules) };
+            damaged.unwrap_or_else(|| Outcome::Told(prune::prune(files, &entries, &rules)))
+        }
     }
 }

@@ -1,13 +1,13 @@
-//! Finds the checkpoint that an attempt begins from: the newest that verifies and whose numbers are
-//! finite, among the run's own files and what the catalogue knows of other places.
+//! Finds the checkpoint that an attempt begins from: the newest that verifies, among the run's own files
+//! and what the catalogue knows of other places.
 
 use super::aside::put_aside;
-use super::files::{Age, Files, named, told};
+use super::files::{Age, Files, GONE, named, told};
 use super::foreign::{self, Unfit};
 use super::patience::SETTLE;
 use super::prsm::{self, Judgement};
 use resus_checkpoint::Refusal;
-use resus_core::checkpoint::{CheckpointFormat, Health};
+use resus_core::checkpoint::CheckpointFormat;
 use resus_core::input::{CheckpointRef, CheckpointRefusal, Fact};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ struct Search<'a> {
     files: &'a Files,
     candidates: Vec<Candidate>,
     refused: Vec<CheckpointRefusal>,
+    /// One that comes before all that were read could not be looked at for now.
+    unknown: Option<String>,
 }
 
 /// What is asked for, as in [`Job::Pick`](super::Job::Pick).
@@ -56,7 +58,7 @@ pub(super) fn pick(files: &Files, asked: &Asked<'_>) -> Fact {
     };
     let mut known: BTreeMap<PathBuf, &CheckpointRef> =
         known.iter().map(|known| (PathBuf::from(&known.path), known)).collect();
-    let mut search = Search { files, candidates: Vec::new(), refused: Vec::new() };
+    let mut search = Search { files, candidates: Vec::new(), refused: Vec::new(), unknown: None };
     for path in own {
         match known.remove(&path) {
             _ if is_aside(&path) => {}
@@ -75,6 +77,10 @@ pub(super) fn pick(files: &Files, asked: &Asked<'_>) -> Fact {
         Some(from) if !has_own => search.begin_from(from),
         _ => search.choose(),
     };
+    if let Some(reason) = search.unknown {
+        // To go on from an older one, or from nothing, would throw work away for a bad moment.
+        return Fact::CheckpointsUnknown { reason };
+    }
     Fact::CheckpointPicked { chosen, refused: search.refused }
 }
 
@@ -83,6 +89,12 @@ impl Search<'_> {
     fn note_prsm(&mut self, known: CheckpointRef) {
         match self.files.age_of_prsm(Path::new(&known.path)) {
             Ok(age) => self.candidates.push(Candidate { age, known, is_prsm: true }),
+            // If its turn comes it is read again, and then its failure counts.
+            Err(refusal) if prsm::judge(&refusal) == Judgement::Passing => {
+                let step = known.step.unwrap_or(f64::NEG_INFINITY);
+                let age = Age { step, changed: self.files.changed_at(Path::new(&known.path)) };
+                self.candidates.push(Candidate { age, known, is_prsm: true });
+            }
             Err(refusal) => self.refuse_prsm(known, &refusal),
         }
     }
@@ -90,7 +102,7 @@ impl Search<'_> {
     /// Takes down one of which only the catalogue knows.
     fn note_known(&mut self, path: &Path, known: &CheckpointRef) {
         if self.files.is_gone(path) {
-            self.refuse(known.clone(), "its file is gone".to_owned(), None);
+            self.refuse(known.clone(), GONE.to_owned(), None);
         } else if known.format == CheckpointFormat::Prsm && self.files.is_prsm(path) {
             self.note_prsm(known.clone());
         } else {
@@ -100,19 +112,16 @@ impl Search<'_> {
         }
     }
 
-    /// Reads from the newest on until one is whole and healthy.
+    /// Reads from the newest on until one is whole. (One whose numbers are not finite is whole: what
+    /// follows from that is not decided here.)
     fn choose(&mut self) -> Option<CheckpointRef> {
         let mut newest_last = std::mem::take(&mut self.candidates);
         // Of equally old ones the last by name is looked at first.
         newest_last.sort_by(|a, b| a.age.compare(&b.age));
         while let Some(Candidate { known, is_prsm, .. }) = newest_last.pop() {
             let whole = if is_prsm { self.read_prsm(known) } else { self.read_foreign(&known) };
-            match whole {
-                Some(whole) if whole.health == Health::NotFinite => {
-                    self.refuse(whole, "its numbers are not finite".to_owned(), None);
-                }
-                Some(whole) => return Some(whole),
-                None => {}
+            if whole.is_some() || self.unknown.is_some() {
+                return whole;
             }
         }
         None
@@ -157,13 +166,21 @@ impl Search<'_> {
                 // Retention may have removed it since the folder was listed: no news for anybody.
                 return;
             }
+            Judgement::Passing => return self.is_unknown(&known, refusal),
             Judgement::Unread => None,
             Judgement::Damaged => put_aside(self.files, path),
         };
         self.refuse(known, told(refusal), moved_to);
     }
 
+    fn is_unknown(&mut self, known: &CheckpointRef, error: &dyn std::error::Error) {
+        self.unknown = Some(format!("{}: {}", known.checkpoint_id, told(error)));
+    }
+
     fn refuse_foreign(&mut self, known: &CheckpointRef, unfit: &Unfit) {
+        if unfit.is_passing() {
+            return self.is_unknown(known, unfit);
+        }
         let moved_to = unfit.is_damage().then(|| put_aside(self.files, Path::new(&known.path))).flatten();
         self.refuse(known.clone(), told(unfit), moved_to);
     }

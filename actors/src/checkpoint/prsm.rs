@@ -1,5 +1,6 @@
 //! What files of our own format say, in the words of the catalogue.
 
+use super::passing::may_pass;
 use resus_checkpoint::{Refusal, peek_with, verify_from_disk_with};
 use resus_core::checkpoint::{CheckpointFormat, Health};
 use resus_core::input::CheckpointRef;
@@ -97,7 +98,9 @@ impl Whole {
 pub(super) enum Judgement {
     /// There is none.
     Gone,
-    /// It could not be read now, or is not ours to judge: it stays where it is.
+    /// It could not be read now, and another time it may be well: that says nothing about it.
+    Passing,
+    /// It could not be read, or is not ours to judge: it stays where it is.
     Unread,
     /// It is damaged, and out of the way it does no harm.
     Damaged,
@@ -106,14 +109,15 @@ pub(super) enum Judgement {
 pub(super) fn judge(refusal: &Refusal) -> Judgement {
     match refusal {
         Refusal::Open(error) if error.kind() == io::ErrorKind::NotFound => Judgement::Gone,
+        Refusal::Open(error) | Refusal::Read(error) if may_pass(error) => Judgement::Passing,
+        Refusal::OutOfMemory { .. } => Judgement::Passing,
         // A newer program's file may be whole; a link or a folder of that name is none of ours.
         Refusal::Open(_)
         | Refusal::Read(_)
         | Refusal::SymbolicLink
         | Refusal::NotAFile
         | Refusal::Version { .. }
-        | Refusal::TooLarge { .. }
-        | Refusal::OutOfMemory { .. } => Judgement::Unread,
+        | Refusal::TooLarge { .. } => Judgement::Unread,
         Refusal::ShortHeader { .. }
         | Refusal::NotACheckpoint { .. }
         | Refusal::Flags { .. }

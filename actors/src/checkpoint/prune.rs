@@ -1,10 +1,13 @@
 //! Deletes the checkpoints that no rule keeps, and the manifests of what is gone.
 
+use super::check::check;
 use super::files::{Files, is_in, told};
+use super::foreign;
+use super::jobs::Outcome;
 use resus_checkpoint::foreign::{discard, empty_trash, forget, kept, kept_since, recall};
 use resus_checkpoint::retention::{self, Doomed, Entry, Extreme, Rules};
 use resus_core::checkpoint::Health;
-use resus_core::input::Fact;
+use resus_core::input::{CheckpointRef, Fact};
 use resus_core::policy::RetentionPolicy;
 use resus_core::retention::RetentionEntry;
 use std::collections::BTreeSet;
@@ -16,7 +19,10 @@ pub(super) fn prune(files: &Files, entries: &[RetentionEntry], rules: &Retention
         tracing::warn!(error = told(&error), "what is left of deleted checkpoints can't be deleted");
     }
     let mut gone: Vec<String> = Vec::new();
-    for doomed in would_delete(&files.checkpoints, entries, rules) {
+    // One that is gone keeps nobody's place.
+    let there = |entry: &&RetentionEntry| !files.is_gone(Path::new(&entry.checkpoint.path));
+    let there: Vec<_> = entries.iter().filter(there).cloned().collect();
+    for doomed in would_delete(&files.checkpoints, &there, rules) {
         match discard(&*files.disk, &files.checkpoints, Path::new(&doomed.id)) {
             Ok(()) => gone.push(doomed.id),
             Err(error) => tracing::warn!(error = told(&error), "a checkpoint can't be deleted"),
@@ -28,6 +34,33 @@ pub(super) fn prune(files: &Files, entries: &[RetentionEntry], rules: &Retention
     gone.extend(elsewhere.filter(|path| files.is_gone(Path::new(path))).cloned());
     drop_manifests(files, entries, &gone);
     (!gone.is_empty()).then_some(Fact::CheckpointsPruned { paths: gone })
+}
+
+/// The newest one that may be gone on from.
+pub(super) fn newest(entries: &[RetentionEntry]) -> Option<&CheckpointRef> {
+    let usable = entries.iter().filter(|entry| entry.verified && !entry.checkpoint.is_poisoned());
+    let step = |entry: &RetentionEntry| entry.checkpoint.step.unwrap_or(f64::NEG_INFINITY);
+    // Of equals the last, which was verified last.
+    usable.max_by(|a, b| step(a).total_cmp(&step(b))).map(|entry| &entry.checkpoint)
+}
+
+/// Reads the newest one that stays, if others are to go because of it; what is wrong with it, in the
+/// place of any deletion.
+pub(super) fn damage_of_newest(
+    files: &Files,
+    entries: &[RetentionEntry],
+    rules: &RetentionPolicy,
+) -> Option<Outcome> {
+    let newest = newest(entries)?;
+    if would_delete(&files.checkpoints, entries, rules).is_empty() {
+        return None;
+    }
+    let outcome = match check(files, newest.clone()) {
+        Outcome::Foreign(newest) => Outcome::Told(foreign::compared_now(files, newest)),
+        told @ Outcome::Told(_) => told,
+    };
+    let is_whole = matches!(&outcome, Outcome::Told(Some(Fact::CheckpointChecked { refusal: None, .. })));
+    (!is_whole).then_some(outcome)
 }
 
 /// What [`prune`] would delete in the run's folder `checkpoints`, and why. Only what may be deleted there

@@ -77,13 +77,14 @@ fn newer_than(files: &Files, checkpoint: &CheckpointRef) -> io::Result<Vec<Check
 fn prsm_refusal(refusal: &resus_checkpoint::Refusal) -> Refusal {
     match prsm::judge(refusal) {
         Judgement::Gone => ("CHECKPOINT_NOT_FOUND", "its file is gone".to_owned()),
-        Judgement::Unread if is_passing(refusal) => ("RESOURCE_UNAVAILABLE", told(refusal)),
+        Judgement::Passing => ("RESOURCE_UNAVAILABLE", told(refusal)),
+        Judgement::Unread if is_of_the_medium(refusal) => ("RESOURCE_UNAVAILABLE", told(refusal)),
         Judgement::Unread | Judgement::Damaged => ("CHECKPOINT_CORRUPT", told(refusal)),
     }
 }
 
-/// The system would not let us read it now.
-fn is_passing(refusal: &resus_checkpoint::Refusal) -> bool {
+/// The disk did not give it.
+fn is_of_the_medium(refusal: &resus_checkpoint::Refusal) -> bool {
     matches!(refusal, resus_checkpoint::Refusal::Open(_) | resus_checkpoint::Refusal::Read(_))
 }
 

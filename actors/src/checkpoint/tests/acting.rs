@@ -2,10 +2,11 @@
 
 use super::super::{Checkpoint, CheckpointMsg, Job};
 use super::support::{announced, save, zip};
+use crate::board::Board;
 use crate::directory::Directory;
 use crate::supervisor::SupervisorMsg;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use resus_core::ids::{Attempt, RunId};
+use resus_core::ids::{Attempt, RunId, Slug};
 use resus_core::input::{CheckpointRef, Fact};
 use resus_store::StateDir;
 use std::fs;
@@ -57,10 +58,11 @@ impl Scene {
         let run_id = RunId::new("8c1d9e77").unwrap();
         let checkpoints = dirs.make_checkpoints(run_id.as_str()).unwrap();
         let directory = Arc::new(Directory::default());
+        let board = Arc::new(Board::new(Slug::new("n1").unwrap(), Arc::default()));
         let (sender, facts) = mpsc::unbounded_channel();
         let (listener, _) = Actor::spawn(None, Listener, sender).await.unwrap();
         directory.supervisor.set(Some(listener));
-        let (actor, _) = Actor::spawn(None, Checkpoint, (directory, dirs)).await.unwrap();
+        let (actor, _) = Actor::spawn(None, Checkpoint, (directory, dirs, board)).await.unwrap();
         Self { actor, facts, run_id, checkpoints, _folder: folder }
     }
 
@@ -96,22 +98,20 @@ async fn one_that_is_waited_for_holds_up_nothing_and_is_told_once() {
     assert_eq!(scene.whole().await.checkpoint_id, "b");
 }
 
-#[tokio::test]
-async fn jobs_of_a_run_are_done_in_order() {
-    let mut scene = Scene::new().await;
-    for games in [1, 2] {
-        let name = format!("{games}.prsm");
-        save(&scene.checkpoints, &name, games);
-        scene.ask(Job::Verify(announced(&scene.checkpoints.join(name), games)));
+#[test]
+fn what_an_attempt_waits_for_goes_first_and_nothing_is_deleted_before_it() {
+    let mut files = super::super::RunFiles::default();
+    let run_id = RunId::new("8c1d9e77").unwrap();
+    let verify = |name: &str| Job::Verify(CheckpointRef::at(name, format!("/ck/{name}")));
+    let rules = resus_core::policy::Policy::default().retention();
+    let prune = || Job::Prune { entries: Vec::new(), rules: rules.clone(), is_newest_read: false };
+    let pick = Job::Pick { set_aside: Vec::new(), known: Vec::new(), from: None, anew_since_unix_ms: None };
+    for job in [verify("1"), prune(), verify("2"), prune(), verify("1"), pick.clone()] {
+        files.queue(&run_id, Attempt(1), job);
     }
-    scene.ask(Job::Pick { set_aside: Vec::new(), known: Vec::new(), from: None, anew_since_unix_ms: None });
-    assert_eq!(scene.whole().await.checkpoint_id, "1");
-    assert_eq!(scene.whole().await.checkpoint_id, "2");
-    let fact = scene.facts.recv().await.unwrap();
-    assert!(
-        matches!(&fact, Fact::CheckpointPicked { chosen: Some(c), .. } if c.checkpoint_id == "2"),
-        "{fact:?}"
-    );
+    let order: Vec<_> = files.jobs.iter().map(|(_, job)| matches!(job, Job::Verify(_))).collect();
+    assert_eq!(order, [false, true, true], "one search, then each file once, and no deletion");
+    assert!(matches!(files.jobs.back(), Some((_, Job::Verify(last))) if last.checkpoint_id == "1"));
 }
 
 #[test]

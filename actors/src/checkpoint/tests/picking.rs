@@ -125,17 +125,21 @@ fn what_the_catalogue_knows_and_is_gone_is_told() {
 }
 
 #[test]
-fn poisoned_ones_are_passed_over_and_stay_where_they_are() {
+fn a_poisoned_one_is_found_as_such_and_passed_over_when_it_is_set_aside() {
     let run = Run::new();
     let [healthy, own] = [1, 2].map(|games| run.saved(games));
     let foreign = run.foreign(&run.own("step-3.pt"), 3);
     let known = [healthy.clone(), poisoned(own.clone()), poisoned(foreign.clone())];
-    let (chosen, refused) = picked(pick(&run.files, &Asked { known: &known, ..Asked::default() }));
-    assert_eq!(chosen.unwrap().path, healthy.path);
-    assert_eq!(refused.len(), 2);
-    for refusal in refused {
-        assert_eq!((refusal.reason.as_str(), refusal.moved_to), ("its numbers are not finite", None));
+    let mut aside = Vec::new();
+    for expected in [&foreign, &own] {
+        let asked = Asked { known: &known, set_aside: &aside, ..Asked::default() };
+        let (chosen, refused) = picked(pick(&run.files, &asked));
+        let chosen = chosen.unwrap();
+        assert_eq!((&chosen.path, chosen.is_poisoned(), refused.len()), (&expected.path, true, 0));
+        aside.push(chosen.path);
     }
+    let asked = Asked { known: &known, set_aside: &aside, ..Asked::default() };
+    assert_eq!(picked(pick(&run.files, &asked)).0.unwrap().path, healthy.path);
     assert!(fs::exists(own.path).unwrap() && fs::exists(foreign.path).unwrap());
 }
 
