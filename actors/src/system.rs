@@ -184,9 +184,7 @@ impl System {
             let (board, asked) = (Arc::clone(&door.board), Arc::clone(&door.asked));
             tokio::spawn(idle::watch(board, asked, limit, door.stop.clone()));
         }
-        if let Some(notifier) = &notifier {
-            notifier.ready();
-        }
+        notifier.iter().for_each(|notifier| notifier.ready());
         Ok(Self { door: Door(door), root, stop, vigil, notifier, source, _beside: beside, _lock: setup.lock })
     }
 

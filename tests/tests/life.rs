@@ -71,7 +71,7 @@ fn the_budget_of_retries_is_kept_and_the_last_failure_told() {
     // A retry by hand reopens it with a higher attempt and a fresh budget.
     home.resus(&["retry", &id]).expect_code(0);
     home.resus(&["wait", &id]).expect_code(20);
-    assert_eq!(home.view(&id)["attempt"], 6);
+    assert_eq!(home.view(&id)["attempt"], 4);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What retention deletes, and what it leaves alone.
 
 use super::super::foreign::register_now;
-use super::super::prune::prune;
-use super::support::{Run, announced, zip};
+use super::super::jobs::Outcome;
+use super::super::prune::{damage_of_newest, prune};
+use super::support::{Run, announced, flip, zip};
 use resus_core::input::{CheckpointRef, Fact};
 use resus_core::policy::{Extreme, RetentionPolicy};
 use resus_core::pulse::word::Numbers;
@@ -130,4 +131,30 @@ fn manifests_that_a_later_one_has_replaced_go_and_those_of_a_check_under_way_sta
     assert_eq!(manifests(&run), 3);
     assert_eq!(pruned(&run, &[verified(&all[1])], &keep(5)), [""; 0]);
     assert_eq!(manifests(&run), 2, "the first is stale, the third may be catalogued any moment");
+}
+
+#[test]
+fn what_is_gone_keeps_nobody_s_place() {
+    let run = Run::new();
+    let [one, two, three] = [1, 2, 3].map(|games| run.saved(games));
+    fs::remove_file(&three.path).unwrap();
+    let left = pruned(&run, &[verified(&one), verified(&two), verified(&three)], &keep(1));
+    assert_eq!(left, [one.path], "the newest that is there stays");
+}
+
+#[test]
+fn nothing_is_deleted_for_a_newest_one_that_is_not_whole() {
+    let run = Run::new();
+    let [one, two] = [1, 2].map(|games| run.saved(games));
+    let entries = [verified(&one), verified(&two)];
+    assert!(damage_of_newest(&run.files, &entries, &keep(1)).is_none());
+    flip(&two.path);
+    let Some(Outcome::Told(Some(Fact::CheckpointChecked { checkpoint, refusal: Some(refused) }))) =
+        damage_of_newest(&run.files, &entries, &keep(1))
+    else {
+        panic!("it was not looked at")
+    };
+    assert_eq!(checkpoint.path, two.path);
+    assert!(refused.moved_to.is_some(), "{refused:?}");
+    assert!(Path::new(&one.path).exists());
 }
