@@ -80,7 +80,7 @@ fn one_that_is_announced_before_it_is_written_counts_when_it_is() {
     let home = Home::new();
     let sets = ["steps=6", "step_ms=20", "checkpoint_every=3", "checkpoint_as=folder", "save_ms=700"];
     let id = submit(&home, &[], &[&sets[..], &["announce_early=true"]].concat());
-    home.until_phase(&id, "done");
+    let _done = home.until_phase(&id, "done");
     home.wait_for("both", || (verified(&home, &id).len() == 2).then_some(()));
     assert_eq!(told(&home, &id, "corrupt"), Vec::<Value>::new());
 }
@@ -134,7 +134,7 @@ fn a_run_whose_checkpoints_are_all_damaged_stands_still_and_says_what_can_be_don
     assert!(why.contains("none"), "{why}");
     // Asking again does not change its mind; a person does.
     home.resus(&["retry", &id]).expect_code(0);
-    home.until(&id, "the same end", |run| run["phase"] == "failed" && run["attempt"] == 3);
+    let _failed = home.until(&id, "the same end", |run| run["phase"] == "failed" && run["attempt"] == 3);
     home.resus(&["restore", &id, "none"]).expect_code(0);
     let run = home.until(&id, "its worker", |run| run["phase"] == "running");
     assert_eq!(run["resumed_from"], Value::Null, "{run}");
