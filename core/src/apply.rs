@@ -110,6 +110,8 @@ pub fn begin(record: &Record) -> Result<Run, ApplyError> {
         pinned: BTreeSet::new(),
         refused: Vec::new(),
         lost_checkpoints: 0,
+        overwritten: BTreeSet::new(),
+        found_meanwhile: BTreeSet::new(),
         anew_since_unix_ms: None,
         candidates: Vec::new(),
         upto: 0,
@@ -195,6 +197,8 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
             run.resumed_from.clone_from(from);
             run.restore = None;
             run.lost_checkpoints = 0;
+            run.overwritten.clear();
+            run.found_meanwhile.clear();
             run.reached = None;
             run.heartbeat_told_ms = policy.heartbeat_timeout_ms;
             run.errors.begin_attempt(from.as_ref().map_or(Some(0.0), |checkpoint| checkpoint.step));
@@ -245,6 +249,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         Event::StillAlive => run.deadline_mono_ms = Some(at.mono_ms.saturating_add(UNKILLABLE_REPEAT_MS)),
         Event::Adopted => catch_up(run, at),
         Event::OrderRepeated => {
+            run.found_meanwhile.clear();
             let pausing = run.phase == Phase::Pausing;
             run.deadline_mono_ms =
                 if pausing { pause_deadline(run, at) } else { order_deadline(run.phase, at) };
@@ -307,7 +312,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         Event::Hung { what, silent_for_ms } => {
             run.hung = Some(Hung { what: *what, silent_for_ms: *silent_for_ms });
         }
-        Event::Restored { set_aside: newer, .. } => catalogue::set_aside(run, newer),
+        Event::Restored { checkpoint, set_aside: newer } => catalogue::restore(run, checkpoint, newer),
         Event::Configured { changes, .. } => configure(run, changes, at),
         // What it leads to is an event of its own.
         Event::ErrorRateExceeded(_) => {}
@@ -349,4 +354,5 @@ fn begin_attempt(run: &mut Run, by_user: bool, at: Moment) {
     run.told_to_go_on = false;
     run.checkpoint_asked = false;
     run.hung = None;
+    run.found_meanwhile.clear();
 }

@@ -11,6 +11,11 @@ pub(crate) fn newest<'a>(all: impl IntoIterator<Item = &'a CheckpointRef>) -> Op
     all.into_iter().max_by(|a, b| amount(a).total_cmp(&amount(b)))
 }
 
+/// The one that had come least far; of equals the first.
+pub(crate) fn oldest<'a>(all: impl IntoIterator<Item = &'a CheckpointRef>) -> Option<&'a CheckpointRef> {
+    all.into_iter().min_by(|a, b| amount(a).total_cmp(&amount(b)))
+}
+
 /// Amount done when it was taken.
 fn amount(checkpoint: &CheckpointRef) -> f64 {
     checkpoint.step.filter(|step| !step.is_nan()).unwrap_or(f64::NEG_INFINITY)
@@ -35,13 +40,35 @@ impl Run {
         newest(self.usable())
     }
 
-    /// Those that may be used and are older than the one at `path`, which is one of them.
-    pub(crate) fn usable_before(&self, path: &str) -> Vec<&CheckpointRef> {
-        let mut before: Vec<_> = self.usable().collect();
-        before.sort_by(|a, b| amount(a).total_cmp(&amount(b)));
-        let place = before.iter().position(|c| c.path == path);
-        before.truncate(place.unwrap_or(0));
+    /// Those that may be used and are older than `than`, oldest first: those that come before it, or,
+    /// if it is none that may be used, that had not come as far.
+    pub(crate) fn usable_before(&self, than: &CheckpointRef) -> Vec<&CheckpointRef> {
+        let mut before = self.usable_by_age();
+        let place = before.iter().position(|c| c.path == than.path);
+        before.truncate(place.unwrap_or_else(|| before.partition_point(|c| amount(c) < amount(than))));
         before
+    }
+
+    /// Those that may be used, oldest first.
+    pub(crate) fn usable_by_age(&self) -> Vec<&CheckpointRef> {
+        let mut all: Vec<_> = self.usable().collect();
+        all.sort_by(|a, b| amount(a).total_cmp(&amount(b)));
+        all
+    }
+
+    /// Those that were announced and are not in the catalogue yet.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = &CheckpointRef> + Clone {
+        self.candidates.iter().filter(|candidate| !self.is_verified(&candidate.path))
+    }
+
+    /// It is in the catalogue: it was read back.
+    pub(crate) fn is_verified(&self, path: &str) -> bool {
+        self.verified.iter().any(|c| c.path == path)
+    }
+
+    /// What lay under `path` had been read back, so that it was work to lose.
+    pub(crate) fn was_good(&self, path: &str) -> bool {
+        self.is_verified(path) || self.overwritten.contains(path)
     }
 
     /// What is known of the checkpoint at `path`.

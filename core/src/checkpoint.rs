@@ -1,10 +1,14 @@
 //! A checkpoint by name: what is known of it without opening it.
 
+use crate::ids::Attempt;
 use crate::pulse::word::Numbers;
 use serde::{Deserialize, Serialize};
 
 /// Name of the metric that holds the loss at the time of a checkpoint.
 pub const LOSS: &str = "loss";
+
+/// The reason for a refusal where there is nothing under the path of a checkpoint any more.
+pub const GONE: &str = "its file is gone";
 
 /// A checkpoint by name.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -40,6 +44,20 @@ pub struct CheckpointRef {
     /// When it was taken, Unix ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved_unix_ms: Option<u64>,
+    /// Which word of a worker this is about, from the word to the answer that its file was read
+    /// back. Neither in the ledger nor on the wire.
+    #[serde(skip)]
+    pub announcement: Option<Announcement>,
+}
+
+/// Where a worker announced a checkpoint. A path may be announced again, with other bytes in it: an
+/// answer about the older ones must not be taken for one about the newer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Announcement {
+    /// In this attempt; 0 = nowhere: it is one of the catalogue.
+    pub attempt: Attempt,
+    /// Offset in its event file just behind the word.
+    pub upto: u64,
 }
 
 impl CheckpointRef {
@@ -55,10 +73,30 @@ impl CheckpointRef {
         self.health == Health::NotFinite
     }
 
-    /// Only which it is and how far it had come: what lists of many hold.
+    /// Only which it is, how far it had come, how large it is and how it is read: what lists of many
+    /// hold.
     #[must_use]
     pub fn in_short(&self) -> Self {
-        Self { step: self.step, ..Self::at(self.checkpoint_id.clone(), self.path.clone()) }
+        Self {
+            step: self.step,
+            size_bytes: self.size_bytes,
+            format: self.format,
+            ..Self::at(self.checkpoint_id.clone(), self.path.clone())
+        }
+    }
+
+    /// As the catalogue and the ledger hold it: the question is answered.
+    #[must_use]
+    pub(crate) fn settled(self) -> Self {
+        Self { announcement: None, ..self }
+    }
+
+    /// Whether this answer is about the announcement `candidate`. One that does not say which
+    /// announcement it is about is about any.
+    #[must_use]
+    pub(crate) fn answers(&self, candidate: &Self) -> bool {
+        self.path == candidate.path
+            && (self.announcement.is_none() || self.announcement == candidate.announcement)
     }
 
     /// What this one does not say is as `known` said of the same file: a worker announces more
@@ -78,6 +116,7 @@ impl CheckpointRef {
             health,
             metrics: if self.metrics.is_empty() { known.metrics.clone() } else { self.metrics },
             saved_unix_ms: self.saved_unix_ms.or(known.saved_unix_ms),
+            announcement: self.announcement.or(known.announcement),
             ..self
         }
     }
@@ -133,6 +172,14 @@ pub struct CheckpointRefusal {
     /// Where what is damaged lies now, if it was moved out of the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_to: Option<String>,
+}
+
+impl CheckpointRefusal {
+    /// There is nothing under its path any more.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.reason == GONE && self.moved_to.is_none()
+    }
 }
 
 /// Why one may not be used, for an answer that names the checkpoint itself.
@@ -196,6 +243,18 @@ mod tests {
         assert_eq!((both.step, both.epoch, both.health), (Some(7.0), Some(2.0), Health::NotFinite));
         assert_eq!(both.metrics, announced.metrics);
         assert_eq!(read.completed_by(&CheckpointRef::at("a", "/a")).health, Health::Finite);
+    }
+
+    #[test]
+    fn in_short_it_can_still_be_read_and_weighed() {
+        let known = CheckpointRef {
+            step: Some(7.0),
+            size_bytes: Some(9),
+            format: CheckpointFormat::Manifest,
+            digest: Some("blake3:00".to_owned()),
+            ..CheckpointRef::at("a", "/a")
+        };
+        assert_eq!(known.in_short(), CheckpointRef { digest: None, ..known });
     }
 
     #[test]

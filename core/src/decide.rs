@@ -111,12 +111,14 @@ pub enum Reason {
         /// What was given.
         text: String,
     },
-    /// The names of more than one begin so.
+    /// More than one may be meant.
     AmbiguousCheckpoint {
-        /// What was given.
+        /// How the names of all begin.
         text: String,
         /// How many.
         count: usize,
+        /// They are all called exactly so: only their paths tell them apart.
+        same_name: bool,
     },
 }
 
@@ -142,7 +144,10 @@ impl Refusal {
             (Reason::NoSuchCheckpoint { text }, _) => {
                 format!("no verified checkpoint of this run is called {text:?}")
             }
-            (Reason::AmbiguousCheckpoint { text, count }, _) => {
+            (Reason::AmbiguousCheckpoint { text, count, same_name: true }, _) => {
+                format!("{count} checkpoints of this run are called {text:?}; give the path")
+            }
+            (Reason::AmbiguousCheckpoint { text, count, same_name: false }, _) => {
                 format!("the names of {count} checkpoints of this run begin with {text:?}")
             }
             (Reason::Phase, Asked::Verb(Verb::Checkpoint)) => {

@@ -49,7 +49,7 @@ pub fn sentence(record: &Record, run: &Run) -> String {
         Event::CoolingBegun => "the worker said that it is complete; its exit is awaited".to_owned(),
         Event::Said { word, .. } => said(word),
         Event::CheckpointVerified(checkpoint) => checkpoints::verified(checkpoint),
-        Event::CheckpointPruned { path } => checkpoints::pruned(path, run),
+        Event::CheckpointPruned { path } => checkpoints::pruned(path, record.why, run),
         Event::CheckpointPinned { checkpoint_id, pinned, requested_by, .. } => {
             checkpoints::pinned(checkpoint_id, *pinned, requested_by)
         }
@@ -69,6 +69,9 @@ pub fn sentence(record: &Record, run: &Run) -> String {
         Event::RetryScheduled { delay_ms, counted } => retried(run, *delay_ms, *counted),
         Event::Ended { phase, why } => ended(*phase, *why, run),
         Event::Adopted => "another daemon watches the worker now".to_owned(),
+        Event::OrderRepeated if record.why == Why::CheckpointSearched => {
+            "a checkpoint was read back after the search for one: it is looked for once more".to_owned()
+        }
         Event::OrderRepeated => "an order was not answered in time and was given again".to_owned(),
         Event::Rebooted { .. } => "the machine was restarted: nothing that ran before is alive".to_owned(),
         Event::PauseBegun { cause, requested_by, step, .. } => {

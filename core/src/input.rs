@@ -21,14 +21,15 @@ pub enum Input {
     },
     /// A user wants the run to go on from a checkpoint of their choice.
     Restore {
-        /// Id of the checkpoint, the unique beginning of one, `latest`, or `none` to begin anew.
+        /// Id of the checkpoint, the unique beginning of one, its absolute path, `latest`, or `none`
+        /// to begin anew.
         checkpoint: String,
         /// Who asks.
         by: String,
     },
     /// A user wants retention to leave a checkpoint alone, or no longer to.
     Pin {
-        /// Id of the checkpoint, the unique beginning of one, or `latest`.
+        /// Id of the checkpoint, the unique beginning of one, its absolute path, or `latest`.
         checkpoint: String,
         /// Whether it is to be left alone.
         pinned: bool,
@@ -42,7 +43,7 @@ pub enum Input {
     },
     /// A user wants verified checkpoints to be read back once more.
     Recheck {
-        /// Id of one, the unique beginning of one, or `latest`; `None` = all.
+        /// Id of one, the unique beginning of one, its absolute path, or `latest`; `None` = all.
         checkpoint: Option<String>,
         /// Who asks.
         by: String,
@@ -209,7 +210,7 @@ pub enum Fact {
     CheckpointChecked {
         /// Which.
         checkpoint: CheckpointRef,
-        /// Why it may not be used, if so.
+        /// Why it may not be used, if so; [`crate::checkpoint::GONE`] if it is not there any more.
         refusal: Option<Refused>,
     },
     /// Retention has deleted checkpoints.

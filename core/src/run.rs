@@ -79,6 +79,12 @@ pub struct Run {
     /// Checkpoints that were lost to damage since one verified last, and since a worker was ordered
     /// last: work that nobody may throw away unasked.
     pub lost_checkpoints: u32,
+    /// Paths of verified ones over which a worker has written since one verified last, and since a
+    /// worker was ordered last: the old bytes are gone, and nobody has read the new ones yet.
+    pub overwritten: BTreeSet<String>,
+    /// Paths of those that were read back while a place to begin is looked for: the search may have
+    /// passed them by.
+    pub found_meanwhile: BTreeSet<String>,
     /// When a user wanted it to begin anew, Unix ms.
     pub anew_since_unix_ms: Option<u64>,
     /// Announced and not yet read back.

@@ -17,8 +17,8 @@ const EXTENSION: &str = "prsm";
 /// What they begin with.
 const MAGIC: &[u8; 4] = b"PRSM";
 
-/// What is told of one that is not there any more.
-pub(super) const GONE: &str = "its file is gone";
+
+pub(super) use resus_core::checkpoint::GONE;
 
 /// The folders of one run.
 #[derive(Debug, Clone)]

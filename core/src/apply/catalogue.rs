@@ -1,8 +1,9 @@
 //! What is remembered of checkpoints.
 
-use crate::checkpoint::DoubtCause;
+use crate::checkpoint::{Announcement, DoubtCause};
 use crate::input::{CheckpointRef, CheckpointRefusal};
 use crate::moment::Moment;
+use crate::phase::Phase;
 use crate::run::Run;
 use crate::spec::Resume;
 
@@ -13,23 +14,49 @@ const VERIFIED_MAX: usize = 1000;
 /// Most refusals remembered per run: what people see of them. The ledger has all.
 const REFUSED_MAX: usize = 100;
 
-/// A checkpoint has been read back and is whole.
+/// Most candidates remembered per run: a worker that announces checkpoints faster than they
+/// can be read back loses the oldest announcements, not memory. Their files stay.
+const CANDIDATES_MAX: usize = 64;
+
+/// A worker has saved a checkpoint. Whatever lay under its path before is not there any more, so that
+/// nothing that was known of it counts; but what a user pinned is a path, and stays so.
+pub(super) fn announce(run: &mut Run, checkpoint: &CheckpointRef) {
+    let path = &checkpoint.path;
+    if run.verified.iter().any(|c| c.path == *path) {
+        run.overwritten.insert(path.clone());
+    }
+    run.verified.retain(|c| c.path != *path);
+    run.set_aside.retain(|c| c.path != *path);
+    run.candidates.retain(|c| c.path != *path);
+    let announcement = Some(Announcement { attempt: run.attempt, upto: run.upto });
+    run.candidates.push(CheckpointRef { announcement, ..checkpoint.clone() });
+    if run.candidates.len() > CANDIDATES_MAX {
+        run.candidates.remove(0);
+    }
+    point(run);
+}
+
+/// A checkpoint has been read back and is whole. One that was set aside stays so: only if it is
+/// announced anew is it another one.
 pub(super) fn verify(run: &mut Run, checkpoint: &CheckpointRef) {
-    run.set_aside.retain(|c| c.path != checkpoint.path);
     remember(run, checkpoint);
     run.candidates.retain(|c| c.path != checkpoint.path);
+    if run.phase == Phase::Choosing {
+        run.found_meanwhile.insert(checkpoint.path.clone());
+    }
 }
 
 /// A checkpoint that was read back a moment ago: the last one of the catalogue.
 pub(super) fn remember(run: &mut Run, checkpoint: &CheckpointRef) {
     let checkpoint = match run.known_checkpoint(&checkpoint.path) {
-        Some(known) => checkpoint.clone().completed_by(known),
-        None => checkpoint.clone(),
+        Some(known) => checkpoint.clone().completed_by(known).settled(),
+        None => checkpoint.clone().settled(),
     };
     run.verified.retain(|c| c.path != checkpoint.path);
     run.refused.retain(|refusal| refusal.checkpoint.path != checkpoint.path);
     run.verified.push(checkpoint);
     run.lost_checkpoints = 0;
+    run.overwritten.clear();
     if run.verified.len() > VERIFIED_MAX {
         run.verified.remove(0);
     }
@@ -39,8 +66,8 @@ pub(super) fn remember(run: &mut Run, checkpoint: &CheckpointRef) {
 /// A checkpoint that may not be used.
 pub(super) fn refuse(run: &mut Run, refusal: &CheckpointRefusal) {
     let path = &refusal.checkpoint.path;
-    let was_good = run.verified.iter().any(|c| c.path == *path);
-    if was_good || refusal.moved_to.is_some() {
+    let may_be_missed = run.was_good(path) || refusal.moved_to.is_some();
+    if may_be_missed && !run.is_set_aside(path) {
         run.lost_checkpoints = run.lost_checkpoints.saturating_add(1);
     }
     forget(run, path);
@@ -57,12 +84,16 @@ pub(super) fn forget(run: &mut Run, path: &str) {
     run.verified.retain(|c| c.path != path);
     run.set_aside.retain(|c| c.path != path);
     run.pinned.remove(path);
+    run.overwritten.remove(path);
+    run.found_meanwhile.remove(path);
     point(run);
 }
 
-/// An older checkpoint is restored: these are newer, and belong to what the user turned away from.
-pub(super) fn set_aside(run: &mut Run, newer: &[CheckpointRef]) {
-    run.set_aside = newer.to_vec();
+/// An older checkpoint is restored: these are newer, and belong to what the user turned away from, as
+/// does what was set aside before.
+pub(super) fn restore(run: &mut Run, restored: &CheckpointRef, newer: &[CheckpointRef]) {
+    run.set_aside.retain(|c| c.path != restored.path);
+    add_aside(run, newer.iter().cloned());
     run.candidates.retain(|c| !newer.iter().any(|aside| aside.path == c.path));
     point(run);
 }
@@ -77,9 +108,10 @@ pub(super) fn begin_anew(run: &mut Run, at: Moment) {
     point(run);
 }
 
-/// These verify and are not trusted any more.
+/// These are not trusted any more, whole or not.
 pub(super) fn doubt(run: &mut Run, checkpoints: &[CheckpointRef], cause: &DoubtCause) {
     add_aside(run, checkpoints.iter().cloned());
+    run.candidates.retain(|c| !checkpoints.iter().any(|doubted| doubted.path == c.path));
     match cause {
         // What was saved after the loss had gone wrong is nothing to lose.
         DoubtCause::NanLoss { .. } => {}

@@ -1,11 +1,8 @@
 //! What is remembered of a worker's words.
 
+use super::catalogue;
 use crate::pulse::word::Word;
 use crate::run::{Complete, Run};
-
-/// Most candidates remembered per run: a worker that announces checkpoints faster than they
-/// can be read back loses the oldest announcements, not memory.
-const CANDIDATES_MAX: usize = 16;
 
 pub(super) fn hear(run: &mut Run, word: &Word, at_units: Option<f64>) {
     run.heard.spoke = true;
@@ -36,11 +33,7 @@ pub(super) fn hear(run: &mut Run, word: &Word, at_units: Option<f64>) {
         }
         Word::CheckpointSaved(checkpoint) => {
             run.checkpoint_asked = false;
-            run.candidates.retain(|c| c.path != checkpoint.path);
-            run.candidates.push(checkpoint.clone());
-            if run.candidates.len() > CANDIDATES_MAX {
-                run.candidates.remove(0);
-            }
+            catalogue::announce(run, checkpoint);
         }
     }
 }

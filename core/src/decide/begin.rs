@@ -44,14 +44,16 @@ pub(crate) fn look(run: &Run, attempt: Attempt) -> Effect {
     if let Some(checkpoint) = &run.restore {
         return Effect::RestoreCheckpoint { attempt, checkpoint: checkpoint.clone() };
     }
-    let poisoned = run.verified.iter().chain(&run.candidates).filter(|c| c.is_poisoned());
+    // What somebody named is taken whatever its numbers are.
+    let from = run.begins_from().cloned();
+    let is_named = |c: &CheckpointRef| from.as_ref().is_some_and(|from| from.path == c.path);
+    let all = run.verified.iter().chain(run.unread());
+    let poisoned = all.clone().filter(|c| c.is_poisoned() && !is_named(c));
     let mut set_aside: Vec<String> = run.set_aside.iter().chain(poisoned).map(|c| c.path.clone()).collect();
     set_aside.sort_unstable();
     set_aside.dedup();
-    let is_new = |candidate: &&CheckpointRef| !run.verified.iter().any(|c| c.path == candidate.path);
-    let known = run.verified.iter().chain(run.candidates.iter().filter(is_new));
-    let known = known.filter(|c| set_aside.binary_search(&c.path).is_err()).cloned().collect();
-    let from = run.begins_from().cloned();
+    let known = all.filter(|c| !c.is_poisoned() && set_aside.binary_search(&c.path).is_err());
+    let known = known.cloned().collect();
     Effect::PickCheckpoint { attempt, set_aside, known, from, anew_since_unix_ms: run.anew_since_unix_ms }
 }
 

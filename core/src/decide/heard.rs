@@ -1,6 +1,7 @@
 //! What a worker lets us hear: signs of life, words, and silence.
 
 use super::{Decision, pause};
+use crate::checkpoint::{Announcement, CheckpointRef};
 use crate::effect::Effect;
 use crate::errors::failure;
 use crate::event::{Event, StopCause, Why};
@@ -73,7 +74,9 @@ pub(super) fn said(
         | Phase::Cancelled => (None, nothing_more()),
     };
     if let Word::CheckpointSaved(checkpoint) = word {
-        let (attempt, checkpoint) = (run.attempt, checkpoint.clone());
+        let attempt = run.attempt;
+        let announcement = Some(Announcement { attempt, upto });
+        let checkpoint = CheckpointRef { announcement, ..checkpoint.clone() };
         further.effects.push(Effect::VerifyCheckpoint { attempt, checkpoint });
     }
     let events = before.into_iter().chain([said]).chain(further.events).collect();

@@ -4,6 +4,7 @@
 use super::checkpoints::prune;
 use super::restore::{Pool, named};
 use super::{Asked, Decision, Reason, Refusal};
+use crate::checkpoint::{Announcement, CheckpointRef};
 use crate::effect::Effect;
 use crate::event::{Event, Why};
 use crate::input::Verb;
@@ -50,7 +51,12 @@ pub(super) fn recheck(run: &Run, text: Option<&str>) -> Result<Decision, Refusal
         }
         None => run.verified.clone(),
     };
-    let verify = |checkpoint| Effect::VerifyCheckpoint { attempt, checkpoint };
+    // It may be written over before the answer comes: then that is about the older one.
+    let announcement = Some(Announcement::default());
+    let verify = |checkpoint| Effect::VerifyCheckpoint {
+        attempt,
+        checkpoint: CheckpointRef { announcement, ..checkpoint },
+    };
     let effects: Vec<_> = checkpoints.into_iter().map(verify).collect();
     let why = if effects.is_empty() { Why::NothingToDo } else { Why::Requested };
     Ok(Decision::new(why, Vec::new(), effects))

@@ -59,7 +59,8 @@ pub(super) enum Pool {
     Known,
 }
 
-/// The checkpoint that `text` names: `latest`, by its id, or by the unique beginning of one.
+/// The checkpoint that `text` names: `latest`, by its absolute path, by its id, or by the unique
+/// beginning of one.
 pub(super) fn named<'a>(run: &'a Run, text: &str, pool: Pool) -> Result<&'a CheckpointRef, Reason> {
     let unknown = || Reason::NoSuchCheckpoint { text: text.to_owned() };
     match text {
@@ -67,18 +68,21 @@ pub(super) fn named<'a>(run: &'a Run, text: &str, pool: Pool) -> Result<&'a Chec
         NONE | "" => return Err(unknown()),
         _ => {}
     }
-    let is_new = |candidate: &&CheckpointRef| !run.verified.iter().any(|c| c.path == candidate.path);
-    let candidates = run.candidates.iter().filter(|c| pool == Pool::Known && is_new(c));
-    let all: Vec<_> = run.verified.iter().chain(candidates).collect();
-    // Of two with one name the one that came last.
-    if let Some(exact) = all.iter().rfind(|c| c.checkpoint_id == text) {
-        return Ok(exact);
+    let all = || run.verified.iter().chain(run.unread().filter(|_| pool == Pool::Known));
+    if let Some(there) = all().find(|c| c.path == text) {
+        return Ok(there);
     }
-    let begin_so = all.into_iter().filter(|c| c.checkpoint_id.starts_with(text));
-    match begin_so.collect::<Vec<_>>()[..] {
+    let exact: Vec<_> = all().filter(|c| c.checkpoint_id == text).collect();
+    let meant =
+        if exact.is_empty() { all().filter(|c| c.checkpoint_id.starts_with(text)).collect() } else { exact };
+    match meant[..] {
         [] => Err(unknown()),
         [only] => Ok(only),
-        ref several => Err(Reason::AmbiguousCheckpoint { text: text.to_owned(), count: several.len() }),
+        [first, ..] => {
+            let same_name = meant.iter().all(|c| c.checkpoint_id == first.checkpoint_id);
+            let text = if same_name { &first.checkpoint_id } else { text };
+            Err(Reason::AmbiguousCheckpoint { text: text.to_owned(), count: meant.len(), same_name })
+        }
     }
 }
 
@@ -106,11 +110,16 @@ pub(super) fn checked(
 /// of others, too.
 fn left_behind(run: &Run, checkpoint: &CheckpointRef, newer: &[CheckpointRef]) -> Vec<CheckpointRef> {
     let is_listed = |c: &CheckpointRef| newer.iter().any(|listed| listed.path == c.path);
-    let is_verified = |c: &CheckpointRef| run.verified.iter().any(|verified| verified.path == c.path);
-    let candidates = run.candidates.iter().filter(|c| !is_verified(c));
-    let known = run.verified.iter().chain(candidates);
-    let is_newer = |c: &CheckpointRef| c.path != checkpoint.path && c.step > checkpoint.step;
-    let further = known.filter(|c| checkpoint.step.is_some() && is_newer(c) && !is_listed(c));
+    let place = run.verified.iter().position(|c| c.path == checkpoint.path);
+    let verified = run.verified.iter().enumerate().map(|(at, c)| (c, place.is_some_and(|place| at > place)));
+    let known = verified.chain(run.unread().map(|c| (c, true)));
+    // One that does not say how far it had come is older than all that came after it.
+    let is_newer = |(c, came_later): &(&CheckpointRef, bool)| match checkpoint.step {
+        Some(_) => c.step > checkpoint.step,
+        None => *came_later,
+    };
+    let further = known.filter(is_newer).map(|(c, _)| c);
+    let further = further.filter(|c| c.path != checkpoint.path && !is_listed(c));
     newer.iter().cloned().chain(further.map(CheckpointRef::in_short)).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use super::{by, id, quote};
 use crate::checkpoint::DoubtCause;
+use crate::event::Why;
 use crate::input::{CheckpointRef, CheckpointRefusal};
 use crate::retention::{Extreme, RetentionPolicy};
 use crate::run::Run;
@@ -39,7 +40,11 @@ pub(super) fn pinned(checkpoint_id: &str, pinned: bool, requested_by: &str) -> S
     format!("checkpoint {id} was unpinned by {by}: retention may delete it")
 }
 
-pub(super) fn pruned(path: &str, run: &Run) -> String {
+/// Retention has deleted it; for any other reason it was only announced.
+pub(super) fn pruned(path: &str, why: Why, run: &Run) -> String {
+    if why != Why::Pruned {
+        return format!("checkpoint {} was gone before it could be read back", quote(path));
+    }
     format!("checkpoint {} was deleted: {} kept", quote(path), kept(&run.spec.policy.retention()))
 }
 

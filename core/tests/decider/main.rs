@@ -9,6 +9,7 @@
     reason = "a test may panic, and looks only at the events it is about"
 )]
 
+mod announced;
 mod checkpoints;
 mod exit_codes;
 mod going_back;

@@ -34,7 +34,12 @@ fn key(run: &Run) -> String {
         run.retry.spent_mono_ms.len(),
         run.checkpoint.is_some(),
         // Matters where a place to begin is looked for, and after a failure.
-        choosing.then_some((newest, run.lost_checkpoints > 0)),
+        choosing.then_some((
+            newest,
+            run.lost_checkpoints > 0,
+            run.overwritten.is_empty(),
+            run.found_meanwhile.is_empty(),
+        )),
         !run.candidates.is_empty(),
         run.lost_to_reboot,
         run.attempt.0 > 1,
@@ -103,8 +108,9 @@ pub fn check_step(before: &Run, step: &Step, after: &Run) {
         if let Event::SpawnOrdered { from: Some(from), .. } = &recorded.record.event {
             let insisted = before.restore.as_ref().is_some_and(|chosen| chosen.path == from.path);
             let refused = after.refused.iter().any(|refusal| refusal.checkpoint.path == from.path);
+            let named = before.begins_from().is_some_and(|named| named.path == from.path);
             let distrusted = before.is_set_aside(&from.path) || from.is_poisoned();
-            assert!(!refused && (insisted || !distrusted), "begins from {from:?}");
+            assert!(!refused && (insisted || named || !distrusted), "begins from {from:?}");
         }
     }
     for effect in &step.effects {
@@ -114,7 +120,7 @@ pub fn check_step(before: &Run, step: &Step, after: &Run) {
                 let offered = known.iter().chain(from);
                 assert!(offered.clone().all(|c| !set_aside.contains(&c.path)), "{effect:?}");
                 assert!(after.set_aside.iter().all(|c| set_aside.contains(&c.path)), "{effect:?}");
-                assert!(offered.clone().all(|c| !c.is_poisoned()), "{effect:?}");
+                assert!(known.iter().all(|c| !c.is_poisoned()), "{effect:?}");
             }
             _ => {}
         }

@@ -101,6 +101,73 @@ fn what_is_newer_is_set_aside_until_it_is_saved_again_or_restored() {
 }
 
 #[test]
+fn what_was_set_aside_before_stays_so_when_another_one_is_restored() {
+    let mut fleet = failed_with(&[1.0, 2.0, 3.0]);
+    let aside =
+        |fleet: &Fleet| run(fleet).set_aside.iter().map(|c| c.checkpoint_id.clone()).collect::<Vec<_>>();
+    restored(&mut fleet, 1.0, &[2.0, 3.0]);
+    go(&mut fleet, &["started", "exit 125"]);
+    restored(&mut fleet, 3.0, &[]);
+    assert_eq!(aside(&fleet), ["ck-2"]);
+    go(&mut fleet, &["started", "exit 125"]);
+    restored(&mut fleet, 2.0, &[3.0]);
+    assert_eq!(aside(&fleet), ["ck-3"]);
+    assert_eq!(run(&fleet).checkpoint, Some(checkpoint(2.0)));
+}
+
+#[test]
+fn one_that_does_not_say_how_far_it_had_come_leaves_behind_what_came_after_it() {
+    let (mut fleet, _) = accepted(spec(Contract::Pulse, policy()), at(0));
+    go(&mut fleet, &["picked none", "started", "sign of life"]);
+    let unknown = CheckpointRef::at("unknown", "/ck/unknown");
+    for saved in [checkpoint(1.0), unknown.clone(), checkpoint(2.0), checkpoint(3.0)] {
+        let upto = run(&fleet).upto + 1;
+        let word = Word::CheckpointSaved(saved.clone());
+        observe(&mut fleet, Fact::Said { word, said_unix_ms: None, at_units: None, upto });
+        if saved.checkpoint_id != "ck-3" {
+            observe(&mut fleet, Fact::CheckpointChecked { checkpoint: saved, refusal: None });
+        }
+    }
+    go(&mut fleet, &["exit 125"]);
+    let wish = Input::Restore { checkpoint: "unknown".into(), by: "test".into() };
+    fleet.step(&run_id(), &wish, at(2_000)).unwrap();
+    observe(&mut fleet, Fact::RestoreChecked { checkpoint: unknown, refusal: None, newer: vec![] });
+    let aside: Vec<_> = run(&fleet).set_aside.iter().map(|c| c.checkpoint_id.as_str()).collect();
+    assert_eq!(aside, ["ck-2", "ck-3"]);
+}
+
+#[test]
+fn of_two_with_one_name_the_path_tells_which() {
+    let (mut fleet, _) = accepted(spec(Contract::Pulse, policy()), at(0));
+    go(&mut fleet, &["picked none", "started", "sign of life"]);
+    for path in ["/a/last", "/b/last"] {
+        let saved = CheckpointRef { step: Some(1.0), ..CheckpointRef::at("last", path) };
+        let upto = run(&fleet).upto + 1;
+        let word = Word::CheckpointSaved(saved.clone());
+        observe(&mut fleet, Fact::Said { word, said_unix_ms: None, at_units: None, upto });
+        observe(&mut fleet, Fact::CheckpointChecked { checkpoint: saved, refusal: None });
+    }
+    let pin = |text: &str| Input::Pin { checkpoint: text.into(), pinned: true, by: "test".into() };
+    let recheck = |text: &str| Input::Recheck { checkpoint: Some(text.into()), by: "test".into() };
+    for text in ["last", "la"] {
+        for wish in [pin(text), recheck(text)] {
+            let refusal = fleet.clone().step(&run_id(), &wish, at(2_000)).unwrap_err().to_string();
+            assert_eq!(refusal, "2 checkpoints of this run are called \"last\"; give the path");
+        }
+    }
+    fleet.step(&run_id(), &pin("/a/last"), at(2_000)).unwrap();
+    assert_eq!(run(&fleet).pinned.iter().collect::<Vec<_>>(), ["/a/last"]);
+    let effects = fleet.step(&run_id(), &recheck("/b/last"), at(2_000)).unwrap().effects;
+    let [Effect::VerifyCheckpoint { checkpoint, .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(checkpoint.path, "/b/last");
+    go(&mut fleet, &["exit 125"]);
+    let wish = Input::Restore { checkpoint: "/a/last".into(), by: "test".into() };
+    fleet.step(&run_id(), &wish, at(2_000)).unwrap();
+    assert_eq!(run(&fleet).restore.as_ref().unwrap().path, "/a/last");
+    assert!(fleet.step(&run_id(), &pin("/c/last"), at(2_000)).is_err());
+}
+
+#[test]
 fn a_damaged_newest_one_does_not_bring_back_what_is_set_aside() {
     let mut fleet = failed_with(&[1.0, 2.0, 3.0]);
     restored(&mut fleet, 2.0, &[3.0]);

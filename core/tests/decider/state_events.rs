@@ -82,7 +82,7 @@ fn the_newest_checkpoint_is_the_one_that_was_read_back() {
 
 #[test]
 fn a_checkpoint_that_is_not_trusted_is_not_the_newest() {
-    let then = ["said saved", "checkpoint good", "said nan", "exit 1"];
+    let then = ["said saved earlier", "earlier good", "said saved", "checkpoint good", "said nan", "exit 1"];
     let (mut late, events) = after(&RUNNING, &then);
     let mut seen = Vec::new();
     for event in &events {

@@ -1,6 +1,6 @@
 //! Shared by the tests of the decider: a small policy, sample inputs, a driver.
 
-use resus_core::checkpoint::Health;
+use resus_core::checkpoint::{GONE, Health};
 use resus_core::codes::Code;
 use resus_core::fleet::{Fleet, FleetError, Step};
 use resus_core::ids::{Attempt, CommandId, RunId, Slug};
@@ -203,6 +203,10 @@ pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
     fact("checkpoint good", Fact::CheckpointChecked { checkpoint: checkpoint(5.0), refusal: None });
     fact("earlier good", Fact::CheckpointChecked { checkpoint: checkpoint(3.0), refusal: None });
     let torn = Some(Refused { reason: "torn".into(), moved_to: Some("/ck/damaged/ck-5".into()) });
+    let gone = Some(Refused { reason: GONE.into(), moved_to: None });
+    fact("checkpoint gone", Fact::CheckpointChecked { checkpoint: checkpoint(5.0), refusal: gone });
+    let gone = CheckpointRefusal { reason: GONE.into(), moved_to: None, ..refusal(5.0) };
+    fact("picked gone", Fact::CheckpointPicked { chosen: None, refused: vec![gone] });
     fact("checkpoint bad", Fact::CheckpointChecked { checkpoint: checkpoint(5.0), refusal: torn });
     fact("pruned", Fact::CheckpointsPruned { paths: vec!["/ck/ck-1".into()] });
     named.push(("deadline".into(), Input::DeadlinePassed { attempt }));

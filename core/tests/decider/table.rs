@@ -93,7 +93,17 @@ const FURTHER: &[(&str, Contract, &[&str])] = &[
     (
         "Choosing, with one set aside",
         Contract::Pulse,
-        &["picked none", "started", "said saved", "checkpoint good", "said nan", "exit 1", "deadline"],
+        &[
+            "picked none",
+            "started",
+            "said saved earlier",
+            "earlier good",
+            "said saved",
+            "checkpoint good",
+            "said nan",
+            "exit 1",
+            "deadline",
+        ],
     ),
     ("Failed, all damaged", Contract::Pulse, &["all damaged"]),
     ("Killed, hung", Contract::Pulse, &["picked none", "started", "sign of life", "no heartbeat"]),

@@ -6,10 +6,11 @@ use crate::checkpoints::{begun, tell};
 use crate::reach::check_entries;
 use crate::support::*;
 use proptest::prelude::*;
-use resus_core::checkpoint::Health;
+use resus_core::checkpoint::{GONE, Health};
 use resus_core::effect::Effect;
-use resus_core::event::Event;
+use resus_core::event::{Event, Record};
 use resus_core::fleet::{Fleet, Step};
+use resus_core::ids::Slug;
 use resus_core::input::{CheckpointRef, CheckpointRefusal, Fact, Input, Refused};
 use resus_core::policy::RetentionPolicy;
 use resus_core::pulse::word::Word;
@@ -34,6 +35,8 @@ enum Move {
     },
     /// The disk damages a file.
     Damage(prop::sample::Index),
+    /// Somebody removes a file.
+    Remove(prop::sample::Index),
     Crash,
     Nan {
         before: u32,
@@ -60,6 +63,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     let one = prop_oneof![
         5 => (0..3u32, prop::bool::weighted(0.8)).prop_map(|(after, truth)| Move::Save { after, truth }),
         2 => any::<prop::sample::Index>().prop_map(Move::Damage),
+        1 => any::<prop::sample::Index>().prop_map(Move::Remove),
         3 => Just(Move::Crash),
         1 => (0..4u32).prop_map(|before| Move::Nan { before }),
         9 => Just(Move::Answer),
@@ -71,6 +75,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 
 struct World {
     fleet: Fleet,
+    records: Vec<Record>,
     files: BTreeMap<String, (u32, Truth)>,
     asked: VecDeque<Effect>,
     /// How far the worker is.
@@ -85,7 +90,8 @@ impl World {
     fn new() -> Self {
         let (fleet, step) = begun(Resume::Auto);
         let (files, asked) = (BTreeMap::new(), VecDeque::new());
-        let mut world = Self { fleet, files, asked, amount: 0, has_work: false, insists: false };
+        let records = Vec::new();
+        let mut world = Self { fleet, records, files, asked, amount: 0, has_work: false, insists: false };
         world.take(step);
         world
     }
@@ -103,6 +109,7 @@ impl World {
 
     fn take(&mut self, step: Step) {
         for recorded in &step.recorded {
+            self.records.push(recorded.record.clone());
             match &recorded.record.event {
                 Event::CheckpointVerified(_) => self.has_work = true,
                 Event::AttemptBegun { anew, restore, .. } => {
@@ -138,7 +145,7 @@ impl World {
     fn read(&mut self, checkpoint: &CheckpointRef) -> Result<CheckpointRef, Refused> {
         let refused = |moved_to| Refused { reason: "refused".into(), moved_to };
         match self.files.get(&checkpoint.path) {
-            None => Err(refused(None)),
+            None => Err(Refused { reason: GONE.into(), moved_to: None }),
             Some((_, Truth::Damaged)) => {
                 self.files.remove(&checkpoint.path);
                 Err(refused(Some(format!("/damaged{}", checkpoint.path))))
@@ -235,6 +242,10 @@ impl World {
                 let path = index.get(&self.files.keys().cloned().collect::<Vec<_>>()).clone();
                 self.files.get_mut(&path).unwrap().1 = Truth::Damaged;
             }
+            Move::Remove(index) if !self.files.is_empty() => {
+                let path = index.get(&self.files.keys().cloned().collect::<Vec<_>>()).clone();
+                self.files.remove(&path);
+            }
             Move::Crash if works => {
                 let crash = input(&format!("crashes at {}", self.amount), run(&self.fleet).attempt, upto);
                 self.user(&crash);
@@ -250,7 +261,12 @@ impl World {
                 let id = index.get(&run(&self.fleet).verified).checkpoint_id.clone();
                 self.user(&Input::Restore { checkpoint: id, by: "test".into() });
             }
-            Move::Save { .. } | Move::Damage(_) | Move::Crash | Move::Nan { .. } | Move::RestoreOne(_) => {}
+            Move::Save { .. }
+            | Move::Damage(_)
+            | Move::Remove(_)
+            | Move::Crash
+            | Move::Nan { .. }
+            | Move::RestoreOne(_) => {}
         }
     }
 }
@@ -264,5 +280,12 @@ proptest! {
         for one in &moves {
             world.go(one);
         }
+        // What an answer was about is known to nobody but those who asked.
+        let mut replayed = Fleet::new(Slug::new("n1").unwrap(), BOOT.into());
+        for record in &world.records {
+            let row = serde_json::to_string(record).unwrap();
+            replayed.replay(&serde_json::from_str(&row).unwrap());
+        }
+        prop_assert_eq!(run(&replayed), run(&world.fleet));
     }
 }

@@ -6,6 +6,10 @@ use crate::pulse::word::{Numbers, Word};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+/// Endings of the names of checkpoint files.
+const ENDINGS: [&str; 13] =
+    ["prsm", "pt", "pth", "bin", "safetensors", "ckpt", "h5", "npz", "pkl", "zip", "msgpack", "onnx", "json"];
+
 /// The word of a `checkpoint` line that was said at `saved_unix_ms`. Any absolute path will do, of a
 /// file or of a folder: what is there is looked at when it is read back.
 pub(super) fn saved(payload: &Map<String, Value>, saved_unix_ms: Option<u64>) -> Result<Word, LineError> {
@@ -18,9 +22,8 @@ pub(super) fn saved(payload: &Map<String, Value>, saved_unix_ms: Option<u64>) ->
     })?;
     let metrics = results(payload);
     let file_name = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(&path);
-    let stem = file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem).to_owned();
     Ok(Word::CheckpointSaved(CheckpointRef {
-        checkpoint_id: name(payload, "checkpoint_id").unwrap_or(stem),
+        checkpoint_id: name(payload, "checkpoint_id").unwrap_or_else(|| stem(file_name).to_owned()),
         path,
         step: number(payload, "step").or_else(|| number(payload, "epoch")),
         size_bytes: payload.get("size_bytes").and_then(Value::as_u64),
@@ -31,7 +34,18 @@ pub(super) fn saved(payload: &Map<String, Value>, saved_unix_ms: Option<u64>) ->
         health: health(payload, &metrics),
         metrics,
         saved_unix_ms,
+        announcement: None,
     }))
+}
+
+/// A file's name without its ending, if it is one that such files have: what follows the last dot of
+/// another name may be all that tells it from the next (`ckpt.100`).
+fn stem(file_name: &str) -> &str {
+    let is_ending = |end: &str| ENDINGS.iter().any(|ending| end.eq_ignore_ascii_case(ending));
+    match file_name.rsplit_once('.') {
+        Some((stem, end)) if !stem.is_empty() && is_ending(end) => stem,
+        Some(_) | None => file_name,
+    }
 }
 
 /// Its results: the metrics that it names, and the loss among them.

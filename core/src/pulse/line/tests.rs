@@ -183,6 +183,21 @@ fn a_checkpoint_is_said_with_its_results_and_its_health() {
 }
 
 #[test]
+fn only_the_ending_of_a_file_is_cut_off_its_name() {
+    for (path, id) in [
+        ("/c/step-12.pt", "step-12"),
+        ("/c/model.v2.SafeTensors", "model.v2"),
+        ("/c/net.msgpack", "net"),
+        ("/c/ckpt.100", "ckpt.100"),
+        ("/c/ckpt.200/", "ckpt.200"),
+        ("/c/loss=0.25", "loss=0.25"),
+        ("/c/.pt", ".pt"),
+    ] {
+        assert_eq!(saved(&format!(r#"{{"action":"saved","path":"{path}"}}"#)).checkpoint_id, id);
+    }
+}
+
+#[test]
 fn with_a_loss_that_is_not_finite_a_checkpoint_is_not_healthy_whatever_it_says() {
     for results in [r#""loss":null"#, r#""metrics":{"loss":null}"#] {
         let payload = format!(r#"{{"action":"saved","path":"/c/a","health":"finite",{results}}}"#);
