@@ -10,7 +10,8 @@
 //! busy machine the training has the processors when it wants them.
 //!
 //! A save that failed is tried once more after a while; then it is told, and the training goes on. Nothing
-//! is ever deleted here.
+//! is ever deleted here: one whose folder could not be brought to disk stays, and its second try gets the
+//! next free name.
 
 mod queue;
 mod report;
@@ -55,7 +56,7 @@ impl SaverOptions {
 }
 
 /// Saves one checkpoint at a time on a thread of its own. Dropping it finishes what was asked for, a
-/// second try included.
+/// second try included, without pauses.
 #[derive(Debug)]
 pub struct Saver {
     desk: Arc<Desk>,
@@ -116,9 +117,15 @@ impl Saver {
     }
 
     /// Waits until nothing is under way, waits, or is to be tried again; the listener has then heard all.
-    /// Returns at once if the thread is gone.
+    /// Returns at once if the thread is gone. Meanwhile the disk is used without pauses.
     pub fn finish(&mut self) {
-        self.desk.wait_until_idle();
+        self.desk.wait_until_idle(Duration::MAX);
+    }
+
+    /// The same, but waits no longer than `limit`. Whether it is done; if not, call it again: in between
+    /// whoever waits can give signs of life.
+    pub fn finish_within(&mut self, limit: Duration) -> bool {
+        self.desk.wait_until_idle(limit)
     }
 }
 

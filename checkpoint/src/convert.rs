@@ -5,17 +5,20 @@ use std::path::{Path, PathBuf};
 
 use crate::header::{FLAG_SEALED, Header};
 use crate::load::{Checkpoint, load_with};
-use crate::meta::Meta;
+use crate::meta::{Health, Meta};
 use crate::old;
+use crate::pace::{Hurry, Pace};
 use crate::plan::Plan;
 use crate::refusal::Refusal;
 use crate::save::{SaveError, SaveOptions, Saved, commit, commit_v3};
 use crate::section::{Compression, Draft, Section};
+use crate::temp::Place;
 
 /// What to write.
 #[derive(Clone, Debug)]
 pub struct ConvertOptions {
-    /// How to save, and on which disk; what is read lies on the same one.
+    /// How to save, and on which disk; what is read lies on the same one. Not [`SaveOptions::taken`]:
+    /// `replace` says it.
     pub save: SaveOptions,
     /// The version to write: 3, or 2 for a checkpoint of one section.
     pub version: u32,
@@ -36,6 +39,12 @@ impl Default for ConvertOptions {
             meta: None,
             replace: false,
         }
+    }
+}
+
+impl ConvertOptions {
+    fn place(&self) -> Place {
+        if self.replace { Place::Named } else { Place::Free }
     }
 }
 
@@ -60,6 +69,9 @@ pub enum ConvertError {
         /// How many there are.
         sections: usize,
     },
+    /// Version 2 has no word for the health of a state, and whoever reads it would take it for a good one.
+    #[error("the state holds numbers that are not finite, which format version 2 cannot say")]
+    NotFinite,
     /// There is a file of the new name, and it was not to be replaced.
     #[error("{} is there already", path.display())]
     Exists {
@@ -118,10 +130,16 @@ fn save_v2(
     let [section] = checkpoint.sections.as_slice() else {
         return Err(ConvertError::Sections { sections: checkpoint.sections.len() });
     };
+    let metas = checkpoint.meta.iter().chain(&options.meta);
+    if metas.into_iter().any(|meta| meta.health == Health::NotFinite) {
+        return Err(ConvertError::NotFinite);
+    }
     let Header { games, unix_time, .. } = checkpoint.header;
     let header = Header { version: 2, flags: FLAG_SEALED, crc: 0, games, unix_time };
-    Ok(commit(&options.save, folder, name, options.replace, |file| {
-        old::write(file, header, &section.bytes, options.save.disk_share_percent)
+    let hurry = Hurry::default();
+    let pace = Pace { share_percent: options.save.disk_share_percent, hurry: &hurry };
+    Ok(commit(&options.save, folder, name, options.place(), |file| {
+        old::write(file, header, &section.bytes, pace)
     }))
 }
 
@@ -149,5 +167,6 @@ fn save_v3(
         .collect();
     let draft = Draft { games, unix_time, meta: &meta, sections: &sections };
     let plan = Plan::new(&draft, options.save.chunk_bytes)?;
-    commit_v3(&options.save, folder, name, options.replace, &plan)
+    let pace = Pace { share_percent: options.save.disk_share_percent, hurry: &Hurry::default() };
+    commit_v3(&options.save, folder, name, options.place(), &plan, pace)
 }

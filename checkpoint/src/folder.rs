@@ -10,6 +10,7 @@ use resus_disk::{Disk, Real};
 
 use crate::header::Header;
 use crate::meta::Meta;
+use crate::names::list;
 use crate::open::peek_with;
 use crate::refusal::Refusal;
 use crate::verify::{Verified, verify_with};
@@ -153,11 +154,7 @@ impl Picked {
 
 /// The checkpoint files of `folder` by name, so that the order of a report does not depend on the disk.
 fn checkpoint_paths(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let names = match disk.list(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        names => names?,
-    };
-    let visible = names.into_iter().filter(|name| !name.as_bytes().starts_with(b"."));
+    let visible = list(disk, folder)?.into_iter().filter(|name| !name.as_bytes().starts_with(b"."));
     let paths = visible.map(|name| folder.join(name));
     Ok(paths.filter(|path| path.extension() == Some(OsStr::new(EXTENSION))).collect())
 }

@@ -4,7 +4,7 @@
 //! drawn in `FORMAT.md`. All files are reached through [`resus_disk::Disk`]: functions ending in `_with`
 //! take one, the others use this machine's.
 //!
-//! Invariants: a save leaves the old file or the whole new one; a file of which a single bit was changed
+//! Invariants: a save leaves everything as it was, or the whole new file besides (or, if so asked, instead); a file of which a single bit was changed
 //! is refused; nothing is allocated by a size a file claims beyond the file's real one; links are never
 //! followed; the newest verified checkpoint is never named for deletion.
 
@@ -20,6 +20,7 @@ mod header;
 mod layout;
 mod load;
 mod meta;
+mod names;
 mod numbers;
 mod old;
 mod open;
@@ -54,7 +55,7 @@ pub use crate::meta::{Health, Meta};
 pub use crate::open::{Outline, Peek, peek, peek_with};
 pub use crate::plan::DraftError;
 pub use crate::refusal::Refusal;
-pub use crate::save::{CHUNK_BYTES, SaveError, SaveOptions, Saved, save, save_with};
+pub use crate::save::{CHUNK_BYTES, SaveError, SaveOptions, Saved, Taken, save, save_with};
 pub use crate::section::{Compression, Draft, Element, Section};
-pub use crate::temp::{remove_leftovers, remove_leftovers_with};
+pub use crate::temp::{Leftovers, remove_leftovers, remove_leftovers_with};
 pub use crate::verify::{Verified, verify, verify_from_disk_with, verify_with};

@@ -7,7 +7,7 @@ use resus_disk::DiskFile;
 
 use crate::header::{HEADER_BYTES, Header, SEAL_BYTES};
 use crate::load::zeroed;
-use crate::pace::{self, Stopped};
+use crate::pace::{self, Pace, Stopped};
 use crate::refusal::Refusal;
 use crate::save::Meant;
 
@@ -67,7 +67,7 @@ pub(crate) fn write(
     file: &dyn DiskFile,
     mut header: Header,
     payload: &[u8],
-    share_percent: u8,
+    pace: Pace<'_>,
 ) -> Result<Meant, Stopped> {
     let mut checksum = crc32fast::Hasher::new();
     checksum.update(payload);
@@ -75,7 +75,7 @@ pub(crate) fn write(
     header.crc = checksum.finalize();
     let mut at = 0;
     for bytes in [&header.encode()[..], payload, &header.seal()] {
-        pace::write(file, bytes, at, share_percent)?;
+        pace::write(file, bytes, at, pace)?;
         at += bytes.len() as u64;
     }
     Ok(Meant { header, digest: digest(&header) })

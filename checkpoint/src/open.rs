@@ -96,11 +96,25 @@ pub(crate) enum Front {
 
 /// Opens `path` for reading if it is a regular file itself. Never waits for the other end of a pipe.
 pub(crate) fn open(disk: &dyn Disk, path: &Path) -> Result<Opened, Refusal> {
-    let file = disk.open(path).map_err(|error| match error.raw_os_error().map(Errno::from_raw_os_error) {
+    read_opened(open_file(disk, path)?)
+}
+
+/// The same, but the disk is asked for all of it, the head included: cached pages are dropped first.
+pub(crate) fn open_uncached(disk: &dyn Disk, path: &Path) -> Result<Opened, Refusal> {
+    let file = open_file(disk, path)?;
+    file.drop_cache();
+    read_opened(file)
+}
+
+fn open_file(disk: &dyn Disk, path: &Path) -> Result<Box<dyn DiskFile>, Refusal> {
+    disk.open(path).map_err(|error| match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::LOOP) => Refusal::SymbolicLink,
         Some(Errno::NXIO) => Refusal::NotAFile,
         _ => Refusal::Open(error),
-    })?;
+    })
+}
+
+fn read_opened(file: Box<dyn DiskFile>) -> Result<Opened, Refusal> {
     let (size, front) = read_front(&*file)?;
     Ok(Opened { file, size, front })
 }

@@ -1,4 +1,5 @@
-//! Saves a checkpoint so that at every instant the old file or the whole new one is there.
+//! Saves a checkpoint so that at every instant what was there before is there, and the new one whole or not
+//! at all.
 //!
 //! Temporary file → write → fsync → read back → rename → fsync of the folder.
 
@@ -12,11 +13,11 @@ use resus_disk::{Disk, DiskFile, Real};
 use crate::digest::in_words;
 use crate::header::Header;
 use crate::open::read_front;
-use crate::pace::Stopped;
+use crate::pace::{Hurry, Pace, Stopped};
 use crate::plan::{DraftError, Plan};
 use crate::refusal::Refusal;
 use crate::section::Draft;
-use crate::temp::Temp;
+use crate::temp::{Place, Temp};
 use crate::verify::verify_front;
 use crate::write::{Written, write};
 
@@ -25,31 +26,51 @@ const NAME_BYTES_MAX: usize = 200;
 /// Raw bytes of a chunk, unless told otherwise.
 pub const CHUNK_BYTES: u32 = 4 << 20;
 
+/// What to do where the name is taken when a save is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Taken {
+    /// The file of that name is replaced, atomically.
+    Replace,
+    /// It stays, and the new one gets the first free name of `STEM.2.EXT`, `STEM.3.EXT` and so on: an attempt
+    /// that goes on from an older step reaches the steps of kept checkpoints again.
+    #[default]
+    NextName,
+}
+
 /// How to save.
 #[derive(Clone, Debug)]
 pub struct SaveOptions {
     /// Where to.
     pub disk: Arc<dyn Disk>,
     /// At most that share of the time is spent writing, in percent; with less than 100, each piece of
-    /// 4 MiB is brought to disk and a pause follows. Reading back is not slowed.
+    /// 4 MiB is brought to disk and a pause follows, of 10 s at most, and none while somebody waits for a
+    /// [`Saver`](crate::background::Saver) to finish. Reading back is not slowed.
     pub disk_share_percent: u8,
     /// Whether the file is read from the disk and compared before it gets its name. Without, a disk that
     /// forgets what it confirmed is noticed by the next reader only.
     pub read_back: bool,
     /// Raw bytes of a chunk: a power of two from 512 to 16 MiB.
     pub chunk_bytes: u32,
+    /// What to do where the name is taken.
+    pub taken: Taken,
 }
 
 impl Default for SaveOptions {
     fn default() -> Self {
-        Self { disk: Arc::new(Real), disk_share_percent: 100, read_back: true, chunk_bytes: CHUNK_BYTES }
+        Self {
+            disk: Arc::new(Real),
+            disk_share_percent: 100,
+            read_back: true,
+            chunk_bytes: CHUNK_BYTES,
+            taken: Taken::NextName,
+        }
     }
 }
 
-/// A checkpoint that lies on disk under its name.
+/// A checkpoint that lies on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
-    /// Where it is.
+    /// Where it is: under the name it was to have, or the [next](Taken::NextName) free one.
     pub path: PathBuf,
     /// Its size.
     pub size_bytes: u64,
@@ -61,8 +82,8 @@ pub struct Saved {
     pub read_back: Duration,
 }
 
-/// Why a checkpoint was not saved. Except for `SyncFolder`, an older file of the same name is still
-/// there, and nothing of the new one is left.
+/// Why a checkpoint was not saved. Except for `SyncFolder`, everything is as it was, and nothing of the new
+/// one is left.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
     /// The name is empty, hidden, too long, or names a path.
@@ -118,7 +139,7 @@ pub enum SaveError {
         /// What the system said.
         source: io::Error,
     },
-    /// The new file is in place, but after a power cut the older one may be.
+    /// The new file is in place, but after a power cut it may be gone, and one that it replaced be back.
     #[error("failed to bring the folder {} to disk", path.display())]
     SyncFolder {
         /// The folder.
@@ -136,8 +157,8 @@ pub fn save(folder: &Path, file_name: &str, draft: &Draft<'_>) -> Result<Saved, 
     save_with(&SaveOptions::default(), folder, file_name, draft)
 }
 
-/// Saves `draft` as `folder/file_name`. The folder must exist. A file of that name is replaced at the
-/// end, atomically.
+/// Saves `draft` as `folder/file_name`, or where that is taken as [`SaveOptions::taken`] says. The folder must
+/// exist.
 ///
 /// Packing and hashing use the ambient rayon pool if there is more than 4 MiB; writing is done by the
 /// caller, so no thread of the pool waits for the disk before the file is read back. Where that pool is
@@ -151,8 +172,24 @@ pub fn save_with(
     file_name: &str,
     draft: &Draft<'_>,
 ) -> Result<Saved, SaveError> {
+    save_hurried(options, folder, file_name, draft, &Hurry::default())
+}
+
+/// The same, without pauses while `hurry` is on.
+pub(crate) fn save_hurried(
+    options: &SaveOptions,
+    folder: &Path,
+    file_name: &str,
+    draft: &Draft<'_>,
+    hurry: &Hurry,
+) -> Result<Saved, SaveError> {
     let plan = Plan::new(draft, options.chunk_bytes)?;
-    commit_v3(options, folder, file_name, true, &plan)
+    let place = match options.taken {
+        Taken::Replace => Place::Named,
+        Taken::NextName => Place::Next,
+    };
+    let pace = Pace { share_percent: options.disk_share_percent, hurry };
+    commit_v3(options, folder, file_name, place, &plan, pace)
 }
 
 /// Saves what was planned.
@@ -160,11 +197,12 @@ pub(crate) fn commit_v3(
     options: &SaveOptions,
     folder: &Path,
     file_name: &str,
-    replace: bool,
+    place: Place,
     plan: &Plan<'_>,
+    pace: Pace<'_>,
 ) -> Result<Saved, SaveError> {
-    commit(options, folder, file_name, replace, |file| {
-        let Written { header, digest } = write(file, plan, options.disk_share_percent)?;
+    commit(options, folder, file_name, place, |file| {
+        let Written { header, digest } = write(file, plan, pace)?;
         Ok(Meant { header, digest: in_words(&digest) })
     })
 }
@@ -175,17 +213,16 @@ pub(crate) struct Meant {
     pub digest: String,
 }
 
-/// The commit protocol around what `write` writes; `replace`: a file of that name may be there.
+/// The commit protocol around what `write` writes.
 pub(crate) fn commit(
     options: &SaveOptions,
     folder: &Path,
     file_name: &str,
-    replace: bool,
+    place: Place,
     write: impl FnOnce(&dyn DiskFile) -> Result<Meant, Stopped>,
 ) -> Result<Saved, SaveError> {
     let start = Instant::now();
     check_name(file_name)?;
-    let to = folder.join(file_name);
     let disk = &*options.disk;
     let (temp, file) = Temp::create(disk, folder, file_name)?;
     let path = || temp.path.clone();
@@ -203,9 +240,9 @@ pub(crate) fn commit(
     };
     let read_back = if options.read_back { written.elapsed() } else { Duration::ZERO };
     drop(file);
-    temp.rename(&to, replace)?;
+    let path = temp.rename(folder, file_name, place)?;
     disk.sync_folder(folder).map_err(|source| SaveError::SyncFolder { path: folder.to_owned(), source })?;
-    Ok(Saved { path: to, size_bytes, digest: meant.digest, duration: start.elapsed(), read_back })
+    Ok(Saved { path, size_bytes, digest: meant.digest, duration: start.elapsed(), read_back })
 }
 
 fn check_name(name: &str) -> Result<(), SaveError> {

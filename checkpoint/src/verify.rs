@@ -11,7 +11,7 @@ use crate::header::Header;
 use crate::layout::{Chunk, Head};
 use crate::meta::Meta;
 use crate::old;
-use crate::open::{Front, Opened, open};
+use crate::open::{Front, Opened, open, open_uncached};
 use crate::parallel::in_parallel;
 use crate::refusal::Refusal;
 use crate::scan::{damaged_chunk, packed_wrong, scan, slabs};
@@ -55,8 +55,7 @@ pub fn verify_with(disk: &dyn Disk, path: &Path) -> Result<Verified, Refusal> {
 /// # Errors
 /// As [`verify`].
 pub fn verify_from_disk_with(disk: &dyn Disk, path: &Path) -> Result<Verified, Refusal> {
-    let Opened { file, size, front } = open(disk, path)?;
-    file.drop_cache();
+    let Opened { file, size, front } = open_uncached(disk, path)?;
     verify_front(&*file, size, &front)
 }
 

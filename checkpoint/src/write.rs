@@ -11,7 +11,7 @@ use crate::codec::pack;
 use crate::digest::{DIGEST_BYTES, Node, SLAB_BYTES};
 use crate::header::{FLAG_COMPRESSED, FLAG_SEALED, Header, VERSION};
 use crate::layout::{Chunk, Head, SectionEntry};
-use crate::pace::{self, Stopped};
+use crate::pace::{self, Pace, Stopped};
 use crate::plan::{Piece, Plan};
 use crate::section::Compression;
 use crate::start::ALIGNMENT;
@@ -32,12 +32,12 @@ pub(crate) struct Written {
 ///
 /// # Errors
 /// What the system says.
-pub(crate) fn write(file: &dyn DiskFile, plan: &Plan<'_>, share_percent: u8) -> Result<Written, Stopped> {
+pub(crate) fn write(file: &dyn DiskFile, plan: &Plan<'_>, pace: Pace<'_>) -> Result<Written, Stopped> {
     let mut packer = Packer::new(plan);
     let put = |run: Run<'_>| -> Result<(), Stopped> {
         let mut at = run.at;
         for bytes in run.pieces {
-            pace::write(file, &bytes, at, share_percent)?;
+            pace::write(file, &bytes, at, pace)?;
             at += bytes.len() as u64;
         }
         Ok(())
@@ -60,10 +60,10 @@ pub(crate) fn write(file: &dyn DiskFile, plan: &Plan<'_>, share_percent: u8) -> 
     let digest = tree.finish(&front);
     if front.len() as u64 == data_end {
         front.extend(digest);
-        pace::write(file, &front, 0, share_percent)?;
+        pace::write(file, &front, 0, pace)?;
     } else {
-        pace::write(file, &front, 0, share_percent)?;
-        pace::write(file, &digest, data_end, share_percent)?;
+        pace::write(file, &front, 0, pace)?;
+        pace::write(file, &digest, data_end, pace)?;
     }
     Ok(Written { header, digest })
 }

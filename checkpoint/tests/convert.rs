@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use common::{GAMES, TIME, names, noise, save_sections, small_chunks, sparse, written};
 use resus_checkpoint::{
-    CompareError, Compression, ConvertError, ConvertOptions, Differences, Element, Meta, Outcome,
+    CompareError, Compression, ConvertError, ConvertOptions, Differences, Element, Health, Meta, Outcome,
     SaveOptions, compare, convert, load, verify,
 };
 use tempfile::TempDir;
@@ -69,6 +69,25 @@ fn nothing_is_overwritten_unasked_and_nothing_is_left_of_a_failure() {
     assert!(matches!(convert(&golden("v1"), &other, &four), Err(ConvertError::Version(4))));
     assert_eq!(names(folder.path()), ["written.prsm"]);
     assert_eq!(fs::read(there).unwrap(), b"precious");
+}
+
+#[test]
+fn a_state_that_is_not_finite_does_not_become_a_version_that_cannot_say_so() {
+    let folder = TempDir::new().unwrap();
+    let poisoned = folder.path().join("poisoned.prsm");
+    let meta = Meta { health: Health::NotFinite, ..Meta::default() };
+    let options = ConvertOptions { meta: Some(meta), ..ConvertOptions::default() };
+    convert(&golden("v2"), &poisoned, &options).unwrap();
+    let two = |meta| ConvertOptions { version: 2, meta, ..ConvertOptions::default() };
+    let to = folder.path().join("two.prsm");
+    for (from, meta) in
+        [(&poisoned, None), (&poisoned, Some(Meta::default())), (&golden("v2"), options.meta.clone())]
+    {
+        let error = convert(from, &to, &two(meta)).unwrap_err();
+        assert!(matches!(error, ConvertError::NotFinite), "{error}");
+        assert!(error.to_string().contains("version 2 cannot say"), "{error}");
+    }
+    assert_eq!(names(folder.path()), ["poisoned.prsm"]);
 }
 
 #[test]

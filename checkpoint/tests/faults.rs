@@ -9,11 +9,12 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use common::{names, noise, save_bytes};
+use common::{names, noise};
 use resus_checkpoint::{
-    Draft, Meta, Refusal, SaveError, SaveOptions, Saved, load, newest_verified, save_with, verify,
+    Draft, Meta, Refusal, SaveError, SaveOptions, Saved, Taken, load, newest_verified, remove_leftovers_with,
+    save_with, verify, verify_from_disk_with, verify_with,
 };
 use resus_disk::{Disk, DiskFile, Entry, Real};
 use tempfile::TempDir;
@@ -29,8 +30,12 @@ enum Fault {
     Full(u64),
     /// The byte at that place comes back changed.
     Rot(u64),
+    /// The same, but what was read before from a cache was good: only the disk shows it.
+    RotBelowCache(u64),
     /// Names are not brought to disk.
     SyncFolder,
+    /// Nothing can be removed.
+    Remove,
 }
 
 /// This machine's disk, with a fault.
@@ -41,11 +46,15 @@ struct Faulty {
 }
 
 #[derive(Debug)]
-struct FaultyFile(Box<dyn DiskFile>, Faulty);
+struct FaultyFile {
+    file: Box<dyn DiskFile>,
+    disk: Faulty,
+    is_cache_dropped: AtomicBool,
+}
 
 impl Faulty {
     fn wrap(&self, file: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
-        Box::new(FaultyFile(file, self.clone()))
+        Box::new(FaultyFile { file, disk: self.clone(), is_cache_dropped: AtomicBool::new(false) })
     }
 }
 
@@ -62,8 +71,8 @@ impl Disk for Faulty {
     fn look_at(&self, path: &Path) -> io::Result<Entry> {
         Real.look_at(path)
     }
-    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
-        Real.list(folder)
+    fn list(&self, folder: &Path, most: usize) -> io::Result<Vec<OsString>> {
+        Real.list(folder, most)
     }
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
         Real.read_link(path)
@@ -75,7 +84,11 @@ impl Disk for Faulty {
         Real.rename_new(from, to)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
-        Real.remove(path)
+        if self.fault == Fault::Remove {
+            Err(io::ErrorKind::ReadOnlyFilesystem.into())
+        } else {
+            Real.remove(path)
+        }
     }
     fn remove_folder(&self, path: &Path) -> io::Result<()> {
         Real.remove_folder(path)
@@ -94,37 +107,42 @@ impl Disk for Faulty {
 
 impl DiskFile for FaultyFile {
     fn entry(&self) -> io::Result<Entry> {
-        self.0.entry()
+        self.file.entry()
     }
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let count = self.0.read_at(buffer, offset)?;
-        if let Fault::Rot(place) = self.1.fault
-            && (offset..offset + count as u64).contains(&place)
-        {
+        let count = self.file.read_at(buffer, offset)?;
+        let rot = match self.disk.fault {
+            Fault::Rot(place) => Some(place),
+            Fault::RotBelowCache(place) => self.is_cache_dropped.load(Ordering::Relaxed).then_some(place),
+            Fault::None | Fault::Sync(_) | Fault::Full(_) | Fault::SyncFolder | Fault::Remove => None,
+        };
+        if let Some(place) = rot.filter(|place| (offset..offset + count as u64).contains(place)) {
             buffer[(place - offset) as usize] ^= 0x40;
         }
         Ok(count)
     }
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        match self.1.fault {
+        match self.disk.fault {
             Fault::Full(room) if offset + bytes.len() as u64 > room => Err(io::ErrorKind::StorageFull.into()),
-            Fault::Full(_) | Fault::None | Fault::Sync(_) | Fault::Rot(_) | Fault::SyncFolder => {
-                self.0.write_at(bytes, offset)
-            }
+            Fault::Full(_)
+            | Fault::None
+            | Fault::Sync(_)
+            | Fault::Rot(_)
+            | Fault::RotBelowCache(_)
+            | Fault::SyncFolder
+            | Fault::Remove => self.file.write_at(bytes, offset),
         }
     }
     fn sync(&self) -> io::Result<()> {
-        let before = self.1.syncs.fetch_add(1, Ordering::Relaxed);
-        if matches!(self.1.fault, Fault::Sync(nth) if before >= nth) {
+        let before = self.disk.syncs.fetch_add(1, Ordering::Relaxed);
+        if matches!(self.disk.fault, Fault::Sync(nth) if before >= nth) {
             return Err(io::ErrorKind::Other.into());
         }
-        self.0.sync()
-    }
-    fn begin_writeback(&self, offset: u64, bytes: u64) {
-        self.0.begin_writeback(offset, bytes);
+        self.file.sync()
     }
     fn drop_cache(&self) {
-        self.0.drop_cache();
+        self.is_cache_dropped.store(true, Ordering::Relaxed);
+        self.file.drop_cache();
     }
 }
 
@@ -135,11 +153,13 @@ fn save_over_older(
     share: u8,
     read_back: bool,
 ) -> (Result<Saved, SaveError>, usize) {
-    save_bytes(folder, "a.prsm", 1, b"older");
+    let replacing = SaveOptions { taken: Taken::Replace, ..SaveOptions::default() };
+    let older =
+        Draft { games: 1, unix_time: 1, meta: &Meta::default(), sections: &[section!("state", &[b"older"])] };
+    save_with(&replacing, folder, "a.prsm", &older).unwrap();
     let disk = Faulty { fault, ..Faulty::default() };
     let syncs = Arc::clone(&disk.syncs);
-    let options =
-        SaveOptions { disk: Arc::new(disk), disk_share_percent: share, read_back, ..SaveOptions::default() };
+    let options = SaveOptions { disk: Arc::new(disk), disk_share_percent: share, read_back, ..replacing };
     let bytes = noise(9 << 20);
     let sections = [section!("state", &[&bytes])];
     let draft = Draft { games: 2, unix_time: 2, meta: &Meta::default(), sections: &sections };
@@ -206,6 +226,33 @@ fn a_file_that_rots_is_refused_where_it_rots() {
     let folder = TempDir::new().unwrap();
     let (result, _) = save_over_older(folder.path(), Fault::None, 100, true);
     let disk = Faulty { fault: Fault::Rot(5_000_000), ..Faulty::default() };
-    let refusal = resus_checkpoint::verify_from_disk_with(&disk, &result.unwrap().path).unwrap_err();
+    let refusal = verify_from_disk_with(&disk, &result.unwrap().path).unwrap_err();
     assert!(matches!(refusal, Refusal::Chunk { chunk: 1, .. }), "{refusal}");
+}
+
+#[test]
+fn rot_that_the_cache_hides_is_found_in_every_part_of_a_file() {
+    let folder = TempDir::new().unwrap();
+    let (result, _) = save_over_older(folder.path(), Fault::None, 100, true);
+    let saved = result.unwrap();
+    // Header, sizes, metadata, section table, chunk table, data, digest.
+    for place in [0, 12, 40, 82, 90, 120, 5_000_000, saved.size_bytes - 1] {
+        let disk = Faulty { fault: Fault::RotBelowCache(place), ..Faulty::default() };
+        verify_with(&disk, &saved.path).unwrap();
+        assert!(verify_from_disk_with(&disk, &saved.path).is_err(), "byte {place}");
+    }
+}
+
+#[test]
+fn a_leftover_that_cannot_be_removed_is_told_and_does_not_end_the_work() {
+    let folder = TempDir::new().unwrap();
+    let names = [0, 1].map(|number| format!(".a.prsm.{}.{number}.tmp", u32::MAX));
+    let paths = names.map(|name| folder.path().join(name));
+    for path in &paths {
+        std::fs::write(path, "half").unwrap();
+    }
+    let leftovers =
+        remove_leftovers_with(&Faulty { fault: Fault::Remove, ..Faulty::default() }, folder.path()).unwrap();
+    let stuck: Vec<PathBuf> = leftovers.stuck.into_iter().map(|(path, _)| path).collect();
+    assert_eq!((stuck, leftovers.removed), (paths.to_vec(), Vec::new()));
 }

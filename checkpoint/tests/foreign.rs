@@ -133,7 +133,21 @@ fn a_pointer_asks_for_what_it_names() {
     assert_eq!(judge_settled(&root), growing("latest: global_step600, which it names, is not there"));
     fs::write(root.join("latest"), "global_step500").unwrap();
     assert_eq!(judge_settled(&root), Completeness::Complete);
-    assert_eq!(judge(&root), Completeness::Complete, "all of it tells its end");
+}
+
+#[test]
+fn a_folder_of_whole_files_is_not_complete_before_it_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("step-5");
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("model-1-of-2.safetensors"), safetensors(b"one and")).unwrap();
+    let before = look(&Real, &root).unwrap();
+    assert_eq!(judge(&root), growing("it was looked at only once"));
+    fs::write(root.join("model-2-of-2.safetensors"), safetensors(b"two")).unwrap();
+    let now = look(&Real, &root).unwrap();
+    let judged = completeness(&now, &heads(&Real, &now).unwrap(), Some(&before));
+    assert_eq!(judged, growing("it is still changing"));
+    assert_eq!(judge_settled(&root), Completeness::Complete);
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn a_deleted_folder_is_there_whole_or_not_at_all_and_does_not_come_back() {
         assert!(crash.after < all || !is_there, "{}", told());
         empty_trash(&crash.disk, folder).unwrap();
         discard(&crash.disk, folder, root).unwrap();
-        assert!(crash.disk.list(folder).unwrap().is_empty(), "{}", told());
+        assert!(crash.disk.list(folder, 10).unwrap().is_empty(), "{}", told());
     }
 }
 

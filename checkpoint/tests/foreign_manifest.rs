@@ -88,9 +88,8 @@ fn what_becomes_of_a_folder_after_its_manifest_is_named() {
         assert!(refusal.is_damage(), "{refusal}");
         assert_eq!(refusal.to_string(), told);
     };
-    fs::write(root.join("notes.txt"), "new, and nobody's business").unwrap();
-    verify(&Real, &manifest, &GO_ON).unwrap();
-
+    // An extra file is no damage, and does not hide any.
+    fs::write(root.join("notes.txt"), "new").unwrap();
     fs::remove_file(root.join("link")).unwrap();
     is_named("link is missing");
     symlink("notes.txt", root.join("link")).unwrap();
@@ -108,6 +107,59 @@ fn what_becomes_of_a_folder_after_its_manifest_is_named() {
     fs::remove_file(&config).unwrap();
     fs::create_dir(&config).unwrap();
     is_named("config.json is not the file that it was");
+}
+
+#[test]
+fn what_came_into_a_folder_after_its_manifest_is_refused_and_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = hugging_face(folder.path());
+    fs::create_dir(root.join("optimizer")).unwrap();
+    fs::write(root.join("optimizer/a.bin"), "moments").unwrap();
+    symlink("config.json", root.join("link")).unwrap();
+    let manifest = manifest_of(&root);
+    fs::write(root.join(".lock"), "hidden").unwrap();
+    fs::create_dir_all(root.join(".cache/deep")).unwrap();
+    fs::write(root.join(".cache/deep/a"), "hidden, too").unwrap();
+    fs::create_dir(root.join("empty")).unwrap();
+    verify(&Real, &manifest, &GO_ON).unwrap();
+    let is_refused = |name: &str| {
+        let refusal = refused(&manifest);
+        assert!(!refusal.is_damage(), "{refusal}");
+        assert_eq!(refusal.to_string(), format!("holds {name}, which was not there when it was catalogued"));
+        fs::remove_file(root.join(name)).unwrap();
+        verify(&Real, &manifest, &GO_ON).unwrap();
+    };
+    for name in ["model-3-of-3.safetensors", "optimizer/b.bin", "empty/x"] {
+        fs::write(root.join(name), "late").unwrap();
+        is_refused(name);
+    }
+    symlink("config.json", root.join("second-link")).unwrap();
+    is_refused("second-link");
+    rustix::fs::mkfifoat(rustix::fs::CWD, root.join("pipe"), rustix::fs::Mode::RUSR).unwrap();
+    is_refused("pipe");
+}
+
+#[test]
+fn a_single_file_is_whatever_lies_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pt");
+    fs::write(&path, zip(b"weights")).unwrap();
+    let manifest = manifest_of(&path);
+    fs::write(folder.path().join("b.pt"), "another").unwrap();
+    verify(&Real, &manifest, &GO_ON).unwrap();
+}
+
+#[test]
+fn manifests_get_their_own_folder_and_none_around_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pt");
+    fs::write(&path, zip(b"weights")).unwrap();
+    let manifest = manifest_of(&path);
+    let refused = keep(&Real, &folder.path().join("run/manifests"), &manifest).unwrap_err();
+    assert!(matches!(refused, KeepError::Io { what: "make", .. }), "{refused}");
+    assert!(!folder.path().join("run").exists());
+    fs::create_dir(folder.path().join("run")).unwrap();
+    keep(&Real, &folder.path().join("run/manifests"), &manifest).unwrap();
 }
 
 #[test]
@@ -151,7 +203,7 @@ fn a_kept_manifest_is_found_by_its_digest_and_a_damaged_one_is_not_believed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.pt");
     fs::write(&path, zip(b"weights")).unwrap();
-    let manifests = folder.path().join("run/manifests");
+    let manifests = folder.path().join("manifests");
     assert!(kept(&Real, &manifests).unwrap().is_empty());
     let manifest = manifest_of(&path);
     let known = keep(&Real, &manifests, &manifest).unwrap();

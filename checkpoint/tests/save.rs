@@ -10,8 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use common::{names, noise, save_bytes, save_sections, sparse};
 use proptest::prelude::*;
 use resus_checkpoint::{
-    Compression, Draft, Element, HEADER_BYTES, Health, Meta, SaveError, SaveOptions, load, peek,
-    remove_leftovers, save, verify,
+    Compression, Draft, Element, HEADER_BYTES, Health, Meta, SaveError, SaveOptions, Taken, load, peek,
+    remove_leftovers, save, save_with, verify,
 };
 use tempfile::TempDir;
 
@@ -117,11 +117,25 @@ fn a_checkpoint_is_for_its_owner_only() {
 }
 
 #[test]
-fn a_newer_save_replaces_the_file_of_its_name() {
+fn a_save_of_a_taken_name_gets_the_next_one_and_touches_nothing() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("a.2.prsm")).unwrap();
+    let names_of = [b"old", b"new", b"3rd"].map(|bytes| save_bytes(folder.path(), "a.prsm", 1, bytes).path);
+    assert_eq!(names_of, ["a.prsm", "a.3.prsm", "a.4.prsm"].map(|name| folder.path().join(name)));
+    for (path, bytes) in names_of.iter().zip([b"old", b"new", b"3rd"]) {
+        assert_eq!(load(path).unwrap().sections[0].bytes, bytes);
+    }
+    assert_eq!(names(folder.path()), ["a.2.prsm", "a.3.prsm", "a.4.prsm", "a.prsm"]);
+}
+
+#[test]
+fn a_newer_save_replaces_the_file_of_its_name_where_that_is_asked_for() {
     let folder = TempDir::new().unwrap();
     save_bytes(folder.path(), "a.prsm", 1, b"old, and longer");
-    let saved = save_bytes(folder.path(), "a.prsm", 2, b"new");
+    let options = SaveOptions { taken: Taken::Replace, ..SaveOptions::default() };
+    let saved = save_sections(&options, folder.path(), "a.prsm", &[section!("a", &[b"new"])]);
     assert_eq!(load(&saved.path).unwrap().sections[0].bytes, b"new");
+    assert_eq!(names(folder.path()), ["a.prsm"]);
 }
 
 #[test]
@@ -130,7 +144,8 @@ fn a_save_that_fails_at_its_last_step_leaves_everything_as_it_was() {
     let older = save_bytes(folder.path(), "a.prsm", 1, b"old");
     fs::create_dir(folder.path().join("b.prsm")).unwrap();
     let draft = Draft { games: 2, unix_time: 2, meta: &Meta::default(), sections: &[] };
-    let error = save(folder.path(), "b.prsm", &draft).unwrap_err();
+    let options = SaveOptions { taken: Taken::Replace, ..SaveOptions::default() };
+    let error = save_with(&options, folder.path(), "b.prsm", &draft).unwrap_err();
     assert!(matches!(error, SaveError::Rename { .. }), "{error}");
     assert_eq!(names(folder.path()), ["a.prsm", "b.prsm"]);
     assert_eq!(verify(&older.path).unwrap().header.games, 1);
@@ -157,7 +172,7 @@ fn a_save_into_a_folder_that_is_not_there_says_which() {
 }
 
 #[test]
-fn saves_of_the_same_name_at_the_same_time_leave_one_whole_file() {
+fn saves_of_the_same_name_at_the_same_time_leave_each_its_whole_file() {
     let folder = TempDir::new().unwrap();
     std::thread::scope(|scope| {
         for games in 0..8_u64 {
@@ -165,20 +180,57 @@ fn saves_of_the_same_name_at_the_same_time_leave_one_whole_file() {
             scope.spawn(move || save_bytes(folder, "a.prsm", games, &vec![games as u8; 50_000]));
         }
     });
-    let loaded = load(&folder.path().join("a.prsm")).unwrap();
-    assert_eq!(loaded.sections[0].bytes, vec![loaded.header.games as u8; 50_000]);
-    assert_eq!(names(folder.path()), ["a.prsm"]);
+    let mut found = Vec::new();
+    for name in names(folder.path()) {
+        let loaded = load(&folder.path().join(name)).unwrap();
+        assert_eq!(loaded.sections[0].bytes, vec![loaded.header.games as u8; 50_000]);
+        found.push(loaded.header.games);
+    }
+    found.sort_unstable();
+    assert_eq!(found, (0..8).collect::<Vec<u64>>());
 }
 
 #[test]
 fn leftovers_of_a_killed_save_are_removed_and_nothing_else() {
     let folder = TempDir::new().unwrap();
     save_bytes(folder.path(), "a.prsm", 1, b"x");
-    fs::write(folder.path().join(".b.prsm.17.3.tmp"), [0; HEADER_BYTES]).unwrap();
+    // No system has so many processes.
+    let [dead, ours] =
+        [u32::MAX, std::process::id()].map(|id| folder.path().join(format!(".b.prsm.{id}.3.tmp")));
+    fs::write(&dead, [0; HEADER_BYTES]).unwrap();
+    fs::write(&ours, [0; HEADER_BYTES]).unwrap();
     fs::write(folder.path().join(".editor.tmp"), b"mine").unwrap();
-    assert_eq!(remove_leftovers(folder.path()).unwrap(), [folder.path().join(".b.prsm.17.3.tmp")]);
+    let mut leftovers = remove_leftovers(folder.path()).unwrap();
+    leftovers.removed.sort();
+    let mut expected = [dead, ours];
+    expected.sort();
+    assert_eq!((leftovers.removed, leftovers.stuck.len()), (expected.to_vec(), 0));
     assert_eq!(names(folder.path()), [".editor.tmp", "a.prsm"]);
-    assert!(remove_leftovers(&folder.path().join("missing")).unwrap().is_empty());
+    assert!(remove_leftovers(&folder.path().join("missing")).unwrap().removed.is_empty());
+}
+
+#[test]
+fn what_a_process_that_lives_is_writing_is_left_to_it() {
+    let folder = TempDir::new().unwrap();
+    let mut other = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    let name = format!(".a.prsm.{}.0.tmp", other.id());
+    fs::write(folder.path().join(&name), b"half").unwrap();
+    let meanwhile = remove_leftovers(folder.path()).unwrap();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert!(meanwhile.removed.is_empty() && meanwhile.stuck.is_empty(), "{meanwhile:?}");
+    assert_eq!(remove_leftovers(folder.path()).unwrap().removed, [folder.path().join(name)]);
+}
+
+#[test]
+fn only_files_are_leftovers() {
+    let folder = TempDir::new().unwrap();
+    let [inner, link] = [0, 1].map(|number| format!(".a.prsm.{}.{number}.tmp", u32::MAX));
+    fs::create_dir(folder.path().join(&inner)).unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join(&link)).unwrap();
+    let leftovers = remove_leftovers(folder.path()).unwrap();
+    assert!(leftovers.removed.is_empty() && leftovers.stuck.is_empty(), "{leftovers:?}");
+    assert_eq!(names(folder.path()), [inner, link]);
 }
 
 /// One section as a property test makes it up: the lengths of its parts, whether it can be packed, how.

@@ -46,8 +46,8 @@ impl Disk for Counting {
         Real.look_at(path)
     }
 
-    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
-        Real.list(folder)
+    fn list(&self, folder: &Path, most: usize) -> io::Result<Vec<OsString>> {
+        Real.list(folder, most)
     }
 
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
@@ -96,10 +96,6 @@ impl DiskFile for CountingFile {
 
     fn sync(&self) -> io::Result<()> {
         self.file.sync()
-    }
-
-    fn begin_writeback(&self, offset: u64, bytes: u64) {
-        self.file.begin_writeback(offset, bytes);
     }
 
     fn drop_cache(&self) {

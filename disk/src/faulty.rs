@@ -249,9 +249,10 @@ impl Disk for Faulty {
         self.told(Told::of(Call::LookAt, path), |world| world.entry(world.now.find(path)?))
     }
 
-    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+    fn list(&self, folder: &Path, most: usize) -> io::Result<Vec<OsString>> {
         self.told(Told::of(Call::List, folder), |world| {
-            Ok(world.now.names(world.now.folder(folder)?)?.keys().cloned().collect())
+            let names = world.now.names(world.now.folder(folder)?)?.keys();
+            Ok(names.take(most.saturating_add(1)).cloned().collect())
         })
     }
 

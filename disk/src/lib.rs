@@ -1,8 +1,10 @@
 //! All that our crates ask of a disk, as a trait, so that a test can put one in its place that fails,
 //! loses what was not synced, and stops at any operation.
 //!
-//! Invariants: nothing here follows a symbolic link in the last part of a path, waits for the other end
-//! of a pipe, or creates a file that others may read; a failed `sync` is for the caller to believe.
+//! Invariants: nothing here follows a symbolic link in the last part of a path, but for the folder that
+//! [`Disk::list`] and [`Disk::sync_folder`] are given, which may be a link, and the folders before the last
+//! part, which may be links everywhere but in [`Disk::open_beneath`]; nothing waits for the other end of a
+//! pipe, or creates a file that others may read; a failed `sync` is for the caller to believe.
 
 mod beneath;
 mod entry;
@@ -45,11 +47,13 @@ pub trait Disk: Debug + Send + Sync {
     /// `NotFound`; what the system says.
     fn look_at(&self, path: &Path) -> io::Result<Entry>;
 
-    /// The names in a folder, sorted, without `.` and `..`.
+    /// The names in a folder, sorted, without `.` and `..`. Stops after `most + 1` of them, so that a folder
+    /// with millions costs no more memory than the caller allows: whoever gets more than `most` has not
+    /// seen all, and which of them it got is up to the file system. A link to a folder is followed.
     ///
     /// # Errors
-    /// What the system says.
-    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>>;
+    /// `NotADirectory` for whatever else has the path; what the system says.
+    fn list(&self, folder: &Path, most: usize) -> io::Result<Vec<OsString>>;
 
     /// Where a symbolic link points to, as written in it.
     ///
@@ -88,10 +92,10 @@ pub trait Disk: Debug + Send + Sync {
     fn make_folder(&self, path: &Path) -> io::Result<()>;
 
     /// Brings a folder's names to disk: what was created, renamed or removed in it before survives a
-    /// power cut.
+    /// power cut. A link to a folder is followed.
     ///
     /// # Errors
-    /// What the system says.
+    /// `NotADirectory` for whatever else has the path; what the system says.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
 }
 
@@ -121,10 +125,6 @@ pub trait DiskFile: Debug + Send + Sync {
     /// # Errors
     /// What the system says.
     fn sync(&self) -> io::Result<()>;
-
-    /// Asks the system to begin writing a range to the disk now, so that the `sync` has less to do. Only
-    /// a hint: it promises nothing.
-    fn begin_writeback(&self, offset: u64, bytes: u64);
 
     /// Tells the system that cached pages are not needed, so that the next read asks the disk. Only a
     /// hint: pages not yet written stay, and some file systems ignore it.

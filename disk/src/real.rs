@@ -1,13 +1,14 @@
 //! The disk as the system has it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Advice, CWD, Mode, OFlags, RenameFlags, fadvise, fstat, lstat, openat, renameat_with};
+use rustix::fs::{Advice, CWD, Dir, Mode, OFlags, RenameFlags, fadvise, fstat, lstat, openat, renameat_with};
 use rustix::io::Errno;
 
 use crate::{Disk, DiskFile, Entry, beneath};
@@ -17,6 +18,9 @@ pub(crate) const READ_FLAGS: OFlags =
     OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 const CREATE_FLAGS: OFlags =
     OFlags::RDWR.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// A folder, behind a link if the caller says so; whatever else lies there is refused at once.
+const FOLDER_FLAGS: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
 /// The disk of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,10 +47,19 @@ impl Disk for Real {
         Ok(Entry::of(&lstat(path)?))
     }
 
-    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
-        let names: io::Result<Vec<_>> =
-            fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name())).collect();
-        let mut names = names?;
+    fn list(&self, folder: &Path, most: usize) -> io::Result<Vec<OsString>> {
+        let mut names = Vec::new();
+        for entry in Dir::new(open_raw(folder, FOLDER_FLAGS)?)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name == b"." || name == b".." {
+                continue;
+            }
+            names.push(OsStr::from_bytes(name).to_owned());
+            if names.len() > most {
+                break;
+            }
+        }
         names.sort_unstable();
         Ok(names)
     }
@@ -85,7 +98,7 @@ impl Disk for Real {
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        File::open(folder)?.sync_all()
+        File::from(open_raw(folder, FOLDER_FLAGS)?).sync_all()
     }
 }
 
@@ -108,15 +121,6 @@ impl DiskFile for RealFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_all()
-    }
-
-    fn begin_writeback(&self, offset: u64, bytes: u64) {
-        #[cfg(target_os = "linux")]
-        {
-            // `sync_file_range` is not in rustix; the advice that a range is not needed any more makes
-            // the kernel begin to write its dirty pages.
-            let _ = fadvise(&self.0, offset, std::num::NonZeroU64::new(bytes), Advice::DontNeed);
-        }
     }
 
     fn drop_cache(&self) {
@@ -202,10 +206,41 @@ mod tests {
         Real.rename(&one, &two).unwrap();
         assert_eq!(fs::read_to_string(&two).unwrap(), "1");
         Real.rename_new(&two, &one).unwrap();
-        assert_eq!(Real.list(folder.path()).unwrap(), ["one"]);
+        assert_eq!(Real.list(folder.path(), 10).unwrap(), ["one"]);
         Real.sync_folder(folder.path()).unwrap();
         Real.remove(&one).unwrap();
         assert_eq!(kind_of(Real.look_at(&one)), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn of_a_large_folder_one_name_more_than_allowed_is_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["c", "a", ".b"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(Real.list(folder.path(), 3).unwrap(), [".b", "a", "c"]);
+        assert_eq!(Real.list(folder.path(), usize::MAX).unwrap().len(), 3);
+        for most in 0..3 {
+            assert_eq!(Real.list(folder.path(), most).unwrap().len(), most + 1);
+        }
+    }
+
+    #[test]
+    fn a_folder_may_be_given_by_a_link_and_what_is_none_is_refused_without_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let [pipe, file, link, inner] =
+            ["pipe", "file", "link", "inner"].map(|name| folder.path().join(name));
+        rustix::fs::mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+        fs::write(&file, "").unwrap();
+        Real.make_folder(&inner).unwrap();
+        fs::write(inner.join("a"), "").unwrap();
+        symlink("inner", &link).unwrap();
+        for path in [&pipe, &file] {
+            assert_eq!(kind_of(Real.list(path, 10)), io::ErrorKind::NotADirectory);
+            assert_eq!(kind_of(Real.sync_folder(path)), io::ErrorKind::NotADirectory);
+        }
+        assert_eq!(Real.list(&link, 10).unwrap(), ["a"]);
+        Real.sync_folder(&link).unwrap();
     }
 
     #[test]

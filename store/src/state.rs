@@ -244,7 +244,7 @@ impl StateDir {
     /// [`StateError::Io`].
     pub fn run_ids(&self) -> Result<Vec<String>, StateError> {
         let runs = self.runs();
-        let names = match Real.list(&runs) {
+        let names = match Real.list(&runs, usize::MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             names => names.map_err(failed("list", &runs))?,
         };

@@ -3,6 +3,7 @@
 use super::prsm;
 use resus_checkpoint::Refusal;
 use resus_checkpoint::foreign::DAMAGED;
+pub(super) use resus_core::checkpoint::GONE;
 use resus_core::input::CheckpointRef;
 use resus_disk::{Disk, Kind};
 use std::ffi::OsStr;
@@ -14,11 +15,10 @@ use std::time::SystemTime;
 
 /// The ending of checkpoint files of our own format.
 const EXTENSION: &str = "prsm";
+/// Most names that a run's folder may hold: more are no checkpoints, and would cost memory.
+const NAMES_MAX: usize = 100_000;
 /// What they begin with.
 const MAGIC: &[u8; 4] = b"PRSM";
-
-
-pub(super) use resus_core::checkpoint::GONE;
 
 /// The folders of one run.
 #[derive(Debug, Clone)]
@@ -68,10 +68,13 @@ impl Files {
     /// The files of the run's folder that are called like our own format, by name. Hidden ones, which
     /// temporary ones are, do not count. A folder that does not exist holds nothing.
     pub(super) fn own_prsm(&self) -> io::Result<Vec<PathBuf>> {
-        let names = match self.disk.list(&self.checkpoints) {
+        let names = match self.disk.list(&self.checkpoints, NAMES_MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             names => names?,
         };
+        if names.len() > NAMES_MAX {
+            return Err(io::Error::other(format!("it holds more than {NAMES_MAX} names")));
+        }
         let is_one = |path: &PathBuf| {
             let is_hidden = path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."));
             !is_hidden && path.extension() == Some(OsStr::new(EXTENSION))

@@ -89,7 +89,7 @@ impl Found {
         let picked = newest_verified(folder)?;
         self.torn += picked.refused.len() as u64;
         let leftovers = remove_leftovers(folder).map_err(CheckpointBenchError::io("clean", folder))?;
-        match (is_finished, leftovers.is_empty()) {
+        match (is_finished, leftovers.removed.is_empty()) {
             (true, _) => self.finished += 1,
             (false, true) => self.nothing += 1,
             (false, false) => self.unfinished += 1,

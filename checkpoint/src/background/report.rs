@@ -35,7 +35,7 @@ pub enum RequestError {
 /// How one try to save went.
 #[derive(Debug)]
 pub struct Report {
-    /// The name it has, or was to have, in the folder.
+    /// The name it was to have in the folder; which one it got says [`Saved::path`].
     pub file_name: String,
     /// How far the training was.
     pub games: u64,

@@ -9,7 +9,8 @@ use crate::background::SaverOptions;
 use crate::background::queue::{Ended, Outcome, Placed, Queue, Step};
 use crate::background::report::{Report, RequestError, SaveEnd};
 use crate::background::snapshot::{PARALLEL_BYTES_MIN, Snapshot};
-use crate::save::{SaveError, Saved, save_with};
+use crate::pace::Hurry;
+use crate::save::{SaveError, Saved, save_hurried};
 
 /// One is written while the other is filled, or waits.
 const SNAPSHOTS: usize = 2;
@@ -25,6 +26,8 @@ const NICENESS: i32 = 5;
 pub(super) struct Desk {
     state: Mutex<State>,
     changed: Condvar,
+    /// Somebody waits for the thread.
+    hurry: Hurry,
 }
 
 #[derive(Debug)]
@@ -44,7 +47,7 @@ impl Desk {
         let blank = (0..SNAPSHOTS).map(|_| Snapshot::default()).collect();
         let queue = Queue::new(retry_delay);
         let state = State { queue, blank, room: expected_bytes, is_telling: false, is_gone: false };
-        Self { state: Mutex::new(state), changed: Condvar::new() }
+        Self { state: Mutex::new(state), changed: Condvar::new(), hurry: Hurry::default() }
     }
 
     /// A snapshot to fill, the roomiest there is. If the only one left waits to be saved it is that one;
@@ -89,14 +92,20 @@ impl Desk {
         self.lock().is_busy()
     }
 
-    pub(super) fn wait_until_idle(&self) {
-        let mut state = self.lock();
-        while state.is_busy() {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+    /// Waits, but no longer than `limit`, until there is nothing to do. Whether that is so. There is only
+    /// one who waits: the owner of the saver.
+    pub(super) fn wait_until_idle(&self, limit: Duration) -> bool {
+        self.hurry.set(true);
+        let waited = self.changed.wait_timeout_while(self.lock(), limit, |state| state.is_busy());
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let is_idle = !state.is_busy();
+        drop(state);
+        self.hurry.set(false);
+        is_idle
     }
 
     pub(super) fn close(&self) {
+        self.hurry.set(true);
         self.lock().queue.close();
         self.changed.notify_all();
     }
@@ -179,7 +188,7 @@ pub(super) fn run(desk: &Desk, options: &SaverOptions, mut listener: impl FnMut(
                     give_way();
                     has_given_way = true;
                 }
-                let result = helpers.save(options, &snapshot);
+                let result = helpers.save(options, &snapshot, &desk.hurry);
                 let (file_name, games) = (snapshot.file_name.clone(), snapshot.games);
                 let (meta, stall) = (snapshot.meta.clone(), snapshot.stall);
                 let end = desk.ended(snapshot, result, options.retry_delay);
@@ -213,9 +222,13 @@ struct Helpers {
 }
 
 impl Helpers {
-    fn save(&mut self, options: &SaverOptions, snapshot: &Snapshot) -> Result<Saved, SaveError> {
-        let save =
-            || snapshot.read(|draft| save_with(&options.save, &options.folder, &snapshot.file_name, draft));
+    fn save(
+        &mut self,
+        SaverOptions { save, folder, .. }: &SaverOptions,
+        snapshot: &Snapshot,
+        hurry: &Hurry,
+    ) -> Result<Saved, SaveError> {
+        let save = || snapshot.read(|draft| save_hurried(save, folder, &snapshot.file_name, draft, hurry));
         if snapshot.bytes_used() >= PARALLEL_BYTES_MIN && self.pool.is_none() {
             let name = |index| format!("checkpoint {index}");
             // Without helpers a save takes longer.

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use resus_disk::{Disk, DiskFile, Kind};
 
+use super::extra::refuse_extra;
 use super::heads::open_listed;
-use super::look::{Form, Listing, check_owner};
+use super::look::{Form, Listing, check_owner, look};
 use super::manifest::{Manifest, ManifestFile, ManifestLink};
 use super::name::{below, escape};
 use super::refusal::{ForeignRefusal, failed};
@@ -37,9 +38,30 @@ pub fn digest(disk: &dyn Disk, listing: &Listing, cancel: &AtomicBool) -> Result
         files.push(ManifestFile { name: file.name.clone(), size, blake3 });
     }
     sync_folders(disk, listing)?;
+    // A file that came, went or was changed after it was read.
+    let now = look(disk, &listing.root)?;
+    if now != *listing {
+        return Err(ForeignRefusal::Changed { name: first_changed(listing, &now) });
+    }
     let link = |link: &super::look::Link| ManifestLink { name: link.name.clone(), to: link.to.clone() };
     let links = listing.links.iter().map(link).collect();
     Ok(Manifest { root: listing.root.clone(), form: listing.form, files, links })
+}
+
+/// The first name, of a file before a link before a folder, that two lists do not share, or not the same.
+fn first_changed(before: &Listing, now: &Listing) -> String {
+    let file = first_difference(&before.files, &now.files).map(|file| &file.name);
+    let link = || first_difference(&before.links, &now.links).map(|link| &link.name);
+    let folder = || first_difference(&before.folders, &now.folders);
+    let name = file.or_else(link).or_else(folder).cloned();
+    name.unwrap_or_else(|| escape(before.root.as_os_str()))
+}
+
+/// The first thing at which two sorted lists differ, or the first that only one of them still has.
+fn first_difference<'a, T: PartialEq>(before: &'a [T], now: &'a [T]) -> Option<&'a T> {
+    let same = before.iter().zip(now).take_while(|(before, now)| before == now).count();
+    let longer = if now.len() > before.len() { now } else { before };
+    longer.get(same)
 }
 
 /// Brings all names of a checkpoint to disk, its own included.
@@ -56,11 +78,11 @@ fn sync_folders(disk: &dyn Disk, listing: &Listing) -> Result<(), ForeignRefusal
 /// Compares a checkpoint with its manifest, byte by byte. Sizes are compared first, so that most damage
 /// is found before much is read.
 ///
-/// Files that the manifest does not name are ignored: they are not handed back as verified, and a worker
-/// may keep its own beside them. One that takes the place of a named file or link is found.
+/// A file or link of a folder that the manifest does not name is refused last, as no damage, unless it is
+/// hidden; see the [module](super).
 ///
 /// # Errors
-/// [`ForeignRefusal`], naming the first file that is missing, replaced or changed.
+/// [`ForeignRefusal`], naming the first file that is missing, replaced or changed, or was not there.
 pub fn verify(disk: &dyn Disk, manifest: &Manifest, cancel: &AtomicBool) -> Result<(), ForeignRefusal> {
     match disk.look_at(&manifest.root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ForeignRefusal::Gone),
@@ -87,7 +109,7 @@ pub fn verify(disk: &dyn Disk, manifest: &Manifest, cancel: &AtomicBool) -> Resu
             return Err(ForeignRefusal::Digest { name: file.name.clone(), expected, found });
         }
     }
-    Ok(())
+    refuse_extra(disk, manifest)
 }
 
 fn compare_link(disk: &dyn Disk, manifest: &Manifest, link: &ManifestLink) -> Result<(), ForeignRefusal> {

@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 use resus_disk::{Disk, Kind};
 
 use super::aside::DAMAGED;
+use crate::names::list;
 
 /// How the hidden names begin.
 const TRASH: &str = ".resus-trash-";
 /// Names of trash that could not be taken apart are stepped over.
 const TRASH_NAMES_TRIED: u32 = 10_000;
+/// A folder is emptied so many names at a time, so that one of millions costs no memory.
+const BATCH_NAMES: usize = 1_000;
 
 /// Why a checkpoint was not deleted.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,12 @@ pub enum DiscardError {
         path: PathBuf,
         /// The folder.
         folder: PathBuf,
+    },
+    /// A folder in it lies on another device: something is mounted there, which is not ours to delete.
+    #[error("{} lies on another device", path.display())]
+    OtherDevice {
+        /// The folder.
+        path: PathBuf,
     },
     /// A file operation failed.
     #[error("failed to {what} {}", path.display())]
@@ -83,12 +92,9 @@ fn hide(disk: &dyn Disk, folder: &Path, path: &Path) -> Result<PathBuf, DiscardE
 /// Takes apart what earlier deletions left in `folder`. A folder that does not exist has nothing.
 ///
 /// # Errors
-/// [`DiscardError::Io`], the first; the rest was tried nevertheless.
+/// [`DiscardError`], the first; the rest was tried nevertheless.
 pub fn empty_trash(disk: &dyn Disk, folder: &Path) -> Result<(), DiscardError> {
-    let names = match disk.list(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        names => names.map_err(failed("list", folder))?,
-    };
+    let names = list(disk, folder).map_err(failed("list", folder))?;
     let is_trash = |name: &std::ffi::OsString| {
         let number = name.to_str().and_then(|name| name.strip_prefix(TRASH));
         number.is_some_and(|number| number.parse::<u32>().is_ok())
@@ -97,23 +103,28 @@ pub fn empty_trash(disk: &dyn Disk, folder: &Path) -> Result<(), DiscardError> {
     trash.map(|name| take_apart(disk, &folder.join(name))).fold(Ok(()), Result::and)
 }
 
-/// Removes a folder with all that is in it, following no link.
+/// Removes a folder with all that is in it, following no link and entering no folder of another device.
 fn take_apart(disk: &dyn Disk, root: &Path) -> Result<(), DiscardError> {
-    // Each folder twice: to empty it, and to remove it.
-    let mut steps = vec![(root.to_owned(), false)];
-    while let Some((path, is_empty)) = steps.pop() {
-        if is_empty {
-            disk.remove_folder(&path).map_err(failed("remove", path))?;
-            continue;
-        }
-        if disk.look_at(&path).map_err(failed("look at", &path))?.kind != Kind::Folder {
+    let device = disk.look_at(root).map_err(failed("look at", root))?.identity.0;
+    let mut left = vec![root.to_owned()];
+    while let Some(path) = left.pop() {
+        let entry = disk.look_at(&path).map_err(failed("look at", &path))?;
+        if entry.kind != Kind::Folder {
             disk.remove(&path).map_err(failed("remove", path))?;
             continue;
         }
-        let names = disk.list(&path).map_err(failed("list", &path))?;
-        let inner: Vec<_> = names.into_iter().map(|name| (path.join(name), false)).collect();
-        steps.push((path, true));
-        steps.extend(inner);
+        if entry.identity.0 != device {
+            return Err(DiscardError::OtherDevice { path });
+        }
+        let names = disk.list(&path, BATCH_NAMES).map_err(failed("list", &path))?;
+        if names.is_empty() {
+            disk.remove_folder(&path).map_err(failed("remove", path))?;
+            continue;
+        }
+        // It comes up again when these are gone: then it is empty, or the next batch is listed.
+        let inner: Vec<_> = names.into_iter().map(|name| path.join(name)).collect();
+        left.push(path);
+        left.extend(inner);
     }
     Ok(())
 }

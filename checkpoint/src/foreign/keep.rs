@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use resus_disk::{Disk, DiskFile, Kind};
 
 use super::manifest::{Manifest, ManifestError};
+use crate::names::list;
 
 const EXTENSION: &str = ".manifest";
 const TEMP_EXTENSION: &str = ".tmp";
@@ -52,8 +53,9 @@ pub enum KeepError {
     },
 }
 
-/// Keeps `manifest` in `folder`, which is made if it is missing (as are those around it), and returns its digest. When this
-/// returns, it survives a power cut. One that was kept before is written anew, and is new again.
+/// Keeps `manifest` in `folder`, which is made if it is missing, and returns its digest. The folder around it
+/// must exist. When this returns, it survives a power cut. One that was kept before is written anew, and is
+/// new again.
 ///
 /// # Errors
 /// [`KeepError::Io`].
@@ -73,21 +75,17 @@ pub fn keep(disk: &dyn Disk, folder: &Path, manifest: &Manifest) -> Result<Strin
     Ok(digest)
 }
 
-/// Makes a folder and, from the outside in, those around it that are missing.
+/// Makes a folder, and brings its name to disk also if somebody made it a moment ago.
 fn make(disk: &dyn Disk, folder: &Path) -> Result<(), KeepError> {
-    let mut missing = vec![folder];
-    while let Some(folder) = missing.pop() {
-        let around = folder.parent().unwrap_or(folder);
-        match disk.make_folder(folder) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound && around != folder => {
-                missing.extend([folder, around]);
-            }
-            Err(source) => return Err(failed("make", folder)(source)),
-            Ok(()) => disk.sync_folder(around).map_err(failed("sync", around))?,
-        }
+    match disk.make_folder(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made.map_err(failed("make", folder))?,
     }
-    Ok(())
+    let around = match folder.parent() {
+        Some(around) if !around.as_os_str().is_empty() => around,
+        Some(_) | None => Path::new("."),
+    };
+    disk.sync_folder(around).map_err(failed("sync", around))
 }
 
 fn create(disk: &dyn Disk, path: &Path) -> Result<(PathBuf, Box<dyn DiskFile>), KeepError> {
@@ -157,12 +155,9 @@ fn read(file: &dyn DiskFile, path: &Path) -> Result<Vec<u8>, KeepError> {
 /// Digests of the manifests kept in `folder`, sorted. A folder that does not exist has none.
 ///
 /// # Errors
-/// [`KeepError::Io`].
+/// [`KeepError::Io`], also for a folder of more than 100,000 names.
 pub fn kept(disk: &dyn Disk, folder: &Path) -> Result<Vec<String>, KeepError> {
-    let names = match disk.list(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        names => names.map_err(failed("list", folder))?,
-    };
+    let names = list(disk, folder).map_err(failed("list", folder))?;
     let digest = |name: std::ffi::OsString| {
         let hex = name.to_str()?.strip_suffix(EXTENSION)?;
         is_hex(hex).then(|| format!("{PREFIX}{hex}"))

@@ -86,8 +86,8 @@ pub(super) fn base(root: &Path, form: Form) -> &Path {
 /// that was listed.
 ///
 /// # Errors
-/// [`ForeignRefusal`]: it is not there, not ours, no file and no folder, too large, or has a link that
-/// may lead out of it.
+/// [`ForeignRefusal`]: it is not there, not ours, no file and no folder, too large, has a link that may
+/// lead out of it, or a folder on another device.
 pub fn look(disk: &dyn Disk, root: &Path) -> Result<Listing, ForeignRefusal> {
     let is_straight = |part| matches!(part, Component::RootDir | Component::Normal(_));
     if !root.is_absolute() || !root.components().all(is_straight) {
@@ -97,7 +97,9 @@ pub fn look(disk: &dyn Disk, root: &Path) -> Result<Listing, ForeignRefusal> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ForeignRefusal::Gone),
         entry => entry.map_err(failed("look at", root))?,
     };
-    let mut walk = Walk { disk, listing: empty(root, entry.kind), folders: Vec::new(), names: 0 };
+    let device = entry.identity.0;
+    let listing = empty(root, entry.kind);
+    let mut walk = Walk { disk, listing, device, folders: Vec::new(), names: 0 };
     match entry.kind {
         Kind::Link => return Err(ForeignRefusal::RootLink),
         Kind::Other => return Err(ForeignRefusal::Special { path: root.to_owned() }),
@@ -130,6 +132,8 @@ fn empty(root: &Path, kind: Kind) -> Listing {
 struct Walk<'a> {
     disk: &'a dyn Disk,
     listing: Listing,
+    /// The device of the root.
+    device: u64,
     /// Folders still to be entered, each below the root, with their depth.
     folders: Vec<(PathBuf, usize)>,
     names: usize,
@@ -138,7 +142,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn enter(&mut self, folder: &Path, depth: usize) -> Result<(), ForeignRefusal> {
         let at = self.listing.root.join(folder);
-        let names = match self.disk.list(&at) {
+        let names = match self.disk.list(&at, NAMES_MAX - self.names) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(changed(folder)),
             names => names.map_err(failed("list", at))?,
         };
@@ -171,6 +175,10 @@ impl Walk<'_> {
                 self.listing.links.push(Link { name, to: text });
             }
             Kind::Folder if depth == DEPTH_MAX => return Err(ForeignRefusal::TooDeep { name }),
+            // Of folders only: some layered file systems give each file the device of its layer.
+            Kind::Folder if entry.identity.0 != self.device => {
+                return Err(ForeignRefusal::OtherDevice { path: at });
+            }
             Kind::Folder => {
                 check_owner(&at, &entry)?;
                 self.listing.folders.push(name);

@@ -67,6 +67,18 @@ pub enum ForeignRefusal {
         /// Which part.
         name: String,
     },
+    /// A folder in it lies on another device: something is mounted there.
+    #[error("{} lies on another device", path.display())]
+    OtherDevice {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// It holds a file or link that its manifest does not name. All that the manifest names is as it was.
+    #[error("holds {name}, which was not there when it was catalogued")]
+    Extra {
+        /// The first that was found.
+        name: String,
+    },
     /// The disk did not confirm its data, so a power cut could take it.
     #[error("failed to bring {} to disk", path.display())]
     Sync {
@@ -130,6 +142,8 @@ impl ForeignRefusal {
             | Self::TooDeep { .. }
             | Self::TooMany
             | Self::Changed { .. }
+            | Self::OtherDevice { .. }
+            | Self::Extra { .. }
             | Self::Sync { .. }
             | Self::Cancelled => false,
         }

@@ -28,7 +28,8 @@ pub enum Completeness {
 ///
 /// Formats that tell their own end are believed (zip, safetensors, PRSM); an index (`*.index.json` of a
 /// Hugging Face folder) and a pointer (`latest` of a DeepSpeed folder) ask for the files that they name;
-/// everything else counts as done when nothing has changed since the look before.
+/// everything else counts as done when nothing has changed since the look before. A folder has to stay
+/// unchanged in any case: that all of its files are whole does not tell that none is still to come.
 #[must_use]
 pub fn completeness(listing: &Listing, heads: &Heads, before: Option<&Listing>) -> Completeness {
     let has_settled = before == Some(listing);
@@ -36,7 +37,7 @@ pub fn completeness(listing: &Listing, heads: &Heads, before: Option<&Listing>) 
         return Completeness::Growing { why: "it holds no file yet".to_owned() };
     }
     let mut wrong = None;
-    let mut is_silent = false;
+    let mut is_silent = listing.form == Form::Folder;
     for file in &listing.files {
         match missing(listing, file, heads.get(&file.name)) {
             Missing::Nothing => {}

@@ -43,7 +43,7 @@ impl Disk for Memory {
     fn look_at(&self, _: &Path) -> io::Result<Entry> {
         unsupported()
     }
-    fn list(&self, _: &Path) -> io::Result<Vec<OsString>> {
+    fn list(&self, _: &Path, _: usize) -> io::Result<Vec<OsString>> {
         unsupported()
     }
     fn read_link(&self, _: &Path) -> io::Result<PathBuf> {
@@ -88,6 +88,5 @@ impl DiskFile for Memory {
     fn sync(&self) -> io::Result<()> {
         unsupported()
     }
-    fn begin_writeback(&self, _: u64, _: u64) {}
     fn drop_cache(&self) {}
 }

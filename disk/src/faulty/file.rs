@@ -74,8 +74,6 @@ impl DiskFile for FaultyFile {
         self.disk.told(told, |_| Ok(()))
     }
 
-    // Hints promise nothing, so here they do nothing.
-    fn begin_writeback(&self, _offset: u64, _bytes: u64) {}
-
+    // A hint promises nothing, so here it does nothing.
     fn drop_cache(&self) {}
 }

@@ -19,7 +19,7 @@ fn write(disk: &Faulty, name: &str, bytes: &[u8], sync: bool) {
 
 /// Everything in the root folder: name, size, and how many bytes are not zero.
 fn seen(disk: &Faulty) -> Vec<(String, usize, usize)> {
-    let names = disk.list(Path::new("/")).unwrap();
+    let names = disk.list(Path::new("/"), 100).unwrap();
     let looked = names.into_iter().filter_map(|name| {
         let bytes = disk.content(&Path::new("/").join(&name)).ok()?;
         let filled = bytes.iter().filter(|byte| **byte != 0).count();
@@ -84,7 +84,7 @@ fn a_rename_is_found_as_a_whole_or_not_at_all() {
     disk.plant_file(Path::new("/x/a"), b"a").unwrap();
     disk.rename(Path::new("/x/a"), Path::new("/y/b")).unwrap();
     for crash in disk.crashes(1, ALL) {
-        let names = ["/x", "/y"].map(|folder| crash.disk.list(Path::new(folder)).unwrap().len());
+        let names = ["/x", "/y"].map(|folder| crash.disk.list(Path::new(folder), 100).unwrap().len());
         assert_eq!(names.iter().sum::<usize>(), 1, "{:?}", crash.lost);
     }
     disk.sync_folder(Path::new("/y")).unwrap();

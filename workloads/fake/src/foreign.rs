@@ -1,5 +1,6 @@
 //! The same state as other frameworks would write it: a ZIP archive as `torch.save` makes, a safetensors
-//! file, a folder with several files. In place, piece by piece and without a sync, as those do.
+//! file, a folder with several files. In place, piece by piece and without a sync, as those do; but never
+//! over one that is there.
 //!
 //! A checkpoint is believed if it is, byte by byte, what its state would be written as.
 
@@ -21,6 +22,8 @@ const PIECE_BYTES: usize = 16 * 1024;
 const FIRST_SHARD: &str = "model-00001-of-00002.safetensors";
 /// … and the one that holds the rest.
 const SECOND_SHARD: &str = "model-00002-of-00002.safetensors";
+/// One checkpoint is written so often at most.
+const NAMES_TRIED: u32 = 10_000;
 /// A pickle of an empty dictionary: nothing of ours ever loads one.
 const PICKLE: &[u8] = b"\x80\x02}q\x00.";
 
@@ -41,12 +44,12 @@ fn parts(shape: Shape, state: &State) -> Vec<Part> {
         Shape::Torch => vec![torch(state)],
         Shape::Safetensors => vec![Part { name: "", ..tensors(&[counters(state), fill(state)]) }],
         Shape::Folder => vec![
-            // First what names the others, last what tells its own end: at any time it can be seen whether
-            // something is missing.
-            Part { name: "model.safetensors.index.json", bytes: index().into(), state_at: None },
-            Part { name: "trainer_state.json", bytes: trainer_state(state).into(), state_at: None },
+            // What names the others comes last, as `save_pretrained` does it: before, every file may be whole
+            // and the folder is not.
             Part { name: FIRST_SHARD, ..tensors(&[counters(state)]) },
             Part { name: SECOND_SHARD, state_at: None, ..tensors(&[fill(state)]) },
+            Part { name: "trainer_state.json", bytes: trainer_state(state).into(), state_at: None },
+            Part { name: "model.safetensors.index.json", bytes: index().into(), state_at: None },
         ],
     }
 }
@@ -97,11 +100,36 @@ pub(crate) fn file_name(shape: Shape, id: &str) -> String {
     }
 }
 
+/// Where the checkpoint `id` is written in `folder`: a name that nothing has, which is `ID.2`, `ID.3` and so
+/// on where an attempt before was at the same step.
+pub(crate) fn free_path(folder: &Path, shape: Shape, id: &str) -> io::Result<PathBuf> {
+    for number in 1..=NAMES_TRIED {
+        let id = if number == 1 { id.to_owned() } else { format!("{id}.{number}") };
+        let path = folder.join(file_name(shape, &id));
+        match path.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path),
+            found => found.map(drop)?,
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{NAMES_TRIED} checkpoints are called {id}")))
+}
+
+/// The name by which the checkpoint at `path` is known: without its ending, but with its number.
+pub(crate) fn id_of(path: &Path) -> String {
+    let name = match shape_of(path) {
+        Shape::Folder => path.file_name(),
+        Shape::Prsm | Shape::Torch | Shape::Safetensors => path.file_stem(),
+    };
+    name.unwrap_or_default().to_string_lossy().into_owned()
+}
+
 /// What lies at `path`, going by its name; [`Shape::Prsm`] for all that is not of another framework.
 pub(crate) fn shape_of(path: &Path) -> Shape {
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("pt") => Shape::Torch,
         Some("safetensors") => Shape::Safetensors,
+        // The number of a folder whose name was taken.
+        Some(ending) if ending.bytes().all(|byte| byte.is_ascii_digit()) => Shape::Folder,
         Some(_) => Shape::Prsm,
         None => Shape::Folder,
     }
@@ -149,10 +177,10 @@ pub(crate) struct Writing {
 }
 
 impl Writing {
-    /// Makes the folder, if it is one, and nothing else yet.
+    /// Makes the folder, if it is one, and nothing else yet. Nothing may lie there: what does is not touched.
     pub(crate) fn begin(path: PathBuf, shape: Shape, state: &State) -> io::Result<Self> {
         if shape == Shape::Folder {
-            fs::create_dir_all(&path)?;
+            fs::create_dir(&path)?;
         }
         let parts = parts(shape, state);
         let size_bytes = parts.iter().map(|part| part.bytes.len() as u64).sum();
@@ -171,7 +199,7 @@ impl Writing {
         let Some((path, is_first, piece)) = self.left.pop() else { return Ok(false) };
         let mut options = OpenOptions::new();
         if is_first {
-            options.write(true).create(true).truncate(true);
+            options.write(true).create_new(true);
         } else {
             options.append(true);
         }
@@ -213,7 +241,7 @@ mod tests {
     }
 
     fn begun(folder: &Path, shape: Shape, state: &State) -> Writing {
-        Writing::begin(folder.join(file_name(shape, "step-000007")), shape, state).unwrap()
+        Writing::begin(free_path(folder, shape, "step-000007").unwrap(), shape, state).unwrap()
     }
 
     fn written(folder: &Path, shape: Shape, state: &State) -> PathBuf {
@@ -244,6 +272,25 @@ mod tests {
                 pieces += 1;
             }
             assert_eq!(pieces, writing.pieces(), "{shape:?}: whole with its last piece only");
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_there_is_not_written_over() {
+        for shape in SHAPES {
+            let folder = tempfile::tempdir().unwrap();
+            let (first, second) = (after(7), after(8));
+            let paths = [&first, &second, &first].map(|state| written(folder.path(), shape, state));
+            assert_eq!(
+                paths.each_ref().map(|path| id_of(path)),
+                ["step-000007", "step-000007.2", "step-000007.3"]
+            );
+            assert!(paths.iter().all(|path| shape_of(path) == shape), "{shape:?}");
+            assert_eq!(read(&paths[0]).unwrap(), Some(first), "{shape:?}");
+            assert_eq!(read(&paths[1]).unwrap(), Some(second), "{shape:?}");
+            let over = Writing::begin(paths[0].clone(), shape, &second).and_then(|mut over| over.write());
+            assert_eq!(over.unwrap_err().kind(), io::ErrorKind::AlreadyExists, "{shape:?}");
+            assert_eq!(read(&paths[0]).unwrap(), Some(first), "{shape:?}");
         }
     }
 

@@ -46,7 +46,7 @@ impl<W: Write> Run<'_, W> {
 
     fn save_foreign(&mut self, folder: &Path) -> io::Result<ControlFlow<Ending>> {
         let (start, shape) = (Instant::now(), self.script.shape);
-        let path = folder.join(foreign::file_name(shape, &self.state.checkpoint_id()));
+        let path = foreign::free_path(folder, shape, &self.state.checkpoint_id())?;
         if self.script.announce_early {
             self.announce(&path, (None, None, None));
         }
@@ -77,7 +77,7 @@ impl<W: Write> Run<'_, W> {
             digest,
             health: tells.then_some(health),
             loss: tells.then(|| self.state.loss()),
-            ..CheckpointSaved::at(&self.state.checkpoint_id(), path)
+            ..CheckpointSaved::at(&foreign::id_of(path), path)
         });
     }
 }

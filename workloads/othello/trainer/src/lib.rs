@@ -30,6 +30,7 @@ use crate::attempt::{Attempt, Ending};
 use crate::failure::{EXIT_DONE, EXIT_RELEASED, Failure, with_causes};
 use crate::flags::{HELP, Options, Request, from_environment, parse};
 use crate::saver::{Saver, prepare_folder};
+use crate::snapshot::expected_bytes;
 
 /// Where checkpoints go when neither the command line nor a supervisor says so.
 const CHECKPOINT_FOLDER: &str = "checkpoints";
@@ -64,7 +65,7 @@ pub fn run(
             let _ = out.write_all(HELP.as_bytes());
             EXIT_DONE
         }
-        Ok(Request::Train(options)) => match train(options, pulse, out) {
+        Ok(Request::Train(options)) => match train(options, pulse, out, errors) {
             Ok(Ending::Done | Ending::Stopped) => EXIT_DONE,
             Ok(Ending::Released) => EXIT_RELEASED,
             Err(failure) => give_up(&failure, pulse, errors),
@@ -73,13 +74,23 @@ pub fn run(
     }
 }
 
-fn train(options: Options, pulse: &Pulse, out: &mut dyn Write) -> Result<Ending, Failure> {
+fn train(
+    options: Options,
+    pulse: &Pulse,
+    out: &mut dyn Write,
+    errors: &mut dyn Write,
+) -> Result<Ending, Failure> {
     pulse.status(Status::Preparing, "reading checkpoints");
     let folder = options
         .checkpoint_dir
         .or_else(|| pulse.checkpoint_dir().map(Path::to_owned))
         .unwrap_or_else(|| PathBuf::from(CHECKPOINT_FOLDER));
-    prepare_folder(&folder).map_err(|source| Failure::Folder { path: folder.clone(), source })?;
+    let warnings =
+        prepare_folder(&folder).map_err(|source| Failure::Folder { path: folder.clone(), source })?;
+    for warning in warnings {
+        // Nobody may be there to read it: that is not an error.
+        let _ = writeln!(errors, "warning: {warning}");
+    }
     let resume_from = options.resume_from.or_else(|| pulse.resume_from().map(Path::to_owned));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build()?;
     let (session, safe_at) = match resume_from {
@@ -94,6 +105,7 @@ fn train(options: Options, pulse: &Pulse, out: &mut dyn Write) -> Result<Ending,
     };
     let mut saving = SaverOptions::new(folder);
     saving.save.disk_share_percent = options.disk_share;
+    saving.expected_bytes = expected_bytes(&session);
     let saver = Saver::start(saving, options.compression, pulse.clone()).map_err(Failure::SavingThread)?;
     Attempt::new(session, safe_at, pool, pulse, out, saver, options.checkpoint_every).run(options.eval_games)
 }

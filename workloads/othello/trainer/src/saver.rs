@@ -1,12 +1,13 @@
 //! Has the session saved beside the training, announces what was saved, and keeps the folder small where
 //! nobody else does.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, TryIter};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use othello_engine::session::Session;
 use resus_checkpoint::background::{self, Report, RequestError, Requested, SaveEnd, SaverOptions};
@@ -22,6 +23,9 @@ const WRITER: &str = concat!("othello-trainer ", env!("CARGO_PKG_VERSION"));
 
 /// The figure that a checkpoint has besides its step: root mean squared error of the latest batch, in discs.
 const LOSS: &str = "loss";
+
+/// How often there is a sign of life while a save is waited for.
+const SIGN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Copies sessions and has the copies saved.
 #[derive(Debug)]
@@ -89,19 +93,23 @@ impl Saver {
         self.reports.try_iter()
     }
 
-    /// Waits until everything that was asked for is saved or given up.
+    /// Waits until everything that was asked for is saved or given up. A slow disk is no hang: there are
+    /// signs of life meanwhile.
     pub(crate) fn finish(&mut self) {
-        self.inner.finish();
+        while !self.inner.finish_within(SIGN_INTERVAL) {
+            self.pulse.heartbeat();
+        }
     }
 }
 
-/// The name a checkpoint is known by.
-fn checkpoint_id(games: u64) -> String {
-    format!("othello-{games:09}")
+/// The name a checkpoint is to have; where an attempt before left one of that name it gets a number besides.
+fn file_name(games: u64) -> String {
+    format!("othello-{games:09}.prsm")
 }
 
-fn file_name(games: u64) -> String {
-    format!("{}.prsm", checkpoint_id(games))
+/// The name a checkpoint is known by: that of its file, without the ending.
+fn checkpoint_id(path: &Path) -> Cow<'_, str> {
+    path.file_stem().unwrap_or_default().to_string_lossy()
 }
 
 /// Says how a save went to whoever supervises.
@@ -127,7 +135,7 @@ fn announce(pulse: &Pulse, report: &Report, saved: &Saved) {
             Health::NotFinite => Some(resus_sdk::Health::NotFinite),
         },
         loss: report.meta.metrics.get(LOSS).copied(),
-        ..CheckpointSaved::at(&checkpoint_id(report.games), &saved.path)
+        ..CheckpointSaved::at(&checkpoint_id(&saved.path), &saved.path)
     });
 }
 
@@ -146,11 +154,18 @@ fn unix_time() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// Makes the folder, and clears what killed saves left in it.
-pub(crate) fn prepare_folder(folder: &Path) -> io::Result<()> {
+/// Makes the folder, and clears what killed saves left in it. Returns what of that did not work, as warnings:
+/// a leftover costs room, and a training that does not begin costs more.
+pub(crate) fn prepare_folder(folder: &Path) -> io::Result<Vec<String>> {
     fs::create_dir_all(folder)?;
-    resus_checkpoint::remove_leftovers(folder)?;
-    Ok(())
+    Ok(match resus_checkpoint::remove_leftovers(folder) {
+        Ok(leftovers) => leftovers.stuck.iter().map(|(path, error)| unremoved(path, error)).collect(),
+        Err(error) => vec![unremoved(folder, &error)],
+    })
+}
+
+fn unremoved(path: &Path, error: &io::Error) -> String {
+    format!("failed to clear what killed saves left: {}: {error}", path.display())
 }
 
 #[cfg(test)]

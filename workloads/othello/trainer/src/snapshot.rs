@@ -49,6 +49,17 @@ pub(crate) fn bytes_max() -> u64 {
     (PLIES * stage + 64 * 1024) as u64
 }
 
+/// Bytes of state to be ready for in an attempt that begins with `session`: half of all entries, of which
+/// a training of 200,000 games sees a third, or what it has seen and an eighth more.
+pub(crate) fn expected_bytes(session: &Session) -> usize {
+    let learner = session.learner();
+    let (stages, seen) = (learner.stages().len(), learner.entries_seen());
+    let all = stages * Classes::get().count();
+    let entries = (all / 2).max(seen + seen / 8).min(all);
+    let config = describe(session.config()).len();
+    size_of_val(&LAYOUT) + config + stages * seen_bytes() + entries * ENTRY_BYTES
+}
+
 /// Bytes of the bits of one stage.
 fn seen_bytes() -> usize {
     Classes::get().count().div_ceil(8)

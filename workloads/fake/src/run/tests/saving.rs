@@ -84,9 +84,26 @@ fn a_foreign_checkpoint_can_be_announced_early_and_left_half_written() {
         assert!(path_of(said[0]).exists() && State::resume(&path_of(said[0])).is_err(), "{shape:?}");
         let late = Stage::new().play(1, &Script { announce_early: false, ..script.clone() });
         assert!(late.payloads("checkpoint").is_empty(), "{shape:?}: not whole, not announced");
-        // The next attempt writes it anew.
-        assert_eq!(stage.play(2, &script).ending, Ending::Exit(0), "{shape:?}");
-        assert!(State::resume(&path_of(said[0])).is_ok(), "{shape:?}");
+        // The next attempt writes it under another name, and leaves it as it is.
+        let again = stage.play(2, &script);
+        assert_eq!(again.ending, Ending::Exit(0), "{shape:?}");
+        let said_again = again.payloads("checkpoint");
+        let second = said_again.iter().find(|payload| payload["checkpoint_id"] == "step-000005.2").unwrap();
+        assert!(State::resume(&path_of(second)).is_ok(), "{shape:?}");
+        assert!(State::resume(&path_of(said[0])).is_err(), "{shape:?}");
+    }
+}
+
+#[test]
+fn an_attempt_that_repeats_a_step_announces_its_own_checkpoint_and_leaves_the_first() {
+    let stage = Stage::new();
+    for (attempt, id) in [(1, "step-000005"), (2, "step-000005.2")] {
+        let from_the_start = Environment { resume_from: None, ..stage.environment(attempt) };
+        let played = play(from_the_start, &Script { checkpoint_every: Some(5), ..quick(5) });
+        let said = played.payloads("checkpoint")[0];
+        assert_eq!(said["checkpoint_id"], id);
+        assert_eq!(path_of(said).file_name().unwrap().to_str().unwrap(), format!("{id}.prsm"));
+        assert_eq!(said["digest"], verify(&path_of(said)).unwrap().digest);
     }
 }
 

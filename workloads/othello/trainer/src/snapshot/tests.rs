@@ -193,3 +193,18 @@ mod payload_of_layout_1 {
         assert_eq!(decode(its_config(), &other).err(), Some(SnapshotError::Layout { found: 9 }));
     }
 }
+
+#[test]
+fn the_first_save_needs_no_more_room_than_was_made_ready() {
+    let config = TrainConfig { games: 64, batch: 8, ..TrainConfig::default() };
+    let mut session = Session::new(config);
+    let ready = expected_bytes(&session);
+    while session.step().is_some() {}
+    let mut arrays = Arrays::default();
+    arrays.take(&session);
+    let needed: usize = arrays.read(Compression::None, |sections| {
+        sections.iter().flat_map(|section| section.parts).map(|part| part.len()).sum()
+    });
+    assert!((needed..bytes_max() as usize).contains(&ready), "{needed} bytes, {ready} made ready");
+    assert!((needed..=ready).contains(&expected_bytes(&session)));
+}
