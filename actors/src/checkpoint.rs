@@ -205,7 +205,16 @@ fn start_next(
         *is_newest_read = newest.is_some() && newest == run.read_last.as_deref();
     }
     let actor = myself.clone();
-    let working = tokio::task::spawn_blocking(move || jobs::carry_out(&files, job));
+    let (dirs, of_run) = (Arc::clone(&state.dirs), run_id.clone());
+    let working = tokio::task::spawn_blocking(move || {
+        // A run that never had an attempt has no folder yet, and may need one for a manifest.
+        if matches!(&job, Job::Pick { from: Some(_), .. })
+            && let Err(error) = dirs.make_checkpoints(of_run.as_str())
+        {
+            tracing::warn!(run_id = %of_run, %error, "the folder of a run can't be made");
+        }
+        jobs::carry_out(&files, job)
+    });
     tokio::spawn(async move {
         // A job that panicked is over as well: the next one of this run must get its turn.
         let outcome = working.await.unwrap_or_else(|error| {
