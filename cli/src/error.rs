@@ -3,6 +3,7 @@
 use crate::client::ClientError;
 use crate::daemon::service::{ServiceError, ToolError};
 use crate::daemon::start::StartError;
+use crate::judgement::{Judgement, judge};
 use crate::place::PlaceError;
 use crate::render::page::Page;
 use crate::settings::SettingsError;
@@ -95,13 +96,45 @@ pub(crate) enum CliError {
         waited: Duration,
     },
     /// A file is no checkpoint that may be restored.
-    #[error("{} is no whole checkpoint", path.display())]
+    #[error("{} {}", path.display(), judge(path, refusal).words())]
     Checkpoint {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         #[source]
         refusal: Refusal,
+    },
+    /// A checkpoint of another framework, of which nothing is known but its bytes.
+    #[error("{} is not our format{}", path.display(), guess(*looks_like))]
+    Foreign {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it seems to be.
+        looks_like: Option<&'static str>,
+        /// What was to be done with it, e.g. `show`.
+        wish: &'static str,
+    },
+    /// No run may begin from a checkpoint.
+    #[error("{checkpoint} is nothing to begin from")]
+    NoBeginning {
+        /// The checkpoint.
+        checkpoint: String,
+        /// Why not.
+        why: String,
+        /// What to type instead.
+        next: Option<String>,
+        /// The exit code of that.
+        exit: ExitCode,
+    },
+    /// A file was not written.
+    #[error("failed to write {}", path.display())]
+    Unwritten {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        why: String,
+        /// The exit code of that.
+        exit: ExitCode,
     },
     /// A checkpoint can't be written in another form.
     #[error("nothing was converted")]
@@ -161,11 +194,15 @@ impl CliError {
                 | ClientError::Foreign { .. },
             ) => ExitCode::DaemonUnreachable,
             Self::TimedOut { .. } => ExitCode::TimedOut,
-            Self::Checkpoint { refusal, .. } | Self::Convert(ConvertError::Refused { refusal, .. }) => {
-                refused(refusal)
+            Self::Checkpoint { path, refusal } | Self::Convert(ConvertError::Refused { path, refusal }) => {
+                judge(path, refusal).exit()
             }
+            Self::Foreign { .. } => Judgement::Foreign.exit(),
+            Self::NoBeginning { exit, .. } | Self::Unwritten { exit, .. } => *exit,
             Self::Convert(ConvertError::Version(_) | ConvertError::Name { .. }) => ExitCode::Usage,
-            Self::Convert(ConvertError::Sections { .. } | ConvertError::Exists { .. }) => ExitCode::Refused,
+            Self::Convert(
+                ConvertError::Sections { .. } | ConvertError::Exists { .. } | ConvertError::NotFinite,
+            ) => ExitCode::Refused,
             Self::Interrupted { .. } => ExitCode::Interrupted,
             Self::Output(_)
             | Self::Io { .. }
@@ -186,6 +223,12 @@ impl CliError {
             }
             Self::Settings(error) => (error.to_string(), error.details()),
             Self::Start(error) => (error.to_string(), error.log_tail().to_vec()),
+            Self::Foreign { wish, .. } => {
+                (self.to_string(), vec![format!("there is nothing to {wish} beyond its files")])
+            }
+            Self::NoBeginning { why, .. } | Self::Unwritten { why, .. } => {
+                (self.to_string(), vec![why.clone()])
+            }
             other => (other.to_string(), Vec::new()),
         };
         // That nobody listens is the whole story; how the kernel puts it is no help.
@@ -199,6 +242,7 @@ impl CliError {
         let text = |text: &str| Some(text.to_owned());
         match self {
             Self::Usage { next, .. } | Self::NotReached { next, .. } => Some(next.clone()),
+            Self::NoBeginning { next, .. } => next.clone(),
             Self::Settings(_) => text("resus config defaults (every key, explained)"),
             Self::State(error) => error.hint().map(str::to_owned),
             Self::Lock(LockError::Held { .. }) => text("resus daemon status"),
@@ -219,11 +263,13 @@ impl CliError {
             Self::StillThere { pid, .. } => Some(format!("kill -9 {pid} (trainings go on)")),
             Self::Place(_) => text("remove the folder, or set XDG_RUNTIME_DIR to a folder of your own"),
             Self::Convert(ConvertError::Exists { .. }) => text("another name, or --force"),
-            Self::Convert(ConvertError::Sections { .. }) => text("--to-version 3"),
+            Self::Convert(ConvertError::Sections { .. } | ConvertError::NotFinite) => text("--to-version 3"),
             Self::Lock(LockError::Io { .. })
             | Self::System(_)
             | Self::Output(_)
             | Self::Checkpoint { .. }
+            | Self::Foreign { .. }
+            | Self::Unwritten { .. }
             | Self::Convert(
                 ConvertError::Refused { .. }
                 | ConvertError::Version(_)
@@ -323,10 +369,9 @@ fn kind(exit: ExitCode) -> &'static str {
     }
 }
 
-/// The exit code for a file that is refused. That there is none is no judgement on it.
-pub(crate) fn refused(refusal: &Refusal) -> ExitCode {
-    let is_gone = matches!(refusal, Refusal::Open(error) if error.kind() == io::ErrorKind::NotFound);
-    if is_gone { ExitCode::NotFound } else { ExitCode::Damaged }
+/// What a file of another program seems to be, as a remark.
+fn guess(looks_like: Option<&str>) -> String {
+    looks_like.map(|what| format!(" (it looks like {what})")).unwrap_or_default()
 }
 
 /// The HTTP status that says nearly the same.

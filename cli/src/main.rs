@@ -17,6 +17,8 @@ mod error;
 #[cfg(test)]
 mod fake_daemon;
 mod follow;
+mod hints;
+mod judgement;
 mod keys;
 mod named;
 mod output;

@@ -64,7 +64,11 @@ fn what_is_pinned_stays_and_what_no_rule_keeps_goes_when_it_is_pruned() {
     assert!(said.stderr.contains("is pinned"), "{said:?}");
     let again = home.resus(&["checkpoints", "pin", &id, &oldest]).expect_code(0);
     assert!(again.stderr.contains("already"), "{again:?}");
-    home.resus(&["checkpoints", "pin", &id, "nobody"]).expect_code(10);
+    let short = &id[id.len() - 8..];
+    for verb in [&["checkpoints", "pin"][..], &["checkpoints", "unpin"], &["restore"]] {
+        let said = home.resus(&[verb, &[&id, "nobody"]].concat()).expect_code(10);
+        assert!(said.stderr.contains(&format!("resus checkpoints {short}")), "{said:?}");
+    }
     home.resus(&["configure", &id, "--keep", "2"]).expect_code(0);
 
     let dry = home.resus(&["checkpoints", "prune", &id, "--dry-run"]).expect_code(0);
@@ -114,6 +118,15 @@ fn damage_is_found_named_told_to_the_daemon_and_not_resumed_from() {
     assert!(said.stdout.contains(&name(newest)) && said.stdout.contains("the daemon was told"), "{said:?}");
     let damaged = home.wait_for("the refusal", || of_state(&home, &id, "damaged").pop());
     assert_eq!(name(&damaged), name(newest));
+    // It stays so: what is known of it and where it lies is told by every look.
+    let again = home.resus(&["checkpoints", "verify", &id]).expect_code(15).stdout;
+    let place = damaged["moved_to"].as_str().unwrap();
+    assert!(again.contains(place) && again.contains(", 1 damaged") && !again.contains("was told"), "{again}");
+    // Neither its place nor its name is a way to begin from it.
+    for from in [place, &format!("{id}/{}", name(newest))] {
+        let said = home.resus(&["run", "-d", "fake", "--resume", from]).expect_code(15);
+        assert!(said.stderr.contains("found damaged"), "{said:?}");
+    }
     let shown = home.resus(&["checkpoints", &id]).expect_code(0).stdout;
     assert!(shown.contains("damaged") && shown.contains(damaged["reason"].as_str().unwrap()), "{shown}");
     let next = list(&home, &id).into_iter().find(|c| c["is_resume_point"] == true).unwrap();
@@ -152,6 +165,18 @@ fn checkpoints_are_shown_compared_and_converted() {
     assert!(there.stderr.contains("is there already") && there.stderr.contains("--force"), "{there:?}");
     convert(&to, &["--force"]).expect_code(0);
     convert(&to, &["--to-version", "2", "--compress", "lz4", "--force"]).expect_code(2);
+    let nowhere = home.path().join("work/nowhere/packed.prsm");
+    let said = convert(&nowhere, &[]).expect_code(10);
+    assert!(said.stderr.contains("folder") && !said.stderr.contains(".tmp"), "{said:?}");
+    let foreign = home.path().join("work/model.pt");
+    std::fs::write(&foreign, b"PK\x03\x04 and a tensor, or so it seems to be").unwrap();
+    let foreign = foreign.to_str().unwrap();
+    for command in
+        [&["show", foreign][..], &["compare", &of_run(first), foreign], &["convert", foreign, "x.prsm"]]
+    {
+        let said = home.resus(&[&["checkpoints"], command].concat()).expect_code(2);
+        assert!(said.stderr.contains("is not our format (it looks like a zip file"), "{said:?}");
+    }
     damage(&to);
     let torn = home.resus(&["checkpoints", "compare", to.to_str().unwrap(), &of_run(first)]).expect_code(15);
     assert!(torn.stderr.contains("is no whole checkpoint"), "{torn:?}");
@@ -179,6 +204,39 @@ fn a_run_begins_anew_or_where_the_user_says() {
     }
     home.resus(&["run", "-d", "fake", "--resume", "/nowhere.prsm"]).expect_code(10);
     home.resus(&["run", "-d", "fake", "--resume", "sometimes"]).expect_code(2);
+    home.resus(&["run", "-d", "fake", "--resume", "/dev/null"]).expect_code(11);
+    home.resus(&["kill", &id]).expect_code(0);
+}
+
+#[test]
+fn a_retry_says_no_more_than_is_known_and_that_nothing_can_be_used_is_said_once() {
+    let home = Home::new();
+    let (id, verified) = paused(&home, 2);
+    for checkpoint in &verified {
+        damage(&path(checkpoint));
+    }
+    let resumed = home.resus(&["resume", &id]);
+    assert!([0, 11].contains(&resumed.code), "it may see the end already: {resumed:?}");
+    let failed = home.until_phase(&id, "failed");
+    assert_eq!(failed["last_failure"]["code"], "CHECKPOINT_CORRUPT", "{failed}");
+    let why = home.resus(&["why", &id]).expect_code(0).stdout;
+    assert_eq!(why.matches("no checkpoint of the run can be used").count(), 1, "{why}");
+    let said = home.resus(&["retry", &id]).expect_code(0);
+    assert!(said.stderr.contains("does not begin: CHECKPOINT_CORRUPT"), "{said:?}");
+    assert!(!said.stderr.contains("from the beginning"), "{said:?}");
+    home.resus(&["restore", &id, "none"]).expect_code(0);
+    let run = home.until(&id, "its worker", |run| run["phase"] == "running");
+    assert_eq!(run["resumed_from"], Value::Null, "{run}");
+    home.resus(&["kill", &id]).expect_code(0);
+}
+
+#[test]
+fn why_tells_from_where_the_newest_attempt_was_ordered() {
+    let home = Home::new();
+    let id = home.submit(&[&LONG[..], &["--set", "crash_at=10", "--set", "crash_times=1"]].concat());
+    let _ = home.until(&id, "its second attempt", |run| run["attempt"] == 2 && run["phase"] == "running");
+    let why = home.resus(&["why", &id]).expect_code(0).stdout;
+    assert!(why.contains("the worker of attempt 2 was ordered to start from checkpoint"), "{why}");
     home.resus(&["kill", &id]).expect_code(0);
 }
 

@@ -5,6 +5,7 @@ mod convert;
 mod foreign;
 mod keep;
 mod list;
+mod prsm;
 mod show;
 mod verify;
 

@@ -5,6 +5,7 @@ use crate::command::Around;
 use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::follow::Tell;
+use crate::hints::naming;
 use crate::render::page::Page;
 use crate::render::parts::{checkpoint as named, said, short};
 use crate::submission::restore_body;
@@ -58,7 +59,11 @@ pub(crate) async fn restore(args: RestoreArgs, around: &Around) -> Result<ExitCo
     let (before, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
     // A selector such as @latest may name another run by now.
     let id = before.run_id.as_str();
-    let reply = ask(&around.target, |client| async move { client.restore(id, body).await }).await?;
+    let asked = ask(&around.target, |client| async move { client.restore(id, body).await }).await;
+    let reply = match asked {
+        Ok(reply) => reply,
+        Err(error) => return Err(naming(error, id, around).await),
+    };
     if args.no_wait {
         tell(around, &reply.run, if is_anew { Came::Anew } else { Came::Asked })?;
         return Ok(ExitCode::Ok);

@@ -67,7 +67,9 @@ pub(crate) struct RunArgs {
     ///
     /// 'auto' is the newest healthy checkpoint of its own that verifies; 'never' hands its worker
     /// none. With a checkpoint of another run, or a file, it begins there, once the daemon has
-    /// verified it, and goes on from its own as soon as it has one.
+    /// verified it, and goes on from its own as soon as it has one. A file or folder of another
+    /// format is taken as it is: nobody knows whether it was whole before. What a run found damaged,
+    /// or set aside because of numbers that are not finite, is refused.
     #[arg(long, value_name = "WHERE", default_value = "auto", hide_default_value = true)]
     pub resume: String,
     #[command(flatten)]

@@ -12,6 +12,9 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 const HEAD: [&str; 9] = ["", "CHECKPOINT", "AT", "SIZE", "AGE", "STATE", "NUMBERS", "MARKS", "FORMAT"];
+/// Marks of what stays whatever the rules say.
+const IN_USE: &str = "in use";
+const KEPT: &str = "kept";
 /// Columns before what is told of a checkpoint below its row.
 const BELOW: usize = 3;
 
@@ -21,6 +24,8 @@ pub(crate) struct Listing<'a> {
     pub list: &'a CheckpointList,
     /// What the run counts.
     pub unit: &'a str,
+    /// The path of the one that the present attempt resumed from.
+    pub in_use: Option<&'a str>,
     /// Now, Unix ms.
     pub now_ms: u64,
 }
@@ -74,7 +79,10 @@ fn cells(view: &CheckpointView, listing: &Listing<'_>, best: &BTreeMap<&str, f64
     let pinned = view.pinned.then(|| "pinned".to_owned());
     let best = best.get(checkpoint.path.as_str()).map(|value| format!("best {}", number::value(*value)));
     let next = view.is_resume_point.then(|| "next".to_owned());
-    let marks: Vec<_> = [next, pinned, best].into_iter().flatten().collect();
+    let in_use = is_in_use(view, listing).then(|| IN_USE.to_owned());
+    let marked = next.is_some() || pinned.is_some() || in_use.is_some();
+    let kept = (view.protected && !marked).then(|| KEPT.to_owned());
+    let marks: Vec<_> = [next, pinned, in_use, kept, best].into_iter().flatten().collect();
     let age = checkpoint.saved_unix_ms.map(|saved| listing.now_ms.saturating_sub(saved) as f64 / 1000.0);
     [
         if view.is_resume_point { "→" } else { " " }.to_owned(),
@@ -87,6 +95,16 @@ fn cells(view: &CheckpointView, listing: &Listing<'_>, best: &BTreeMap<&str, f64
         marks.join(", "),
         format(checkpoint.format).to_owned(),
     ]
+}
+
+/// Whether the present attempt began there, and its worker may read it still.
+fn is_in_use(view: &CheckpointView, listing: &Listing<'_>) -> bool {
+    is_there(view) && listing.in_use == Some(view.checkpoint.path.as_str())
+}
+
+/// What was damaged is out of the way, if it is there at all.
+fn is_there(view: &CheckpointView) -> bool {
+    view.state != CheckpointState::Damaged
 }
 
 fn state(state: CheckpointState) -> &'static str {
@@ -127,14 +145,26 @@ fn below(view: &CheckpointView, page: &Page) -> String {
     reason.into_iter().chain(place).collect()
 }
 
-/// How many, how much, and what retention keeps.
+/// How many, how much, what retention keeps, and what stays besides.
 fn total(listing: &Listing<'_>) -> String {
     let views = &listing.list.checkpoints;
-    // What is damaged and has been moved away is in nobody's way, but on the disk all the same.
-    let bytes: u64 = views.iter().filter_map(|view| view.checkpoint.size_bytes).sum();
-    let count = counted(views.len() as u64, "checkpoint");
+    let there: Vec<_> = views.iter().filter(|view| is_there(view)).collect();
+    let bytes: u64 = there.iter().filter_map(|view| view.checkpoint.size_bytes).sum();
+    let count = counted(there.len() as u64, "checkpoint");
+    let damaged = match views.len() - there.len() {
+        0 => String::new(),
+        damaged => format!(", and {damaged} damaged"),
+    };
     let rules = listing.list.rules.as_ref().map(|rules| format!("; {}", kept(rules, listing.unit)));
-    format!("{count}, {}{}", size::show(bytes), rules.unwrap_or_default())
+    let pinned = there.iter().filter(|view| view.pinned).count();
+    let in_use = there.iter().filter(|view| is_in_use(view, listing)).count();
+    let besides = [(pinned, "pinned"), (in_use, IN_USE)].into_iter().filter(|(many, _)| *many > 0);
+    let besides: Vec<_> = besides.map(|(many, why)| format!("{many} {why}")).collect();
+    let besides = match &besides[..] {
+        [] => String::new(),
+        besides => format!("; whatever the rules say, these stay: {}", besides.join(", ")),
+    };
+    format!("{count}, {}{damaged}{}{besides}", size::show(bytes), rules.unwrap_or_default())
 }
 
 /// What the rules keep, in words.

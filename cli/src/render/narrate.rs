@@ -1,7 +1,7 @@
 //! A run's events as sentences: what deserves a line that stays.
 
 use crate::render::page::Page;
-use crate::render::parts::{amount, said};
+use crate::render::parts::{NO_CHECKPOINT, amount, said};
 use crate::text::duration::countdown_s;
 use crate::text::paint::Colour;
 use resus_core::api::StoryLine;
@@ -85,6 +85,10 @@ impl Narrator {
         let code = said(text(payload, "error_code")?);
         let message = said(text(payload, "message").unwrap_or(""));
         if text(event, "source") == Some("supervisor") {
+            // The run has ended with it, which is told at once and with what can be done.
+            if code == NO_CHECKPOINT && payload.get("fatal") == Some(&Value::Bool(true)) {
+                return None;
+            }
             let text = format!("attempt {} failed: {code}: {message}", self.attempt);
             return sentence("✗", Colour::Red, text);
         }
@@ -278,6 +282,17 @@ mod tests {
             "● training again (pid 8)",
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn that_no_checkpoint_can_be_used_is_left_to_the_end_of_the_run() {
+        let failed = |fatal: bool| {
+            let payload =
+                json!({"error_code": "CHECKPOINT_CORRUPT", "message": "none is left", "fatal": fatal});
+            story(&[event("error", 2, payload)])
+        };
+        assert_eq!(failed(false), ["✗ attempt 2 failed: CHECKPOINT_CORRUPT: none is left"]);
+        assert!(failed(true).is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What happens to a run next, when, and what can be done about it.
 
-use crate::render::parts::{retries, short};
+use crate::render::parts::{NO_CHECKPOINT, retries, short};
 use crate::render::pause::goes_on;
 use crate::text::duration::countdown_s;
 use resus_core::pause::PauseStep;
@@ -80,7 +80,7 @@ pub(crate) fn of(view: &RunView) -> Next {
         "failed" | "cancelled" => {
             let from = match view.checkpoint {
                 Some(_) => "goes on from its newest checkpoint",
-                None => "tries again from the beginning: there is no checkpoint",
+                None => "tries again; it has no checkpoint to go on from",
             };
             next("nothing, until you do something", vec![logs(), format!("resus retry {id}  {from}")])
         }
@@ -91,7 +91,7 @@ pub(crate) fn of(view: &RunView) -> Next {
 
 /// Whether the run ended because it could not go on from its checkpoints.
 pub(crate) fn has_no_beginning(view: &RunView) -> bool {
-    view.last_failure.as_ref().is_some_and(|failure| failure.code.as_str() == "CHECKPOINT_CORRUPT")
+    view.last_failure.as_ref().is_some_and(|failure| failure.code.as_str() == NO_CHECKPOINT)
 }
 
 fn pausing(view: &RunView) -> &'static str {

@@ -13,6 +13,11 @@ const SAID_BYTES_MAX: usize = 512;
 /// Longest name of a metric shown, in bytes.
 const METRIC_NAME_BYTES_MAX: usize = 64;
 
+/// The code of a run none of whose checkpoints can be used.
+pub(crate) const NO_CHECKPOINT: &str = "CHECKPOINT_CORRUPT";
+/// What stands between such a failure and what can be typed about it.
+const COMMANDS: &str = "; `resus ";
+
 /// The last eight characters of a run id: what people see and type.
 pub(crate) fn short(run_id: &str) -> &str {
     run_id.get(run_id.len().saturating_sub(8)..).unwrap_or(run_id)
@@ -21,6 +26,14 @@ pub(crate) fn short(run_id: &str) -> &str {
 /// Something a worker said, fit for a terminal.
 pub(crate) fn said(text: &str) -> String {
     one_line(text, SAID_BYTES_MAX)
+}
+
+/// A failure in a line. What can be typed about a checkpoint that is damaged is told where people look
+/// for it.
+pub(crate) fn failure_of(code: &str, message: &str) -> String {
+    let message =
+        message.split_once(COMMANDS).filter(|_| code == NO_CHECKPOINT).map_or(message, |(what, _)| what);
+    format!("{}: {}", said(code), said(message))
 }
 
 /// The share that is done, 0 to 1, where the worker says what is to be done in all.

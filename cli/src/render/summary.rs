@@ -3,7 +3,7 @@
 use crate::error::Told;
 use crate::render::next::has_no_beginning;
 use crate::render::page::Page;
-use crate::render::parts::{amount, checkpoint, results, said, short};
+use crate::render::parts::{amount, checkpoint, failure_of, results, said, short};
 use crate::render::reason;
 use crate::render::status::{advice, exit};
 use crate::text::duration::show_s;
@@ -86,10 +86,13 @@ pub(crate) fn after_cancel(view: &RunView) -> Vec<String> {
 /// What failed, why, and what to type next, of a run that failed.
 pub(crate) fn told(view: &RunView) -> Option<Told> {
     let failure = view.last_failure.as_ref().filter(|_| view.phase == "failed")?;
-    let mut why = vec![format!("{}: {}", failure.code, said(&failure.message))];
-    why.extend(advice(failure));
-    why.extend(view.last_exit.as_ref().map(|last| format!("the worker ended: {}", exit(last))));
-    why.extend(reason::ended(view).map(|why| format!("not tried again: {why}")));
+    let mut why = vec![failure_of(failure.code.as_str(), &failure.message)];
+    // Where no checkpoint can be used, that is all there is to say.
+    if !has_no_beginning(view) {
+        why.extend(advice(failure));
+        why.extend(view.last_exit.as_ref().map(|last| format!("the worker ended: {}", exit(last))));
+        why.extend(reason::ended(view).map(|why| format!("not tried again: {why}")));
+    }
     let newest = view.checkpoint.as_ref().map(|newest| checkpoint(newest, &view.progress.unit));
     why.extend(newest.map(|newest| format!("the newest checkpoint: {newest}")));
     let (id, lived) = (short(&view.run_id), lived(view));

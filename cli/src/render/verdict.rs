@@ -1,5 +1,6 @@
 //! What became of checkpoints that were read from their first byte to their last.
 
+use crate::judgement::{Judgement, judge, looks_like};
 use crate::render::page::Page;
 use crate::render::parts::{counted, said};
 use crate::text::columns::hang;
@@ -9,7 +10,7 @@ use resus_checkpoint::{Health, Refusal, Verified};
 use resus_core::exit::ExitCode;
 use serde::Serialize;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Columns before what is told of a file below its line.
 const BELOW: usize = 2;
@@ -65,6 +66,9 @@ pub(crate) struct Document<'a> {
 #[derive(Serialize)]
 struct Flat<'a> {
     is_whole: bool,
+    /// Of one that is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
     #[serde(flatten)]
     whole: Option<&'a Whole>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,18 +76,14 @@ struct Flat<'a> {
 }
 
 fn flat<S: serde::Serializer>(found: &Result<Whole, Fault>, serializer: S) -> Result<S::Ok, S::Error> {
-    let reason = found.as_ref().err().map(|fault| fault.reason.as_str());
-    Flat { is_whole: found.is_ok(), whole: found.as_ref().ok(), reason }.serialize(serializer)
+    let fault = found.as_ref().err();
+    let (state, reason) = (fault.map(Fault::state), fault.map(|fault| fault.reason.as_str()));
+    Flat { is_whole: found.is_ok(), state, whole: found.as_ref().ok(), reason }.serialize(serializer)
 }
 
 impl Verdict {
     /// What came of reading a file of our own format.
-    pub(crate) fn of_file(
-        name: String,
-        path: PathBuf,
-        found: Result<Verified, Refusal>,
-        exit: impl Fn(&Refusal) -> ExitCode,
-    ) -> Self {
+    pub(crate) fn of_file(name: String, path: PathBuf, found: Result<Verified, Refusal>) -> Self {
         let whole = |verified: Verified| Whole {
             format: format!("PRSM {}", verified.header.version),
             step: Some(verified.meta.as_ref().map_or(verified.header.games, |meta| meta.step)),
@@ -91,9 +91,47 @@ impl Verdict {
             digest: verified.digest,
             numbers: verified.meta.and_then(|meta| numbers(meta.health)),
         };
-        let fault = |refusal: Refusal| Fault { reason: chain(&refusal), exit: exit(&refusal) };
-        Self { name, path, found: found.map(whole).map_err(fault) }
+        let found = found.map(whole).map_err(|refusal| fault(&path, &refusal));
+        Self { name, path, found }
     }
+}
+
+fn fault(path: &Path, refusal: &Refusal) -> Fault {
+    let judgement = judge(path, refusal);
+    let reason = match (judgement, looks_like(refusal)) {
+        (Judgement::Foreign, Some(what)) => {
+            format!("not our format (it looks like {what}): nothing is known to compare it with")
+        }
+        (Judgement::Foreign, None) => "not our format: nothing is known to compare it with".to_owned(),
+        (Judgement::Gone | Judgement::Unread | Judgement::Damaged, _) => chain(refusal),
+    };
+    Fault { reason, exit: judgement.exit() }
+}
+
+impl Fault {
+    /// Whether it is there and not what it was: nothing that looking again could change.
+    pub(crate) fn is_damage(&self) -> bool {
+        self.exit == ExitCode::Damaged
+    }
+
+    /// In a word, for people and for programs.
+    fn state(&self) -> &'static str {
+        if self.is_damage() {
+            "damaged"
+        } else if self.exit == ExitCode::NotFound {
+            "gone"
+        } else {
+            "not read"
+        }
+    }
+}
+
+/// The same of a checkpoint that somebody changed meanwhile.
+pub(crate) fn changed(fault: Fault) -> Fault {
+    if !fault.is_damage() {
+        return fault;
+    }
+    Fault { reason: format!("it changed while it was read: {}", fault.reason), exit: ExitCode::Refused }
 }
 
 /// Whether numbers are finite, in words.
@@ -124,15 +162,18 @@ pub(crate) fn document(checkpoints: &[Verdict]) -> Document<'_> {
 /// All of them for people, and what else there is to tell.
 pub(crate) fn text(verdicts: &[Verdict], told: Option<&str>, page: &Page) -> String {
     let mut text: String = verdicts.iter().map(|verdict| line(verdict, page)).collect();
-    let damaged = verdicts.iter().filter(|verdict| verdict.found.is_err()).count();
     if verdicts.is_empty() {
         text.push_str("there is nothing to verify\n");
     } else if verdicts.len() > 1 {
         let count = counted(verdicts.len() as u64, "checkpoint");
-        text.push_str(&match damaged {
-            0 => format!("{count}, all whole\n"),
-            damaged => format!("{count}, {damaged} not whole\n"),
+        let states = ["damaged", "not read", "gone"].map(|state| {
+            let faults = verdicts.iter().filter_map(|verdict| verdict.found.as_ref().err());
+            (state, faults.filter(|fault| fault.state() == state).count())
         });
+        let told = states.iter().filter(|(_, many)| *many > 0).map(|(state, many)| format!("{many} {state}"));
+        let told: Vec<_> = told.collect();
+        let told = if told.is_empty() { "all whole".to_owned() } else { told.join(", ") };
+        text.push_str(&format!("{count}, {told}\n"));
     }
     if let Some(told) = told {
         text.push_str(&format!("{}\n", page.sentence(told)));
@@ -162,9 +203,11 @@ fn line(verdict: &Verdict, page: &Page) -> String {
             let path = verdict.path.to_string_lossy();
             let place = (path != verdict.name).then(|| format!("  {}\n", said(&page.path(&path))));
             let reason = hang(&said(&fault.reason), BELOW, page.columns);
-            let reason = page.paint.on(Colour::Red, &reason);
-            let glyph = page.paint.on(Colour::Red, "✗");
-            format!("{glyph} {name}\n{}{}{reason}\n", place.unwrap_or_default(), " ".repeat(BELOW))
+            let (colour, glyph) =
+                if fault.is_damage() { (Colour::Red, "✗") } else { (Colour::Yellow, "!") };
+            let (glyph, reason) = (page.paint.on(colour, glyph), page.paint.on(colour, &reason));
+            let (state, place) = (fault.state(), place.unwrap_or_default());
+            format!("{glyph} {name}  {state}\n{place}{}{reason}\n", " ".repeat(BELOW))
         }
     }
 }
@@ -202,10 +245,10 @@ mod tests {
     fn what_is_whole_takes_a_line_and_what_is_not_says_where() {
         let expected = "\
 ✓ ck-1  PRSM 3  at 12,000  1MiB  numbers finite  blake3:444444444444…
-✗ ck-2
+✗ ck-2  damaged
   /s/ck-2.prsm
   chunk 3 of section \"weights\" (bytes 8–15) is damaged
-2 checkpoints, 1 not whole
+2 checkpoints, 1 damaged
 the daemon was told
 ";
         assert_eq!(text(&verdicts(), Some("the daemon was told"), &page(80)), expected);
@@ -222,7 +265,27 @@ the daemon was told
         let first = &json["checkpoints"][0];
         assert_eq!((&first["is_whole"], &first["step"]), (&json!(true), &json!(12_000)));
         assert_eq!(json["checkpoints"][1]["is_whole"], json!(false));
+        assert_eq!(json["checkpoints"][1]["state"], json!("damaged"));
         assert!(json["checkpoints"][1]["reason"].as_str().unwrap().contains("chunk 3"));
         assert!(json["checkpoints"][1].get("digest").is_none());
+    }
+
+    #[test]
+    fn trouble_with_reading_is_not_told_as_damage() {
+        let fault = |exit| Fault { reason: "chunk 3 is damaged".to_owned(), exit };
+        let moving = changed(fault(ExitCode::Damaged));
+        assert_eq!(
+            (moving.exit, moving.reason.as_str()),
+            (ExitCode::Refused, "it changed while it was read: chunk 3 is damaged")
+        );
+        assert_eq!(changed(fault(ExitCode::NotFound)), fault(ExitCode::NotFound));
+        let mut all = verdicts();
+        all.push(Verdict { name: "ck-3".into(), path: "ck-3".into(), found: Err(moving) });
+        let told = text(&all, None, &page(80));
+        assert!(
+            told.contains("! ck-3  not read\n  it changed")
+                && told.ends_with("3 checkpoints, 1 damaged, 1 not read\n"),
+            "{told}"
+        );
     }
 }

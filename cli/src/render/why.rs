@@ -1,7 +1,7 @@
 //! Where a run is and why: from what was last well to what is to be done.
 
 use crate::render::page::Page;
-use crate::render::parts::{said, short};
+use crate::render::parts::{failure_of, said, short};
 use crate::render::pause::{cause, step};
 use crate::render::status::advice;
 use crate::render::story::brief;
@@ -19,14 +19,10 @@ const SHOWN_MAX: usize = 30;
 /// Of these, so many from the beginning.
 const SHOWN_FIRST: usize = 10;
 /// Events that are a run's everyday life and explain nothing.
-const ROUTINE: [&str; 6] = [
-    "checkpoint_verified",
-    "checkpoint_pruned",
-    "worker_spoke",
-    "adopted",
-    "order_repeated",
-    "spawn_ordered",
-];
+const ROUTINE: [&str; 5] =
+    ["checkpoint_verified", "checkpoint_pruned", "worker_spoke", "adopted", "order_repeated"];
+/// Tells from where an attempt began and what that lost: of the newest one that matters.
+const ORDERED: &str = "spawn_ordered";
 
 /// What is to be told of a run.
 pub(crate) struct Account<'a> {
@@ -67,7 +63,14 @@ pub(crate) fn turn(view: &RunView, lines: &[StoryLine]) -> Option<usize> {
 impl<'a> Account<'a> {
     /// The account of `view`, to which `lines` led.
     pub(crate) fn new(view: &'a RunView, lines: &'a [StoryLine]) -> Self {
+        let newest_order = lines.iter().rev().find(|line| line.what == ORDERED).map(StoryLine::seq);
+        // That no checkpoint can be used is the summary already.
+        let is_said = view.phase == "failed" && next::has_no_beginning(view);
+        let last_failure = lines.iter().rev().find(|line| line.what == "failed").map(StoryLine::seq);
         let telling = |line: &&StoryLine| match line.what.as_str() {
+            ORDERED => Some(line.seq()) == newest_order,
+            "failed" if is_said => Some(line.seq()) != last_failure,
+            "ended" if is_said => false,
             // Of a worker's words, those that say that something is wrong or over.
             "said" => matches!(kind(line), "error" | "run_complete"),
             what => !ROUTINE.contains(&what),
@@ -84,7 +87,7 @@ impl<'a> Account<'a> {
     /// Where the run is, in a sentence.
     fn summary(&self) -> String {
         let view = self.view;
-        let failure = view.last_failure.as_ref().map(|f| format!("{}: {}", f.code, said(&f.message)));
+        let failure = view.last_failure.as_ref().map(|f| failure_of(f.code.as_str(), &f.message));
         let failure = failure.unwrap_or_else(|| "no failure is known".to_owned());
         match view.phase.as_str() {
             "preparing" => format!("attempt {} is being prepared", view.attempt.max(1)),
@@ -97,6 +100,7 @@ impl<'a> Account<'a> {
             "stopping" => "its worker is being stopped".to_owned(),
             "waiting" => format!("attempt {} failed with {failure}", view.attempt),
             "failed" => match reason::ended(view) {
+                Some(_) if next::has_no_beginning(view) => failure,
                 Some(why) => format!("{failure}. It is not tried again: {why}"),
                 None => failure,
             },
@@ -136,6 +140,7 @@ pub(crate) fn text(account: &Account<'_>, evidence: &[PathBuf], page: &Page) -> 
     let name = page.paint.on(Colour::Bold, &view.name);
     let mut text = format!("{head}  {name}  {id}\n  {}\n", page.sentence(&account.summary()));
     let failure = view.last_failure.as_ref().filter(|_| matches!(view.phase.as_str(), "failed" | "waiting"));
+    let failure = failure.filter(|_| !next::has_no_beginning(view));
     if let Some(advice) = failure.and_then(advice) {
         text.push_str(&format!("  {}\n", page.sentence(&advice)));
     }

@@ -3,6 +3,7 @@
 use crate::command::Around;
 use crate::counting::Counting;
 use crate::error::CliError;
+use crate::judgement::unusable;
 use crate::named::{self, Named};
 use crate::progress::watched;
 use crate::render::comparison::{document, text};
@@ -44,8 +45,8 @@ pub(crate) async fn compare(args: CompareArgs, around: &Around) -> Result<ExitCo
     let work = tokio::task::spawn_blocking(move || compare_with(&reader, &one, &other));
     let name = format!("{} and {}", args.first, args.second);
     let found = watched(&name, size, &disk, work, around.console).await?.map_err(|error| match error {
-        CompareError::First(refusal) => CliError::Checkpoint { path: first, refusal },
-        CompareError::Second(refusal) => CliError::Checkpoint { path: second, refusal },
+        CompareError::First(refusal) => unusable(first, refusal, "compare"),
+        CompareError::Second(refusal) => unusable(second, refusal, "compare"),
     })?;
     let console = &around.console;
     match console.json {

@@ -2,6 +2,7 @@
 
 use crate::command::Around;
 use crate::error::CliError;
+use crate::judgement::unconverted;
 use crate::named::{self, Named};
 use crate::render::parts::said;
 use crate::text::paint::Colour;
@@ -80,7 +81,9 @@ pub(crate) async fn convert(args: ConvertArgs, around: &Around) -> Result<ExitCo
         replace: args.force,
         ..ConvertOptions::default()
     };
-    let saved = tokio::task::spawn_blocking(move || write(&from, &args.to, &options)).await??;
+    let to = args.to.clone();
+    let written = tokio::task::spawn_blocking(move || write(&from, &args.to, &options)).await?;
+    let saved = written.map_err(|error| unconverted(error, to))?;
     tell(&saved, args.to_version, around)?;
     Ok(ExitCode::Ok)
 }

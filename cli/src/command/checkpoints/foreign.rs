@@ -4,8 +4,8 @@ use crate::command::Around;
 use crate::counting::Counting;
 use crate::error::CliError;
 use crate::progress::watched;
-use crate::render::verdict::{Fault, Verdict, Whole, chain};
-use resus_checkpoint::foreign::{ForeignRefusal, recall, verify};
+use crate::render::verdict::{Fault, Verdict, Whole, chain, changed};
+use resus_checkpoint::foreign::{ForeignRefusal, look, recall, verify};
 use resus_core::exit::ExitCode;
 use resus_core::input::CheckpointRef;
 use resus_core::view::RunView;
@@ -54,19 +54,31 @@ async fn compare(
     }
     let size_bytes = manifest.total_bytes();
     let reader = disk.clone();
-    let work = tokio::task::spawn_blocking(move || verify(&reader, &manifest, &AtomicBool::new(false)));
-    let compared = watched(name, size_bytes, &disk, work, around.console).await?;
+    let work = tokio::task::spawn_blocking(move || {
+        let listing = || look(&reader, &manifest.root).ok();
+        let before = listing();
+        let compared = verify(&reader, &manifest, &AtomicBool::new(false));
+        (compared, before == listing())
+    });
+    let (compared, was_left_alone) = watched(name, size_bytes, &disk, work, around.console).await?;
     let format = "manifest".to_owned();
     let whole = |()| Whole { format, step: None, size_bytes, digest: digest.to_owned(), numbers: None };
-    Ok(compared.map(whole).map_err(|refusal| fault(&refusal)))
+    let judged = |refusal| if was_left_alone { fault(&refusal) } else { changed(fault(&refusal)) };
+    Ok(compared.map(whole).map_err(judged))
 }
 
+/// What could not be compared is not known to be damaged.
 fn unread(reason: &str) -> Fault {
-    Fault { reason: reason.to_owned(), exit: ExitCode::Damaged }
+    Fault { reason: reason.to_owned(), exit: ExitCode::Refused }
 }
 
 fn fault(refusal: &ForeignRefusal) -> Fault {
-    let is_gone = matches!(refusal, ForeignRefusal::Gone);
-    let exit = if is_gone { ExitCode::NotFound } else { ExitCode::Damaged };
+    let exit = if matches!(refusal, ForeignRefusal::Gone) {
+        ExitCode::NotFound
+    } else if refusal.is_damage() {
+        ExitCode::Damaged
+    } else {
+        ExitCode::Refused
+    };
     Fault { reason: chain(refusal), exit }
 }

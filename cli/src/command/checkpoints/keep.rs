@@ -3,6 +3,7 @@
 use crate::command::Around;
 use crate::daemon::start::ask;
 use crate::error::CliError;
+use crate::hints::naming;
 use crate::render::checkpoints::pruned;
 use crate::render::page::Page;
 use crate::render::parts::{said, short};
@@ -49,7 +50,11 @@ pub(crate) struct PruneArgs {
 /// [`CliError`]: there is no such checkpoint, or more than one.
 pub(crate) async fn pin(args: PinArgs, pinned: bool, around: &Around) -> Result<ExitCode, CliError> {
     let (run, body) = (args.run.as_str(), &pin_body(args.checkpoint, pinned));
-    let reply = ask(&around.target, |client| async move { client.pin(run, body).await }).await?;
+    let asked = ask(&around.target, |client| async move { client.pin(run, body).await }).await;
+    let reply = match asked {
+        Ok(reply) => reply,
+        Err(error) => return Err(naming(error, run, around).await),
+    };
     if around.console.json {
         around.console.out_json(&reply.run)?;
         return Ok(ExitCode::Ok);

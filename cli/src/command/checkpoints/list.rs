@@ -13,7 +13,8 @@ use resus_core::exit::ExitCode;
 #[derive(Debug, Args)]
 #[command(
     after_help = "The newest comes first. The next attempt begins from the one marked with '→', if it verifies
-again then. NUMBERS says whether those in it are finite.
+again then. NUMBERS says whether those in it are finite. MARKS: 'in use' is what the present
+attempt began from, 'kept' what retention leaves alone for another reason than its rules.
 
 Example:
   resus checkpoints ls nightly --json | jq -r '.checkpoints[].checkpoint.path'"
@@ -41,7 +42,8 @@ pub(crate) async fn list(run: &str, around: &Around) -> Result<ExitCode, CliErro
         return Ok(ExitCode::Ok);
     }
     let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
-    let listing = Listing { list: &list, unit: &view.progress.unit, now_ms };
+    let in_use = view.resumed_from.as_ref().map(|from| from.path.as_str());
+    let listing = Listing { list: &list, unit: &view.progress.unit, in_use, now_ms };
     console.out(&text(&listing, &console.out_page()))?;
     Ok(ExitCode::Ok)
 }

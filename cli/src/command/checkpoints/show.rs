@@ -2,6 +2,7 @@
 
 use crate::command::Around;
 use crate::error::CliError;
+use crate::judgement::unusable;
 use crate::named::{self, Named};
 use crate::render::outline::{document, text};
 use clap::Args;
@@ -26,7 +27,7 @@ pub(crate) struct ShowArgs {
 /// [`CliError`]: there is none, or it is damaged where it says what it is.
 pub(crate) async fn show(args: ShowArgs, around: &Around) -> Result<ExitCode, CliError> {
     let path = named::file(Named::typed(&args.what), around).await?;
-    let peeked = peek(&path).map_err(|refusal| CliError::Checkpoint { path: path.clone(), refusal })?;
+    let peeked = peek(&path).map_err(|refusal| unusable(path.clone(), refusal, "show"))?;
     let console = &around.console;
     match console.json {
         true => console.out_json(&document(&path, &peeked))?,

@@ -15,7 +15,8 @@ fn view(id: &str, step: Option<f64>, state: &str, changes: Value) -> CheckpointV
         "state": state, "is_resume_point": false,
     });
     for (name, value) in changes.as_object().unwrap() {
-        let is_ours = ["is_resume_point", "pinned", "reason", "moved_to"].contains(&name.as_str());
+        let is_ours =
+            ["is_resume_point", "pinned", "protected", "reason", "moved_to"].contains(&name.as_str());
         let place = if is_ours { &mut view } else { &mut view["checkpoint"] };
         place[name] = value.clone();
     }
@@ -32,14 +33,19 @@ fn rules(changes: Value) -> RetentionPolicy {
 
 fn shown(checkpoints: Vec<CheckpointView>, rules: RetentionPolicy, columns: usize) -> Vec<String> {
     let list = CheckpointList { checkpoints, rules: Some(rules) };
-    let listing = Listing { list: &list, unit: "game", now_ms: NOW_MS };
+    let listing = Listing { list: &list, unit: "game", in_use: Some("/s/ck-000100"), now_ms: NOW_MS };
     text(&listing, &page(columns)).lines().map(str::to_owned).collect()
 }
 
 #[test]
 fn the_newest_comes_first_and_what_matters_is_marked() {
     let checkpoints = vec![
-        view("ck-000100", Some(100.0), "verified", json!({"pinned": true, "metrics": {"auc": 0.875}})),
+        view(
+            "ck-000100",
+            Some(100.0),
+            "verified",
+            json!({"pinned": true, "protected": true, "metrics": {"auc": 0.875}}),
+        ),
         view(
             "ck-000200",
             Some(200.0),
@@ -52,6 +58,7 @@ fn the_newest_comes_first_and_what_matters_is_marked() {
             "set_aside",
             json!({"health": "not_finite", "metrics": {"auc": 1.0}}),
         ),
+        view("ck-000150", Some(150.0), "verified", json!({"protected": true})),
         view("new\u{1b}", None, "candidate", json!({"saved_unix_ms": null, "health": "unknown"})),
         view(
             "ck-000300",
@@ -62,17 +69,18 @@ fn the_newest_comes_first_and_what_matters_is_marked() {
     ];
     let rules = rules(json!({"keep_best": 1, "best_metric": "auc", "max_bytes": 1_u64 << 30}));
     let expected = [
-        "   CHECKPOINT  AT            SIZE  AGE  STATE          NUMBERS     MARKS               FORMAT",
-        "   ck-012000   12,000 games  1MiB  3m   set aside      not finite                      PRSM",
-        "   ck-000300   300 games     1MiB  3m   damaged        finite                          PRSM",
+        "   CHECKPOINT  AT            SIZE  AGE  STATE          NUMBERS     MARKS                       FORMAT",
+        "   ck-012000   12,000 games  1MiB  3m   set aside      not finite                              PRSM",
+        "   ck-000300   300 games     1MiB  3m   damaged        finite                                  PRSM",
         "   chunk 3 of section \"weights\" is damaged",
         "   it lies in /s/damaged/ck-000300 now",
-        "→  ck-000200   200 games     1MiB  3m   verified       finite      next                manifest",
-        "   ck-000100   100 games     1MiB  3m   verified       finite      pinned, best 0.875  PRSM",
-        "   new\\u{1b}   —             1MiB  —    not read back  —                               PRSM",
-        "5 checkpoints, 5MiB; retention keeps the newest 5, the one with the largest auc, at most 1GiB in all",
+        "→  ck-000200   200 games     1MiB  3m   verified       finite      next                        manifest",
+        "   ck-000150   150 games     1MiB  3m   verified       finite      kept                        PRSM",
+        "   ck-000100   100 games     1MiB  3m   verified       finite      pinned, in use, best 0.875  PRSM",
+        "   new\\u{1b}   —             1MiB  —    not read back  —                                       PRSM",
+        "5 checkpoints, 5MiB, and 1 damaged; retention keeps the newest 5, the one with the largest auc, at most 1GiB in all; whatever the rules say, these stay: 1 pinned, 1 in use",
     ];
-    assert_eq!(shown(checkpoints, rules, 200), expected);
+    assert_eq!(shown(checkpoints, rules, 300), expected);
 }
 
 #[test]

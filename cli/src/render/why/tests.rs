@@ -43,6 +43,37 @@ fn everyday_events_explain_nothing() {
 }
 
 #[test]
+fn only_the_newest_order_is_told() {
+    let lines =
+        history(&["worker_ready", "failed", "spawn_ordered", "failed", "spawn_ordered", "worker_ready"]);
+    let view = view(json!({}));
+    let account = Account::new(&view, &lines);
+    assert_eq!(account.chain.iter().map(|line| line.seq()).collect::<Vec<_>>(), [1, 2, 4, 5, 6]);
+}
+
+#[test]
+fn that_no_checkpoint_can_be_used_is_said_once() {
+    let message = "no checkpoint of the run can be used: 2 were refused; `resus checkpoints x` shows them";
+    let failure = json!({"code": "CHECKPOINT_CORRUPT", "message": message, "retried": false});
+    let failed = view(json!({
+        "phase": "failed", "ended_why": "NOTHING_TO_RESUME_FROM", "last_failure": failure,
+    }));
+    let lines = history(&["worker_ready", "checkpoint_refused", "checkpoint_refused", "failed", "ended"]);
+    let told = text(&Account::new(&failed, &lines), &[], &page(120));
+    let expected = "\
+✗ failed  othello  8c1d9e77
+  CHECKPOINT_CORRUPT: no checkpoint of the run can be used: 2 were refused
+what led there
+  05:01:46  worker_ready happened
+  05:02:46  checkpoint_refused happened
+  05:03:46  checkpoint_refused happened
+what comes next
+";
+    assert!(told.starts_with(expected), "{told}");
+    assert!(told.ends_with("  resus restore 8c1d9e77 none  begins anew\n"), "{told}");
+}
+
+#[test]
 fn a_crash_loop_is_told_from_symptom_to_command() {
     let failed = view(json!({
         "phase": "failed", "failures": 2, "retries": 1, "retries_max": 1, "ended_why": "BUDGET_SPENT",
@@ -63,7 +94,7 @@ what led there
 what comes next
   nothing, until you do something
   resus logs 8c1d9e77  shows what attempt 2 printed
-  resus retry 8c1d9e77  tries again from the beginning: there is no checkpoint
+  resus retry 8c1d9e77  tries again; it has no checkpoint to go on from
 ";
     let told = text(&Account::new(&failed, &lines), &[], &page(100));
     let advice = failed.last_failure.as_ref().and_then(advice).unwrap();
