@@ -24,6 +24,11 @@
 //! * What a failed `sync` was to bring to disk is in doubt for ever: the system forgets that it was not
 //!   written, so the next one says that all is well. Only the size is brought by that one.
 //!
+//! # What the cache hides
+//! Reading shows what was written, as a system's cache does. Where [`Faulty::corrupt_medium`] or
+//! [`Plan::rot_after_sync`] changed what lies below, reading shows that only after
+//! [`drop_cache`](DiskFile::drop_cache) of the file, or after a power cut.
+//!
 //! Not modelled: sectors that read as garbage or as an error after the cut (flip bits for that), blocks
 //! of other files in a file's place (no file system of today does that), and times of change, which are
 //! counted in operations.
@@ -32,6 +37,7 @@ mod crash;
 mod file;
 mod journal;
 mod log;
+mod meddled;
 mod plan;
 mod tree;
 mod world;
@@ -47,6 +53,7 @@ use rustix::io::Errno;
 pub use crate::faulty::crash::{Crash, Effort};
 pub use crate::faulty::file::FaultyFile;
 pub use crate::faulty::log::{Call, Operation};
+pub use crate::faulty::meddled::{Meddled, Meddler};
 pub use crate::faulty::plan::{Plan, Shows};
 use crate::faulty::tree::{Node, Place, ROOT};
 use crate::faulty::world::{Told, World};
@@ -158,8 +165,21 @@ impl Faulty {
         world.now.bytes(world.now.find(path)?).cloned()
     }
 
-    /// Changes the content of a file behind everybody's back, durably, as a rotten disk does. The file
-    /// must not have been written since the disk was made or settled.
+    /// Changes what the medium holds of a file, as a rotten disk does: reading shows what it showed
+    /// until the cache is dropped. What was written before must be synced.
+    ///
+    /// # Errors
+    /// It is not there, or no file.
+    pub fn corrupt_medium(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+        let mut world = self.world();
+        let number = world.now.find(path)?;
+        world.now.bytes(number)?;
+        world.rot(number, change);
+        Ok(())
+    }
+
+    /// Changes the content of a file behind everybody's back, durably, on the medium and in the cache.
+    /// The file must not have been written since the disk was made or settled.
     ///
     /// # Errors
     /// It is not there, or no file.
@@ -170,6 +190,7 @@ impl Faulty {
         change(&mut bytes);
         world.now.add(number, Node::File(bytes.clone()));
         world.base.add(number, Node::File(bytes));
+        world.media.remove(&number);
         Ok(())
     }
 

@@ -49,7 +49,7 @@ fn a_paused_run_goes_on_from_the_chosen_checkpoint_and_no_crash_brings_the_newer
     let home = Home::new();
     let id = saved(&home, 30);
     let refused = home.resus(&["restore", &id, "latest"]).expect_code(11);
-    assert!(refused.stderr.contains("resus pause --release RUN"), "{refused:?}");
+    assert!(refused.stderr.contains("resus pause --release "), "{refused:?}");
     home.resus(&["pause", "--release", &id]).expect_code(0);
 
     let before = checkpoints(&home, &id);
@@ -59,7 +59,7 @@ fn a_paused_run_goes_on_from_the_chosen_checkpoint_and_no_crash_brings_the_newer
     let ambiguous = home.resus(&["restore", &id, &name(&chosen)[..1]]).expect_code(10);
     assert!(ambiguous.stderr.contains("begin with"), "{ambiguous:?}");
     let unknown = home.resus(&["restore", &id, "nobody"]).expect_code(10);
-    assert!(unknown.stderr.contains("resus checkpoints RUN"), "{unknown:?}");
+    assert!(unknown.stderr.contains("resus checkpoints "), "{unknown:?}");
 
     let said = home.resus(&["restore", &id, &name(&chosen)]).expect_code(0);
     assert!(said.stderr.contains(&name(&chosen)), "{said:?}");

@@ -2,6 +2,7 @@
 
 mod acting;
 mod checking;
+mod crashing;
 mod picking;
 mod pruning;
 mod restoring;

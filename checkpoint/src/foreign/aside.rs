@@ -73,10 +73,17 @@ pub fn set_aside(disk: &dyn Disk, folder: &Path, path: &Path) -> Result<PathBuf,
     let Some(name) = name else {
         return Err(AsideError::Elsewhere { path: path.to_owned(), folder: folder.to_owned() });
     };
-    make(disk, &damaged)?;
+    let is_new = make(disk, &damaged)?;
     // Before anything is moved into it, also if somebody made it a moment ago: a power cut that took the
     // folder would take what lies in it.
-    disk.sync_folder(folder).map_err(failed("sync", folder))?;
+    if let Err(error) = disk.sync_folder(folder) {
+        if is_new {
+            // Left there, the next one would rely on a name that may never come to disk: a second sync
+            // after a failed one proves nothing.
+            drop(disk.remove_folder(&damaged));
+        }
+        return Err(failed("sync", folder)(error));
+    }
     let to = move_to_free_name(disk, path, &damaged, name)?;
     // First where it is, then where it was: a power cut in between leaves two names, not none.
     for folder in [&*damaged, folder] {
@@ -86,14 +93,15 @@ pub fn set_aside(disk: &dyn Disk, folder: &Path, path: &Path) -> Result<PathBuf,
     Ok(to)
 }
 
-fn make(disk: &dyn Disk, damaged: &Path) -> Result<(), AsideError> {
+/// Whether it was not there before.
+fn make(disk: &dyn Disk, damaged: &Path) -> Result<bool, AsideError> {
     match disk.make_folder(damaged) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        made => return made.map_err(failed("make", damaged)),
+        made => return made.map(|()| true).map_err(failed("make", damaged)),
     }
     let entry = disk.look_at(damaged).map_err(failed("look at", damaged))?;
     if entry.kind == Kind::Folder && entry.owner == rustix::process::geteuid().as_raw() {
-        return Ok(());
+        return Ok(false);
     }
     Err(AsideError::NotAFolder { path: damaged.to_owned() })
 }

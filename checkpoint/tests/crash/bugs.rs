@@ -1,16 +1,21 @@
 //! Planted bugs: each of them must break a promise that [`crate::oracle`] checks. One that goes unnoticed
 //! is a hole in the checks.
+//!
+//! All are planted from outside, into the crate's own code: by a disk that leaves a step out or does
+//! another one in its place, and by what retention is told. A reader that skips a check cannot be planted
+//! so: [`load`](resus_checkpoint::load) hashes the very bytes it returns, in one read. In place of such
+//! bugs [`crate::flips`] has files that only the one check can refuse.
 
-use crate::keeper::Keeper;
+use crate::keeper::{DAMAGED, FOLDER};
 use crate::power::explore;
 use crate::workloads::{WORKLOADS, Workload};
-use crate::wrapper::{Meddled, Meddler};
-use resus_disk::faulty::{Call, Faulty, Plan};
+use resus_disk::faulty::{Call, Faulty, Meddled, Meddler, Plan};
 use resus_disk::{Disk, DiskFile};
 use rustix::io::Errno;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A mistake that somebody could make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,43 +23,82 @@ pub enum Bug {
     NoSyncBeforeRename,
     NoSyncOfFolder,
     SyncRetried,
+    ReadsBackTheCache,
+    RemovesBeforeTheSync,
     RetentionBeforeCommit,
     RetentionCountsUnverified,
-    RetentionFromTheNewest,
+    RetentionForgetsThePointer,
     AsideBeforeItsFolder,
     AsideOverwrites,
 }
 
-const BUGS: [(Bug, &str); 8] = [
+/// What is done wrong, and where: in the disk, or in what retention is told.
+const BUGS: [(Bug, &str); 10] = [
     (Bug::NoSyncBeforeRename, "no fsync before the rename"),
     (Bug::NoSyncOfFolder, "no fsync of the folder"),
     (Bug::SyncRetried, "fsync retried after EIO"),
+    (Bug::ReadsBackTheCache, "read back from the cache, not the medium"),
+    (Bug::RemovesBeforeTheSync, "older ones removed before the new name is synced"),
     (Bug::RetentionBeforeCommit, "retention before the commit"),
     (Bug::RetentionCountsUnverified, "retention counts unverified files"),
-    (Bug::RetentionFromTheNewest, "retention deletes the pointer's target"),
+    (Bug::RetentionForgetsThePointer, "retention deletes the pointer's target"),
     (Bug::AsideBeforeItsFolder, "set aside into a folder that may be lost"),
     (Bug::AsideOverwrites, "set aside over an older damaged file"),
 ];
 
+/// Does what is asked, but for one mistake.
 #[derive(Debug)]
-struct Mistaken(Bug);
+struct Mistaken {
+    bug: Bug,
+    /// The next sync of the folder of checkpoints is left out.
+    skips_sync: AtomicBool,
+}
+
+impl Mistaken {
+    fn has(&self, bug: Bug) -> bool {
+        self.bug == bug
+    }
+}
 
 impl Meddler for Mistaken {
     fn sync(&self, file: &dyn DiskFile) -> io::Result<()> {
-        match self.0 {
-            Bug::NoSyncBeforeRename => Ok(()),
-            Bug::SyncRetried => file.sync().or_else(|_| file.sync()),
-            Bug::NoSyncOfFolder
-            | Bug::RetentionBeforeCommit
-            | Bug::RetentionCountsUnverified
-            | Bug::RetentionFromTheNewest
-            | Bug::AsideBeforeItsFolder
-            | Bug::AsideOverwrites => file.sync(),
+        if self.has(Bug::NoSyncBeforeRename) {
+            return Ok(());
+        }
+        let synced = file.sync();
+        if self.has(Bug::SyncRetried) { synced.or_else(|_| file.sync()) } else { synced }
+    }
+
+    fn drop_cache(&self, file: &dyn DiskFile) {
+        if !self.has(Bug::ReadsBackTheCache) {
+            file.drop_cache();
         }
     }
 
     fn sync_folder(&self, disk: &dyn Disk, folder: &Path) -> io::Result<()> {
-        if self.0 == Bug::NoSyncOfFolder { Ok(()) } else { disk.sync_folder(folder) }
+        let skips = folder == Path::new(FOLDER) && self.skips_sync.swap(false, Ordering::Relaxed);
+        if skips || self.has(Bug::NoSyncOfFolder) { Ok(()) } else { disk.sync_folder(folder) }
+    }
+
+    fn make_folder(&self, disk: &dyn Disk, path: &Path) -> io::Result<()> {
+        disk.make_folder(path)?;
+        self.skips_sync.store(self.has(Bug::AsideBeforeItsFolder), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn rename(&self, disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
+        disk.rename(from, to)?;
+        self.skips_sync.fetch_or(self.has(Bug::RemovesBeforeTheSync), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn rename_new(&self, disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
+        if self.has(Bug::AsideOverwrites) && to.starts_with(DAMAGED) {
+            return disk.rename(from, to);
+        }
+        disk.rename_new(from, to)?;
+        self.skips_sync.fetch_or(self.has(Bug::RemovesBeforeTheSync), Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -62,21 +106,37 @@ impl Meddler for Mistaken {
 pub fn on(faulty: &Faulty, bug: Option<Bug>) -> Arc<dyn Disk> {
     let disk: Arc<dyn Disk> = Arc::new(faulty.clone());
     match bug {
-        Some(bug) => Arc::new(Meddled { disk, meddler: Arc::new(Mistaken(bug)) }),
+        Some(bug) => {
+            let skips_sync = AtomicBool::new(false);
+            Arc::new(Meddled::new(disk, Arc::new(Mistaken { bug, skips_sync })))
+        }
         None => disk,
     }
 }
 
-/// Some bugs show only where something fails: each sync once, then.
+/// Some bugs show only where something goes wrong: with each sync of a file once, then.
 fn plans(workload: &Workload, bug: Bug) -> Vec<Plan> {
-    if bug != Bug::SyncRetried {
-        return vec![Plan::default()];
+    match bug {
+        Bug::SyncRetried => at_each_sync(workload, |n| Plan::fail(n, Errno::IO)),
+        Bug::ReadsBackTheCache => at_each_sync(workload, |n| Plan::rot_after_sync(n, 1000)),
+        Bug::NoSyncBeforeRename
+        | Bug::NoSyncOfFolder
+        | Bug::RemovesBeforeTheSync
+        | Bug::RetentionBeforeCommit
+        | Bug::RetentionCountsUnverified
+        | Bug::RetentionForgetsThePointer
+        | Bug::AsideBeforeItsFolder
+        | Bug::AsideOverwrites => vec![Plan::default()],
     }
+}
+
+/// A plan for each sync of a file that the workload does.
+pub fn at_each_sync(workload: &Workload, plan: impl Fn(usize) -> Plan) -> Vec<Plan> {
     let begin = workload.begin();
-    (workload.run)(&Keeper::of(&begin, None).knowing(workload.before));
+    (workload.run)(&workload.keeper(&begin, None));
     let log = begin.log();
     let syncs = log.iter().enumerate().filter(|(_, operation)| operation.call == Call::Sync);
-    syncs.map(|(n, _)| Plan::fail(n, Errno::IO)).collect()
+    syncs.map(|(n, _)| plan(n)).collect()
 }
 
 #[test]
@@ -87,9 +147,12 @@ fn every_planted_bug_is_caught() {
         let mut states = 0;
         let caught = WORKLOADS.iter().find_map(|workload| {
             plans(workload, bug).into_iter().find_map(|plan| {
-                let explored = explore(workload, plan, Some(bug));
+                // The same without the bug breaks nothing: it is the bug that is caught.
+                let explored = explore(workload, plan.clone(), Some(bug));
                 states += explored.states;
-                Some((workload.name, explored.broken?))
+                let broken = explored.broken?;
+                assert_eq!(explore(workload, plan, None).broken, None, "without the bug, {name}");
+                Some((workload.name, broken))
             })
         });
         match caught {

@@ -13,7 +13,7 @@ fn log_of(disk: &Faulty) -> String {
 }
 
 fn temps(disk: &Faulty) -> usize {
-    let names = disk.copy(Plan::default()).list(Path::new(FOLDER)).unwrap();
+    let names = disk.copy(Plan::default()).list(Path::new(FOLDER), 1_000).unwrap();
     names.iter().filter(|name| name.as_encoded_bytes().starts_with(b".")).count()
 }
 
@@ -21,7 +21,7 @@ fn temps(disk: &Faulty) -> usize {
 /// Whether the plan struck.
 fn strike(workload: &Workload, begin: &Faulty, plan: &Plan, context: &str) -> bool {
     let disk = begin.copy(plan.clone());
-    let keeper = Keeper::of(&disk, None).knowing(workload.before);
+    let keeper = workload.keeper(&disk, None);
     (workload.run)(&keeper);
     if disk.strikes() == 0 {
         return false;
@@ -54,7 +54,7 @@ fn a_failure_of_any_operation_costs_nothing_that_was_saved() {
     for workload in WORKLOADS {
         let begin = workload.begin();
         let undisturbed = begin.copy(Plan::default());
-        (workload.run)(&Keeper::of(&undisturbed, None).knowing(workload.before));
+        (workload.run)(&workload.keeper(&undisturbed, None));
         let mut strikes = 0;
         // A failure can make a workload longer, as it tries what it would not have tried.
         for n in 0..undisturbed.operations() * 2 {
@@ -108,7 +108,7 @@ fn a_lying_disk_is_found_out_by_verification() {
     let (mut states, mut fallbacks) = (0, 0);
     for n in 0..40 {
         let disk = begin.copy(Plan::lie_from(n));
-        let keeper = Keeper::of(&disk, None).knowing(workload.before);
+        let keeper = workload.keeper(&disk, None);
         (workload.run)(&keeper);
         for crash in disk.crashes(disk.operations(), Effort::default()) {
             let found = newest(&crash.disk).unwrap_or_else(|broken| panic!("{broken}: {:?}", crash.lost));
@@ -129,7 +129,7 @@ fn what_can_not_be_read_is_passed_over_and_kept() {
     let mut passed_over = 0;
     for n in 0.. {
         let disk = begin.copy(Plan::fail(n, Errno::IO));
-        let keeper = Keeper::of(&disk, None).knowing(workload.before);
+        let keeper = workload.keeper(&disk, None);
         let restored = keeper.restore();
         if disk.strikes() == 0 {
             break;

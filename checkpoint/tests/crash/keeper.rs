@@ -1,7 +1,9 @@
 //! Whoever keeps the checkpoints of a run: saves, sets aside, and removes what is superfluous, as the
-//! daemon and its workers do it together, one operation after the other.
+//! daemon and its workers do it together, one operation after the other. What is done to files is done by
+//! the crate itself; only who does what when is written here.
 
 use crate::bugs::Bug;
+use resus_checkpoint::foreign::{DiscardError, discard, set_aside};
 use resus_checkpoint::retention::{Entry, Rules, plan};
 use resus_checkpoint::{
     Compression, Draft, Element, Meta, Refusal, SaveError, SaveOptions, Section, newest_verified_with,
@@ -36,6 +38,8 @@ pub struct Keeper {
     /// The same, or a wrapper around it.
     pub disk: Arc<dyn Disk>,
     pub bug: Option<Bug>,
+    /// The step that a worker begins from, which must stay.
+    pub pointer: Option<u64>,
     /// Each with the number of operations done before.
     pub history: Mutex<Vec<(usize, Event)>>,
     /// The checkpoints that were announced: a file of which nobody said that it is saved counts for
@@ -74,13 +78,18 @@ impl Keeper {
     pub fn of(faulty: &Faulty, bug: Option<Bug>) -> Self {
         let disk = crate::bugs::on(faulty, bug);
         let (history, catalogue) = (Mutex::default(), Mutex::default());
-        Self { faulty: faulty.clone(), disk, bug, history, catalogue }
+        Self { faulty: faulty.clone(), disk, bug, pointer: None, history, catalogue }
     }
 
     /// The same, knowing of the checkpoints of these steps.
     pub fn knowing(self, steps: &[u64]) -> Self {
         self.catalogue.lock().unwrap().extend(steps.iter().map(|step| (path_of(*step), *step)));
         self
+    }
+
+    /// The same, for a run that begins from that step.
+    pub fn beginning_from(self, pointer: Option<u64>) -> Self {
+        Self { pointer, ..self }
     }
 
     fn tell(&self, event: Event) {
@@ -104,21 +113,27 @@ impl Keeper {
         let options =
             SaveOptions { disk: Arc::clone(&self.disk), chunk_bytes: 512, ..SaveOptions::default() };
         let known = || self.catalogue.lock().unwrap();
-        if let Err(error) = save_with(&options, Path::new(FOLDER), name, &draft) {
-            // Which of the two is there is not known.
-            known().remove(path);
-            return Err(error);
+        match save_with(&options, Path::new(FOLDER), name, &draft) {
+            Ok(saved) => {
+                known().insert(saved.path.clone(), step);
+                self.tell(Event::Saved { step, path: saved.path });
+                Ok(())
+            }
+            Err(error) => {
+                // Which of the two is there is not known.
+                known().remove(path);
+                Err(error)
+            }
         }
-        known().insert(path.to_owned(), step);
-        self.tell(Event::Saved { step, path: path.to_owned() });
-        Ok(())
     }
 
     /// Saves a step; only where that went well is anything removed.
     pub fn save_and_retain(&self, step: u64, keep: usize) {
         if self.bug == Some(Bug::RetentionBeforeCommit) {
-            // It counts the one that is about to be saved.
-            drop(self.retain(keep - 1));
+            // The one about to be saved is counted as if it were.
+            let mut entries = self.entries();
+            entries.push(Entry { verified: true, ..entry(&path_of(step), step) });
+            drop(self.remove_superfluous(&entries, keep));
             drop(self.save(step));
         } else if self.save(step).is_ok() {
             // What could not be removed is tried again the next time.
@@ -126,22 +141,30 @@ impl Keeper {
         }
     }
 
-    /// Removes what is older than the newest `keep` verified ones.
-    pub fn retain(&self, keep: usize) -> io::Result<()> {
-        let superfluous = superfluous(&self.entries(), keep, self.bug);
-        for path in &superfluous {
-            self.tell(Event::GivenUp { path: path.clone() });
-            self.disk.remove(path)?;
-            self.catalogue.lock().unwrap().remove(path);
-        }
-        self.disk.sync_folder(Path::new(FOLDER))
+    /// Removes what is older than the newest `keep` verified ones, and not protected.
+    pub fn retain(&self, keep: usize) -> Result<(), DiscardError> {
+        self.remove_superfluous(&self.entries(), keep)
     }
 
-    /// What is known, and whether it can be verified now: path, step, verified.
-    fn entries(&self) -> Vec<(PathBuf, u64, bool)> {
+    fn remove_superfluous(&self, entries: &[Entry<PathBuf>], keep: usize) -> Result<(), DiscardError> {
+        for doomed in plan(entries, &Rules { keep_last: keep, ..Rules::default() }) {
+            self.tell(Event::GivenUp { path: doomed.id.clone() });
+            discard(&*self.disk, Path::new(FOLDER), &doomed.id)?;
+            self.catalogue.lock().unwrap().remove(&doomed.id);
+        }
+        Ok(())
+    }
+
+    /// What is known, and whether it can be verified now; the bugs of a caller are in here.
+    fn entries(&self) -> Vec<Entry<PathBuf>> {
         let known = self.catalogue.lock().unwrap().clone();
-        let is_whole = |path: &Path| verify_with(&*self.disk, path).is_ok();
-        known.into_iter().map(|(path, step)| (path.clone(), step, is_whole(&path))).collect()
+        let entries = known.into_iter().map(|(path, step)| {
+            let verified =
+                self.bug == Some(Bug::RetentionCountsUnverified) || verify_with(&*self.disk, &path).is_ok();
+            let protected = self.pointer == Some(step) && self.bug != Some(Bug::RetentionForgetsThePointer);
+            Entry { verified, protected, ..entry(&path, step) }
+        });
+        entries.collect()
     }
 
     /// Chooses what to go on from, and sets aside what is damaged.
@@ -154,7 +177,7 @@ impl Keeper {
                 // It may be whole: it is left where it is.
                 unread += 1;
             } else {
-                self.set_aside(path)?;
+                set_aside(&*self.disk, Path::new(FOLDER), path).map_err(io::Error::other)?;
             }
         }
         Ok(Restored { chosen: picked.chosen.map(|chosen| chosen.header.games), unread })
@@ -166,63 +189,22 @@ impl Keeper {
         self.restore().is_ok_and(|restored| restored.unread == 0)
     }
 
-    /// Moves a damaged file to where nobody looks for checkpoints; it is never lost.
-    fn set_aside(&self, path: &Path) -> io::Result<()> {
-        let damaged = Path::new(DAMAGED);
-        match self.disk.make_folder(damaged) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        if self.bug != Some(Bug::AsideBeforeItsFolder) {
-            // The file must not be known only in a folder that a power cut takes.
-            self.disk.sync_folder(Path::new(FOLDER))?;
-        }
-        let name = path.file_name().unwrap();
-        if self.bug == Some(Bug::AsideOverwrites) {
-            self.disk.rename(path, &damaged.join(name))?;
-        } else {
-            for number in 0.. {
-                let to = damaged.join(format!("{number}-{}", name.display()));
-                match self.disk.rename_new(path, &to) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    moved => {
-                        moved?;
-                        break;
-                    }
-                }
-            }
-        }
-        self.disk.sync_folder(damaged)?;
-        self.disk.sync_folder(Path::new(FOLDER))
-    }
-
     /// What a worker does before its first save.
     pub fn remove_leftovers(&self) -> io::Result<()> {
         remove_leftovers_with(&*self.disk, Path::new(FOLDER)).map(drop)
     }
 }
 
-/// What may be removed of these (path, step, verified).
-fn superfluous(entries: &[(PathBuf, u64, bool)], keep: usize, bug: Option<Bug>) -> Vec<PathBuf> {
-    let count_all = bug == Some(Bug::RetentionCountsUnverified);
-    let entries: Vec<Entry<PathBuf>> = entries
-        .iter()
-        .map(|(path, step, verified)| Entry {
-            id: path.clone(),
-            step: if bug == Some(Bug::RetentionFromTheNewest) { u64::MAX - step } else { *step },
-            saved: 0,
-            size_bytes: 0,
-            verified: *verified || count_all,
-            poisoned: false,
-            protected: false,
-            metric: None,
-        })
-        .collect();
-    if bug == Some(Bug::RetentionBeforeCommit) && keep == 0 {
-        return entries.into_iter().map(|entry| entry.id).collect();
+/// An entry of which nothing is known but where it lies.
+fn entry(path: &Path, step: u64) -> Entry<PathBuf> {
+    Entry {
+        id: path.to_owned(),
+        step,
+        saved: 0,
+        size_bytes: 0,
+        verified: false,
+        poisoned: false,
+        protected: false,
+        metric: None,
     }
-    plan(&entries, &Rules { keep_last: keep, ..Rules::default() })
-        .into_iter()
-        .map(|doomed| doomed.id)
-        .collect()
 }

@@ -86,7 +86,11 @@ fn a_large_save_fails_with_any_of_its_writes_and_syncs() {
             assert!(save(&disk, 2, share).is_err(), "{share} %, {operation} failed");
             assert_eq!(disk.strikes(), 1);
             let well = disk.copy(Plan::default());
-            assert_eq!(well.list(Path::new(FOLDER)).unwrap(), ["1.prsm"], "{share} %, {operation} failed");
+            assert_eq!(
+                well.list(Path::new(FOLDER), 1_000).unwrap(),
+                ["1.prsm"],
+                "{share} %, {operation} failed"
+            );
             failures += 1;
         }
         assert!(log.iter().filter(|done| done.call == Call::Write).count() > 2, "it was large");

@@ -13,5 +13,5 @@ mod large;
 mod oracle;
 mod power;
 mod restoring;
+mod rot;
 mod workloads;
-mod wrapper;

@@ -66,6 +66,11 @@ impl Trial<'_> {
                 return Err(format!("I5: step {step} was saved and does not load: {}", why(disk, &path)));
             }
         }
+        if let Some(step) = self.workload.pointer
+            && loads(disk, &path_of(step))? != Some(step)
+        {
+            return Err(format!("I6: step {step}, from which a worker begins, is gone"));
+        }
         let saved = ever_saved(self.workload, self.history, operations);
         match (saved.iter().max(), newest(disk)?) {
             (Some(saved), None) => return Err(format!("I6: step {saved} was saved, none is found")),
@@ -75,7 +80,7 @@ impl Trial<'_> {
             (Some(_) | None, _) => {}
         }
         let mut whole = 0;
-        for name in disk.list(Path::new(FOLDER)).unwrap() {
+        for name in disk.list(Path::new(FOLDER), 1_000).unwrap() {
             let path = Path::new(FOLDER).join(name);
             whole += usize::from(path.extension().is_some() && loads(disk, &path)?.is_some());
         }
@@ -90,7 +95,7 @@ impl Trial<'_> {
     fn damaged_are_kept(&self, disk: &Faulty) -> Result<(), Broken> {
         let mut found = Vec::new();
         for folder in [FOLDER, DAMAGED] {
-            for name in disk.list(Path::new(folder)).unwrap_or_default() {
+            for name in disk.list(Path::new(folder), 1_000).unwrap_or_default() {
                 found.extend(disk.content(&Path::new(folder).join(name)).ok());
             }
         }

@@ -20,7 +20,7 @@ pub struct Explored {
 pub fn explore(workload: &Workload, plan: Plan, bug: Option<Bug>) -> Explored {
     let begin = workload.begin().copy(plan);
     let precious = workload.precious(&begin);
-    let keeper = Keeper::of(&begin, bug).knowing(workload.before);
+    let keeper = workload.keeper(&begin, bug);
     (workload.run)(&keeper);
     let history = keeper.history.into_inner().unwrap();
     let trial = Trial { workload, precious: &precious, history: &history };
@@ -88,7 +88,7 @@ fn every_promise_holds_after_a_kill_at_every_operation() {
     for workload in WORKLOADS {
         let begin = workload.begin();
         let precious = workload.precious(&begin);
-        let keeper = Keeper::of(&begin, None).knowing(workload.before);
+        let keeper = workload.keeper(&begin, None);
         (workload.run)(&keeper);
         let history = keeper.history.into_inner().unwrap();
         let trial = Trial { workload: &workload, precious: &precious, history: &history };
@@ -113,7 +113,7 @@ fn a_second_power_cut_while_recovering_costs_nothing_more() {
     let workload = &WORKLOADS[7];
     let first = workload.begin();
     let precious = workload.precious(&first);
-    let keeper = Keeper::of(&first, None).knowing(workload.before);
+    let keeper = workload.keeper(&first, None);
     (workload.run)(&keeper);
     let history = keeper.history.into_inner().unwrap();
     let trial = Trial { workload, precious: &precious, history: &history };

@@ -2,10 +2,9 @@
 
 use crate::keeper::{Keeper, path_of, state};
 use crate::workloads::WORKLOADS;
-use crate::wrapper::{Meddled, Meddler};
 use resus_checkpoint::{Refusal, load_with, newest_verified_with};
 use resus_disk::Disk;
-use resus_disk::faulty::{Faulty, Plan};
+use resus_disk::faulty::{Faulty, Meddled, Meddler, Plan};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,7 +34,7 @@ fn a_checkpoint_that_goes_while_it_is_read_is_whole_or_gone() {
     for at in 0.. {
         let faulty = begin.copy(Plan::default());
         let remover = Arc::new(Remover { faulty: faulty.clone(), reads: AtomicUsize::new(0), at, known });
-        let disk = Meddled { disk: Arc::new(faulty.clone()), meddler: Arc::clone(&remover) };
+        let disk = Meddled::new(Arc::new(faulty.clone()), Arc::clone(&remover));
         match load_with(&disk, &path_of(1), u64::MAX) {
             Ok(loaded) => assert_eq!(loaded.sections[0].bytes, state(1)),
             Err(Refusal::Open(error)) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
@@ -61,7 +60,7 @@ fn a_search_goes_on_when_what_it_looks_at_is_removed() {
     for at in 0.. {
         let faulty = begin.copy(Plan::default());
         let remover = Arc::new(Remover { faulty: faulty.clone(), reads: AtomicUsize::new(0), at, known });
-        let disk = Meddled { disk: Arc::new(faulty.clone()), meddler: Arc::clone(&remover) };
+        let disk = Meddled::new(Arc::new(faulty.clone()), Arc::clone(&remover));
         let picked = newest_verified_with(&disk, Path::new(crate::keeper::FOLDER), &[]).unwrap();
         assert_eq!(picked.chosen.map(|chosen| chosen.header.games), Some(3), "removed before read {at}");
         if remover.reads.load(Ordering::Relaxed) <= at {

@@ -1,5 +1,6 @@
 //! What is done to checkpoints.
 
+use crate::bugs::Bug;
 use crate::keeper::{DAMAGED, FOLDER, Keeper, path_of};
 use resus_disk::Disk;
 use resus_disk::faulty::{Faulty, Plan};
@@ -21,10 +22,12 @@ pub struct Workload {
     pub older_damage: bool,
     /// How many verified ones there always are, once there were so many.
     pub keep: usize,
+    /// The step that a worker begins from, if retention has to know.
+    pub pointer: Option<u64>,
 }
 
 /// All of them.
-pub const WORKLOADS: [Workload; 8] = [
+pub const WORKLOADS: [Workload; 9] = [
     Workload {
         name: "save over nothing",
         before: &[],
@@ -33,6 +36,7 @@ pub const WORKLOADS: [Workload; 8] = [
         restores: false,
         older_damage: true,
         keep: 1,
+        pointer: None,
     },
     Workload {
         name: "save next to older ones",
@@ -42,6 +46,7 @@ pub const WORKLOADS: [Workload; 8] = [
         restores: false,
         older_damage: true,
         keep: 3,
+        pointer: None,
     },
     Workload {
         name: "save of the same name",
@@ -54,6 +59,7 @@ pub const WORKLOADS: [Workload; 8] = [
         restores: false,
         older_damage: true,
         keep: 1,
+        pointer: None,
     },
     Workload {
         name: "retention of one",
@@ -63,6 +69,7 @@ pub const WORKLOADS: [Workload; 8] = [
         restores: false,
         older_damage: true,
         keep: 1,
+        pointer: None,
     },
     Workload {
         name: "retention of two, among damaged ones",
@@ -72,6 +79,7 @@ pub const WORKLOADS: [Workload; 8] = [
         restores: false,
         older_damage: true,
         keep: 2,
+        pointer: None,
     },
     Workload {
         name: "retention while newer ones are damaged",
@@ -81,6 +89,7 @@ pub const WORKLOADS: [Workload; 8] = [
         restores: false,
         older_damage: true,
         keep: 1,
+        pointer: None,
     },
     Workload {
         name: "restore with damaged ones, the first there are",
@@ -93,6 +102,7 @@ pub const WORKLOADS: [Workload; 8] = [
         restores: true,
         older_damage: false,
         keep: 1,
+        pointer: None,
     },
     Workload {
         name: "restore with damaged ones, then save under their names",
@@ -110,10 +120,26 @@ pub const WORKLOADS: [Workload; 8] = [
         restores: true,
         older_damage: true,
         keep: 1,
+        pointer: None,
+    },
+    Workload {
+        name: "retention while a worker begins from an older one",
+        before: &[1, 2, 3],
+        damaged: &[],
+        run: |keeper| (4..=5).for_each(|step| keeper.save_and_retain(step, 2)),
+        restores: false,
+        older_damage: true,
+        keep: 2,
+        pointer: Some(1),
     },
 ];
 
 impl Workload {
+    /// Whoever does it, on a disk as [`Workload::begin`] makes it.
+    pub fn keeper(&self, disk: &Faulty, bug: Option<Bug>) -> Keeper {
+        Keeper::of(disk, bug).knowing(self.before).beginning_from(self.pointer)
+    }
+
     /// A disk as it is before the workload, all of it durable.
     pub fn begin(&self) -> Faulty {
         let faulty = Faulty::new(Plan::default());
@@ -124,7 +150,7 @@ impl Workload {
         if self.older_damage {
             faulty.plant_folder(Path::new(DAMAGED)).unwrap();
             // Their names come up again.
-            for name in ["step-0002.prsm", "0-step-0002.prsm"] {
+            for name in ["step-0002.prsm", "step-0002.prsm.1"] {
                 let older = [b"older ", name.as_bytes()].concat();
                 faulty.plant_file(&Path::new(DAMAGED).join(name), &older).unwrap();
             }
@@ -138,7 +164,7 @@ impl Workload {
 
     /// The content of every file that is damaged beforehand.
     pub fn precious(&self, begin: &Faulty) -> Vec<Vec<u8>> {
-        let aside = begin.copy(Plan::default()).list(Path::new(DAMAGED)).unwrap_or_default();
+        let aside = begin.copy(Plan::default()).list(Path::new(DAMAGED), 1_000).unwrap_or_default();
         let aside = aside.iter().map(|name| Path::new(DAMAGED).join(name));
         let own = self.damaged.iter().map(|step| path_of(*step));
         // Retention removes what is damaged once it is older than all that stays; a restore comes first

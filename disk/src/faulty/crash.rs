@@ -107,7 +107,7 @@ impl Scene {
                 });
                 changes.collect::<Vec<_>>().join(" and ")
             }
-            (Some(Step::Born(..) | Step::Sync { .. }) | None, _) => String::new(),
+            (Some(Step::Born(..) | Step::Sync { .. } | Step::Rot { .. }) | None, _) => String::new(),
         }
     }
 

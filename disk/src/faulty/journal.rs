@@ -25,6 +25,11 @@ pub(super) enum Step {
     },
     /// Names that change together or not at all.
     Names(Vec<(Place, Option<Number>)>),
+    /// The medium of a file holds other bytes from here on, whatever was written to it before.
+    Rot {
+        file: Number,
+        bytes: Arc<[u8]>,
+    },
     /// Of a file or a folder. `done` is false for one that failed: what it was to bring to disk is in
     /// doubt for ever.
     Sync {
@@ -69,7 +74,7 @@ fn first_sync(steps: &[Step], step: usize, what: Number) -> Option<bool> {
 fn syncs(steps: &[Step], step: usize, what: Number) -> impl Iterator<Item = bool> {
     steps.iter().skip(step + 1).filter_map(move |later| match later {
         Step::Sync { what: synced, done } => (*synced == what).then_some(*done),
-        Step::Born(..) | Step::Write { .. } | Step::Resize { .. } | Step::Names(_) => None,
+        Step::Born(..) | Step::Write { .. } | Step::Resize { .. } | Step::Names(_) | Step::Rot { .. } => None,
     })
 }
 
@@ -89,7 +94,7 @@ impl Judgement {
                         .iter()
                         .any(|((folder, _), _)| first_sync(steps, index, *folder) == Some(true));
                 }
-                Step::Born(..) | Step::Sync { .. } => certain[index] = true,
+                Step::Born(..) | Step::Sync { .. } | Step::Rot { .. } => certain[index] = true,
             }
         }
         let needs = needs_of_names(steps);
@@ -147,6 +152,10 @@ impl Judgement {
                         *size = *wanted;
                     }
                 }
+                Step::Rot { file, bytes } => {
+                    tree.add(*file, Node::File(bytes.to_vec()));
+                    sizes.insert(*file, bytes.len() as u64);
+                }
                 Step::Sync { .. } => {}
             }
         }
@@ -202,7 +211,7 @@ impl<'a> Doubts<'a> {
                 }
                 Step::Resize { file, size } => doubts.size(index, *file, *size, certain_sizes[index]),
                 Step::Names(_) if !certain[index] => doubts.names(index, &needs[index]),
-                Step::Names(_) | Step::Born(..) | Step::Sync { .. } => {}
+                Step::Names(_) | Step::Born(..) | Step::Sync { .. } | Step::Rot { .. } => {}
             }
         }
         doubts.found

@@ -31,6 +31,10 @@ pub(super) enum Fault {
     Short(usize),
     /// A sync is confirmed and not done.
     Lie,
+    /// The sync of a file is done, then one of its bytes on the medium changes.
+    Rot {
+        byte: usize,
+    },
 }
 
 impl Plan {
@@ -57,6 +61,14 @@ impl Plan {
     #[must_use]
     pub fn lie_from(n: usize) -> Self {
         Self::default().and(n..usize::MAX, Fault::Lie)
+    }
+
+    /// The sync of a file at operation `n` is done, and right after it the medium gets that byte wrong
+    /// (counted from 0, again from the start of the file if it is shorter): who reads sees it once the
+    /// cache is dropped.
+    #[must_use]
+    pub fn rot_after_sync(n: usize, byte: usize) -> Self {
+        Self::default().and(n..n.saturating_add(1), Fault::Rot { byte })
     }
 
     /// The same, but after a failed sync a file shows this.
@@ -88,6 +100,7 @@ fn can_happen(fault: Fault, call: Call) -> bool {
     match fault {
         Fault::Short(_) => call == Call::Write,
         Fault::Lie => syncs,
+        Fault::Rot { .. } => call == Call::Sync,
         Fault::Error(errno) => match errno {
             Errno::NOSPC | Errno::DQUOT => {
                 // A rename may need a new block for its folder, a sync blocks for what was promised.

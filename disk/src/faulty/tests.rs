@@ -276,3 +276,34 @@ fn links_pipes_and_folders_behave_as_on_the_real_disk() {
     assert!(disk.remove(Path::new("/base/sub")).is_err());
     assert_eq!(disk.read_link(Path::new("/base/up")).unwrap(), Path::new(".."));
 }
+
+#[test]
+fn the_cache_hides_what_rots_until_it_is_dropped_or_the_power_goes() {
+    let disk = Faulty::new(Plan::default());
+    write(&disk, "a", &[1; 10], true);
+    disk.sync_folder(Path::new("/")).unwrap();
+    disk.corrupt_medium(&path("a"), |bytes| bytes[3] = 0).unwrap();
+    let file = disk.open(&path("a")).unwrap();
+    let read = || {
+        let mut bytes = [0; 10];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        bytes.iter().filter(|byte| **byte != 0).count()
+    };
+    assert_eq!(read(), 10);
+    assert_eq!(states(&disk, ALL), [vec![("a".into(), 10, 9)]].into());
+    assert_eq!(states(&disk.copy(Plan::default()), ALL), [vec![("a".into(), 10, 9)]].into());
+    file.drop_cache();
+    assert_eq!(read(), 9);
+    disk.open_to_change(&path("a"), false).unwrap().write_all_at(&[1; 10], 0).unwrap();
+    assert_eq!(read(), 10, "what is written anew is well");
+}
+
+#[test]
+fn a_medium_that_gets_a_synced_byte_wrong_is_seen_from_behind_the_cache_alone() {
+    let disk = Faulty::new(Plan::rot_after_sync(2, 13));
+    write(&disk, "a", &[1; 10], true);
+    assert_eq!(disk.strikes(), 1, "creating, writing, syncing");
+    assert_eq!(seen(&disk), [("a".into(), 10, 10)]);
+    disk.open(&path("a")).unwrap().drop_cache();
+    assert_eq!(disk.content(&path("a")).unwrap(), [1, 1, 1, 0, 1, 1, 1, 1, 1, 1]);
+}

@@ -1,5 +1,6 @@
 //! The disk as its users see it, and how it came to be.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -23,6 +24,8 @@ pub(super) struct World {
     pub base: Tree,
     /// What reading shows.
     pub now: Tree,
+    /// What the medium holds of files of which the cache shows something else.
+    pub media: BTreeMap<Number, Vec<u8>>,
     /// Everything done since, each with the number of its operation.
     pub steps: Vec<(usize, Step)>,
     pub log: Vec<Operation>,
@@ -54,7 +57,8 @@ impl World {
     }
 
     fn on(tree: Tree, plan: Plan, next: Number, before: u64) -> Self {
-        Self { base: tree.clone(), now: tree, steps: Vec::new(), log: Vec::new(), plan, next, before }
+        let (steps, log, media) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { base: tree.clone(), now: tree, media, steps, log, plan, next, before }
     }
 
     /// A world in which there is nothing but `tree`, durable.
@@ -65,6 +69,9 @@ impl World {
     pub(super) fn settle(&mut self, plan: Plan) {
         let before = self.moment();
         self.base = self.now.clone();
+        for (number, bytes) in &self.media {
+            self.base.add(*number, Node::File(bytes.clone()));
+        }
         self.steps.clear();
         self.log.clear();
         self.plan = plan;
@@ -89,7 +96,7 @@ impl World {
         let fault = self.plan.fault(n, told.call);
         let result = match fault {
             Some(Fault::Error(errno)) => Err(errno.into()),
-            Some(Fault::Short(_) | Fault::Lie) | None => act(self),
+            Some(Fault::Short(_) | Fault::Lie | Fault::Rot { .. }) | None => act(self),
         };
         if let Some(what) = told.syncs {
             match (&result, fault) {
@@ -99,6 +106,12 @@ impl World {
                 (Err(_), Some(Fault::Error(Errno::MFILE | Errno::NFILE))) => {}
                 (Err(_), Some(_)) => self.sync_failed(n, what),
                 (Err(_), None) => {}
+            }
+            if let (Ok(_), Some(Fault::Rot { byte })) = (&result, fault) {
+                self.rot(what, |bytes| {
+                    let count = bytes.len().max(1);
+                    bytes.iter_mut().skip(byte % count).take(1).for_each(|byte| *byte ^= 1);
+                });
             }
         }
         self.log.push(Operation {
@@ -126,6 +139,22 @@ impl World {
         }
     }
 
+    /// Changes what the medium holds of a file, and not what the cache shows.
+    pub(super) fn rot(&mut self, file: Number, change: impl FnOnce(&mut Vec<u8>)) {
+        let Ok(shown) = self.now.bytes(file) else { return };
+        let mut bytes = self.media.get(&file).unwrap_or(shown).clone();
+        change(&mut bytes);
+        self.step(Step::Rot { file, bytes: bytes.as_slice().into() });
+        self.media.insert(file, bytes);
+    }
+
+    /// Lets reading a file show what the medium holds.
+    pub(super) fn drop_cache(&mut self, file: Number) {
+        if let Some(bytes) = self.media.remove(&file) {
+            self.now.add(file, Node::File(bytes));
+        }
+    }
+
     fn step(&mut self, step: Step) {
         self.steps.push((self.log.len(), step));
     }
@@ -134,7 +163,7 @@ impl World {
     pub(super) fn room(&self, count: usize) -> usize {
         match self.plan.fault(self.log.len(), Call::Write) {
             Some(Fault::Short(bytes)) => count.min(bytes),
-            Some(Fault::Error(_) | Fault::Lie) | None => count,
+            Some(Fault::Error(_) | Fault::Lie | Fault::Rot { .. }) | None => count,
         }
     }
 
@@ -203,6 +232,9 @@ impl World {
         let moment = self.moment();
         let content = self.now.bytes_mut(file).ok_or(Errno::BADF)?;
         put(content, start, bytes);
+        if let Some(medium) = self.media.get_mut(&file) {
+            put(medium, start, bytes);
+        }
         self.now.touch(file, moment);
         self.step(Step::Write { file, at, bytes: bytes.into() });
         Ok(())
@@ -212,6 +244,9 @@ impl World {
         let wanted = usize::try_from(size).map_err(|_| io::Error::from(Errno::FBIG))?;
         let content = self.now.bytes_mut(file).ok_or(Errno::BADF)?;
         content.resize(wanted, 0);
+        if let Some(medium) = self.media.get_mut(&file) {
+            medium.resize(wanted, 0);
+        }
         self.step(Step::Resize { file, size });
         Ok(())
     }

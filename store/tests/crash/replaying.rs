@@ -55,7 +55,7 @@ fn one(
         Act::Open { path, handle, make, cut } => {
             handles.remove(handle);
             let Some(path) = place(path, real) else { return };
-            let is_folder = disk.copy(Plan::default()).list(&path).is_ok();
+            let is_folder = disk.copy(Plan::default()).list(&path, 1_000).is_ok();
             if is_folder {
                 handles.insert(*handle, Handle::Folder(path));
                 return;

@@ -78,7 +78,7 @@ fn a_failure_of_any_operation_leaves_the_old_content_and_nothing_beside_it() {
             let disk = disk.copy(Plan::default());
             replace_on(&disk, Path::new(PATH), &content(3), true).expect("the disk is well again");
             assert_eq!(found(&disk.after_power_cut(disk.operations())), content(3), "{context}");
-            assert_eq!(disk.list(Path::new("/state")).expect("readable").len(), 1, "{context}");
+            assert_eq!(disk.list(Path::new("/state"), 1_000).expect("readable").len(), 1, "{context}");
         }
     }
     assert!(strikes > 20, "{strikes} failures");

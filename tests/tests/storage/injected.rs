@@ -145,28 +145,3 @@ fn retention_killed_at_any_system_call_keeps_what_it_promises() {
     println!("D14, retention killed at each of {trials} system calls: 0 violations");
     assert!(trials > 4, "{trials}");
 }
-
-#[test]
-fn a_checkpoint_that_is_being_restored_may_go_meanwhile() {
-    let folder = TempDir::new().unwrap();
-    let (mut loaded, mut gone) = (0, 0);
-    for trial in 0..200 {
-        let victim = trial + 1;
-        keeper::save(folder.path(), victim, 30_000).unwrap();
-        keeper::save(folder.path(), victim + 1000, 2000).unwrap();
-        let path = folder.path().join(keeper::name(victim));
-        std::thread::scope(|scope| {
-            let reader = scope.spawn(|| keeper::loads(&path));
-            keeper::retain(folder.path(), 1).unwrap();
-            match reader.join().unwrap() {
-                Some(step) => {
-                    assert_eq!(step, victim);
-                    loaded += 1;
-                }
-                None => gone += 1,
-            }
-        });
-        assert!(keeper::newest(folder.path()).is_some());
-    }
-    println!("D14, restore against retention: {loaded} loaded whole, {gone} found it gone, 0 violations");
-}

@@ -41,7 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("resus-sdk", &[]),
     ("othello-engine", &[]),
-    ("othello-trainer", &["othello-engine", "resus-sdk", "resus-checkpoint"]),
+    ("othello-trainer", &["othello-engine", "resus-sdk", "resus-checkpoint", "resus-disk"]),
     ("resus-fake-worker", &["resus-sdk", "resus-checkpoint"]),
     ("resus-v1-watcher", &["resus-sdk", "resus-core"]),
     (

@@ -181,8 +181,9 @@ fn a_run_without_any_begins_from_what_was_named() {
     let other = Run::new();
     let prsm = other.saved(9);
     let foreign = other.foreign(&other.own("base.pt"), 4);
-    // Nothing of a run that never had an attempt is on disk.
+    // A run that never had an attempt has only what the actor makes before it looks.
     fs::remove_dir_all(run.folder.path()).unwrap();
+    fs::create_dir_all(&run.files.checkpoints).unwrap();
     for from in [&prsm, &foreign] {
         let (chosen, refused) = picked(pick(&run.files, &Asked { from: Some(from), ..Asked::default() }));
         assert_eq!((chosen.unwrap().path, refused.len()), (from.path.clone(), 0));
