@@ -354,7 +354,7 @@ fn carry_out(directory: &Directory, run_id: &RunId, spec: &Arc<Spec>, effect: Ef
             checkpoint(attempt, Job::Prune { entries, rules, is_newest_read: false });
         }
         Effect::Spawn { attempt, resume_from } => {
-            order(Order::Spawn { attempt, spec: Arc::clone(spec), resume_from });
+            order(Order::Spawn { attempt, spec: Arc::clone(spec), resume_from: resume_from.map(Box::new) });
         }
         Effect::Attach { attempt, upto } => order(Order::Attach { attempt, upto }),
         Effect::Ask { attempt } => order(Order::Ask { attempt, ask: Ask::Stop }),

@@ -48,7 +48,7 @@ pub(crate) struct Surroundings {
 /// What the Supervisor wants done for a run.
 #[derive(Debug, Clone)]
 pub(crate) enum Order {
-    Spawn { attempt: Attempt, spec: Arc<Spec>, resume_from: Option<CheckpointRef> },
+    Spawn { attempt: Attempt, spec: Arc<Spec>, resume_from: Option<Box<CheckpointRef>> },
     Attach { attempt: Attempt, upto: u64 },
     Ask { attempt: Attempt, ask: Ask },
     Freeze { attempt: Attempt },

@@ -22,7 +22,11 @@ pub(super) fn prune(files: &Files, entries: &[RetentionEntry], rules: &Retention
     // One that is gone keeps nobody's place.
     let there = |entry: &&RetentionEntry| !files.is_gone(Path::new(&entry.checkpoint.path));
     let there: Vec<_> = entries.iter().filter(there).cloned().collect();
-    for doomed in would_delete(&files.checkpoints, &there, rules) {
+    let doomed = would_delete(&files.checkpoints, &there, rules);
+    // Those that went the last time, when it could not be told.
+    let before = would_delete(&files.checkpoints, entries, rules).into_iter().map(|doomed| doomed.id);
+    gone.extend(before.filter(|path| files.is_gone(Path::new(path))));
+    for doomed in doomed {
         match discard(&*files.disk, &files.checkpoints, Path::new(&doomed.id)) {
             Ok(()) => gone.push(doomed.id),
             Err(error) => tracing::warn!(error = told(&error), "a checkpoint can't be deleted"),

@@ -35,7 +35,7 @@ const EVIDENCE_FILE: &str = "hang.txt";
 pub(super) async fn carry_out(myself: &ActorRef<WorkerMsg>, state: &mut WorkerState, order: Order) {
     match order {
         Order::Spawn { attempt, spec, resume_from } => {
-            spawn(myself, state, attempt, &spec, resume_from.as_ref()).await;
+            spawn(myself, state, attempt, &spec, resume_from.as_deref()).await;
         }
         Order::Attach { attempt, upto } => attach(myself, state, attempt, upto).await,
         Order::Ask { attempt, ask: what } => {
