@@ -151,6 +151,14 @@ fn a_folder_of_whole_files_is_not_complete_before_it_is_left_alone() {
 }
 
 #[test]
+fn an_empty_file_is_not_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty.pt");
+    fs::write(&path, "").unwrap();
+    assert_eq!(judge_settled(&path), growing("it is empty"));
+}
+
+#[test]
 fn an_empty_folder_is_not_complete() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(judge_settled(folder.path()), growing("it holds no file yet"));

@@ -36,6 +36,9 @@ pub fn completeness(listing: &Listing, heads: &Heads, before: Option<&Listing>) 
     if listing.files.is_empty() {
         return Completeness::Growing { why: "it holds no file yet".to_owned() };
     }
+    if listing.files.iter().all(|file| file.entry.size == 0) {
+        return Completeness::Growing { why: "it is empty".to_owned() };
+    }
     let mut wrong = None;
     let mut is_silent = listing.form == Form::Folder;
     for file in &listing.files {
