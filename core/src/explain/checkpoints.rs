@@ -42,10 +42,12 @@ pub(super) fn pinned(checkpoint_id: &str, pinned: bool, requested_by: &str) -> S
 
 /// Retention has deleted it; for any other reason it was only announced.
 pub(super) fn pruned(path: &str, why: Why, run: &Run) -> String {
+    // Where it was, nobody needs to know any more.
+    let name = quote(path.rsplit('/').next().unwrap_or(path));
     if why != Why::Pruned {
-        return format!("checkpoint {} was gone before it could be read back", quote(path));
+        return format!("checkpoint {name} was gone before it could be read back");
     }
-    format!("checkpoint {} was deleted: {} kept", quote(path), kept(&run.spec.policy.retention()))
+    format!("checkpoint {name} was deleted: {} kept", kept(&run.spec.policy.retention()))
 }
 
 /// What the rules keep, up to the verb.
