@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use othello_engine::rng::Rng;
-use resus_checkpoint::{SaveOptions, newest_verified, remove_leftovers};
+use resus_checkpoint::{SaveOptions, Taken, newest_verified, remove_leftovers};
 use serde_json::{Map, Value, json};
 
 use super::state::{State, path};
@@ -97,7 +97,8 @@ impl Found {
         if picked.chosen.is_none_or(|chosen| chosen.header.games < good) {
             self.without_good += 1;
             // The next trials begin like this one did.
-            State::noise(&[bytes]).save(folder, good, &SaveOptions::default())?;
+            let options = SaveOptions { taken: Taken::Replace, ..SaveOptions::default() };
+            State::noise(&[bytes]).save(folder, good, &options)?;
         }
         if is_finished { replaced(folder, good) } else { Ok(good) }
     }
@@ -125,7 +126,8 @@ mod tests {
         let mut look = |good| found.look(folder, good, 400).expect("looked at");
         save(1);
         assert_eq!(look(1), 1);
-        fs::write(folder.join(".game-00000002.prsm.1.0.tmp"), "half").expect("written");
+        // No process has that number: Linux gives out none above 4,194,304.
+        fs::write(folder.join(".game-00000002.prsm.99999999.0.tmp"), "half").expect("written");
         assert_eq!(look(1), 1);
         fs::write(path(folder, 1), "torn").expect("written");
         assert_eq!(look(1), 1);
