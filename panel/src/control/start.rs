@@ -4,6 +4,7 @@
 use resus_core::api::control::StartRequest;
 use resus_core::api::{Problem, Submission};
 use resus_core::exit::ExitCode;
+use resus_core::spec::Resume;
 use std::env;
 
 /// What a worker gets of the daemon's own environment when its run was started elsewhere: where
@@ -46,8 +47,8 @@ impl Grounds {
     /// The submission that a request from elsewhere stands for.
     ///
     /// # Errors
-    /// A [`Problem`]: a command where none is allowed, or a folder or an environment for a
-    /// workload.
+    /// A [`Problem`]: a command, or a path to begin from, where none is allowed; or a folder or an
+    /// environment for a workload.
     pub(super) fn submission(&self, asked: StartRequest) -> Result<Submission, Problem> {
         let StartRequest { workload, params, command, name, cwd, env, overrides, resume, command_id } = asked;
         if command.is_some() && !self.allow_commands {
@@ -59,6 +60,20 @@ impl Grounds {
                 hint: Some(
                     "start a workload, e.g. resus run othello; or let the daemon's operator set \
                      bus.allow_commands = true"
+                        .to_owned(),
+                ),
+                exit_code: ExitCode::Refused,
+            });
+        }
+        if matches!(resume, Resume::From(_)) && !self.allow_commands {
+            // It would be read and handed to a worker, whatever file of this machine it names.
+            return Err(Problem {
+                kind: "urn:resus:refused".to_owned(),
+                title: "A run that is started from elsewhere may not name a file to begin from".to_owned(),
+                status: 403,
+                detail: "this daemon does not take paths of its machine through the bus".to_owned(),
+                hint: Some(
+                    "start it on that machine; or let the daemon's operator set bus.allow_commands = true"
                         .to_owned(),
                 ),
                 exit_code: ExitCode::Refused,
@@ -121,6 +136,21 @@ mod tests {
         let submission = grounds(true).submission(given).unwrap();
         assert_eq!((submission.cwd.as_str(), submission.env.len()), ("/srv", 0), "as given");
         assert_eq!(grounds(true).submission(command()).unwrap().cwd, "/home/resus");
+    }
+
+    #[test]
+    fn a_path_to_begin_from_needs_the_operators_leave_too() {
+        let from = resus_core::input::CheckpointRef::at("passwd", "/etc/passwd");
+        let asked = StartRequest {
+            workload: Some("othello".into()),
+            resume: Resume::From(Box::new(from)),
+            ..StartRequest::default()
+        };
+        let refused = grounds(false).submission(asked.clone()).unwrap_err();
+        assert_eq!((refused.status, refused.exit_code), (403, ExitCode::Refused));
+        assert!(grounds(true).submission(asked).is_ok());
+        let never = StartRequest { resume: Resume::Never, ..StartRequest::default() };
+        assert!(grounds(false).submission(never).is_ok());
     }
 
     #[test]
