@@ -239,7 +239,7 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         Event::CheckpointVerified(checkpoint) => {
             catalogue::verify(run, checkpoint);
         }
-        Event::CheckpointPruned { path } => catalogue::forget(run, path),
+        Event::CheckpointPruned { path } => catalogue::pruned(run, path),
         Event::CheckpointPinned { path, pinned, .. } => catalogue::pin(run, path, *pinned),
         Event::CheckpointsDoubted { checkpoints, cause } => catalogue::doubt(run, checkpoints, cause),
         Event::StopBegun { cause, requested_by, rung } => {

@@ -89,6 +89,16 @@ pub(super) fn forget(run: &mut Run, path: &str) {
     point(run);
 }
 
+/// Retention has deleted one. An order that was on its way when the others were doubted can have
+/// taken the last that could be used: that is lost work, and none to begin anew for.
+pub(super) fn pruned(run: &mut Run, path: &str) {
+    let was_usable = run.usable().any(|c| c.path == path);
+    forget(run, path);
+    if was_usable && run.usable().next().is_none() {
+        run.lost_checkpoints = run.lost_checkpoints.saturating_add(1);
+    }
+}
+
 /// An older checkpoint is restored: these are newer, and belong to what the user turned away from, as
 /// does what was set aside before.
 pub(super) fn restore(run: &mut Run, restored: &CheckpointRef, newer: &[CheckpointRef]) {
