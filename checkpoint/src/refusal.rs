@@ -204,3 +204,37 @@ pub enum Refusal {
 fn in_words(looks_like: Option<&str>) -> String {
     looks_like.map(|what| format!("; it looks like {what}")).unwrap_or_default()
 }
+
+impl Refusal {
+    /// Whether it says that the file is there and is not what was written. The others judge nothing: it
+    /// could not be read, was written by a newer program, or is no file of ours at all.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Open(_)
+            | Self::Read(_)
+            | Self::SymbolicLink
+            | Self::NotAFile
+            | Self::Version { .. }
+            | Self::TooLarge { .. }
+            | Self::OutOfMemory { .. } => false,
+            Self::ShortHeader { .. }
+            | Self::NotACheckpoint { .. }
+            | Self::Flags { .. }
+            | Self::HeaderDamaged { .. }
+            | Self::Truncated { .. }
+            | Self::Trailing { .. }
+            | Self::TableDamaged { .. }
+            | Self::Contradiction { .. }
+            | Self::Chunk { .. }
+            | Self::Unpack { .. }
+            | Self::Padding { .. }
+            | Self::Digest { .. }
+            | Self::Checksum { .. }
+            | Self::SealMissing { .. }
+            | Self::SealBroken { .. }
+            | Self::SealDenied
+            | Self::UnpackPayload { .. } => true,
+        }
+    }
+}

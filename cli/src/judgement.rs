@@ -55,31 +55,9 @@ pub(crate) fn judge(path: &Path, refusal: &Refusal) -> Judgement {
         {
             Judgement::Foreign
         }
+        other if other.is_damage() => Judgement::Damaged,
         // A newer program's file may be whole; a link or a folder of that name is none of ours.
-        Refusal::Open(_)
-        | Refusal::Read(_)
-        | Refusal::SymbolicLink
-        | Refusal::NotAFile
-        | Refusal::Version { .. }
-        | Refusal::TooLarge { .. }
-        | Refusal::OutOfMemory { .. } => Judgement::Unread,
-        Refusal::ShortHeader { .. }
-        | Refusal::NotACheckpoint { .. }
-        | Refusal::Flags { .. }
-        | Refusal::HeaderDamaged { .. }
-        | Refusal::Truncated { .. }
-        | Refusal::Trailing { .. }
-        | Refusal::TableDamaged { .. }
-        | Refusal::Contradiction { .. }
-        | Refusal::Chunk { .. }
-        | Refusal::Unpack { .. }
-        | Refusal::Padding { .. }
-        | Refusal::Digest { .. }
-        | Refusal::Checksum { .. }
-        | Refusal::SealMissing { .. }
-        | Refusal::SealBroken { .. }
-        | Refusal::SealDenied
-        | Refusal::UnpackPayload { .. } => Judgement::Damaged,
+        _ => Judgement::Unread,
     }
 }
 

@@ -111,29 +111,8 @@ pub(super) fn judge(refusal: &Refusal) -> Judgement {
         Refusal::Open(error) if error.kind() == io::ErrorKind::NotFound => Judgement::Gone,
         Refusal::Open(error) | Refusal::Read(error) if may_pass(error) => Judgement::Passing,
         Refusal::OutOfMemory { .. } => Judgement::Passing,
+        other if other.is_damage() => Judgement::Damaged,
         // A newer program's file may be whole; a link or a folder of that name is none of ours.
-        Refusal::Open(_)
-        | Refusal::Read(_)
-        | Refusal::SymbolicLink
-        | Refusal::NotAFile
-        | Refusal::Version { .. }
-        | Refusal::TooLarge { .. } => Judgement::Unread,
-        Refusal::ShortHeader { .. }
-        | Refusal::NotACheckpoint { .. }
-        | Refusal::Flags { .. }
-        | Refusal::HeaderDamaged { .. }
-        | Refusal::Truncated { .. }
-        | Refusal::Trailing { .. }
-        | Refusal::TableDamaged { .. }
-        | Refusal::Contradiction { .. }
-        | Refusal::Chunk { .. }
-        | Refusal::Unpack { .. }
-        | Refusal::Padding { .. }
-        | Refusal::Digest { .. }
-        | Refusal::Checksum { .. }
-        | Refusal::SealMissing { .. }
-        | Refusal::SealBroken { .. }
-        | Refusal::SealDenied
-        | Refusal::UnpackPayload { .. } => Judgement::Damaged,
+        _ => Judgement::Unread,
     }
 }
