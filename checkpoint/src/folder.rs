@@ -104,43 +104,6 @@ pub fn newest_verified_with(
     Ok(picked)
 }
 
-/// The files that [`newest_verified`] would look at before `checkpoint`, whose header is `header`,
-/// oldest first, each with how far the training was. Whether they are whole is not looked at, nor
-/// need `checkpoint` itself be one that it would look at.
-///
-/// # Errors
-/// The folder cannot be read.
-pub fn newer_than(
-    folder: &Path,
-    checkpoint: &Path,
-    header: &Header,
-) -> Result<Vec<(PathBuf, u64)>, FolderError> {
-    newer_than_with(&Real, folder, checkpoint, header)
-}
-
-/// The same on another disk.
-///
-/// # Errors
-/// As [`newer_than`].
-pub fn newer_than_with(
-    disk: &dyn Disk,
-    folder: &Path,
-    checkpoint: &Path,
-    header: &Header,
-) -> Result<Vec<(PathBuf, u64)>, FolderError> {
-    let own = (header.games, changed_at(disk, checkpoint), checkpoint);
-    let failed = |source| FolderError { path: folder.to_owned(), source };
-    let paths = checkpoint_paths(disk, folder).map_err(failed)?;
-    let age = |path: PathBuf| {
-        let peek = peek_with(disk, &path).ok()?;
-        Some((peek.header.games, changed_at(disk, &path), path))
-    };
-    let others = paths.into_iter().filter(|path| path != checkpoint).filter_map(age);
-    let mut newer: Vec<_> = others.filter(|(games, at, path)| (*games, *at, path.as_path()) > own).collect();
-    newer.sort_unstable();
-    Ok(newer.into_iter().map(|(games, _, path)| (path, games)).collect())
-}
-
 impl Picked {
     /// Remembers a refused file, unless it has gone since the folder was listed: retention may have
     /// removed it, and a file that is not there is no news for an operator.

@@ -44,8 +44,7 @@ pub use crate::compare::{
 };
 pub use crate::convert::{ConvertError, ConvertOptions, convert};
 pub use crate::folder::{
-    Candidate, FolderError, Picked, newer_than, newer_than_with, newest_verified, newest_verified_but,
-    newest_verified_with,
+    Candidate, FolderError, Picked, newest_verified, newest_verified_but, newest_verified_with,
 };
 pub use crate::header::{
     FLAG_COMPRESSED, FLAG_SEALED, HEADER_BYTES, Header, SEAL_BYTES, VERSION, VERSIONS_READ,

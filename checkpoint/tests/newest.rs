@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use common::save_bytes;
-use resus_checkpoint::{Picked, Refusal, newer_than, newest_verified, newest_verified_but, peek};
+use resus_checkpoint::{Picked, Refusal, newest_verified, newest_verified_but};
 use tempfile::TempDir;
 
 fn saved(folder: &Path, name: &str, games: u64) -> PathBuf {
@@ -94,21 +94,4 @@ fn what_is_set_aside_is_not_chosen_and_not_complained_of() {
     assert_eq!((chosen(&picked), picked.refused.len()), (Some(&*old), 0));
     let all = newest_verified_but(folder.path(), &[]).unwrap();
     assert_eq!(chosen(&all), Some(&*newest));
-}
-
-#[test]
-fn the_newer_ones_are_those_that_would_be_chosen_first() {
-    let folder = TempDir::new().unwrap();
-    let [nine, ten, twenty] = [9, 10, 20].map(|games| saved(folder.path(), &format!("{games}.prsm"), games));
-    let twin = saved(folder.path(), "0.prsm", 10);
-    let later = SystemTime::now() + Duration::from_secs(60);
-    fs::File::options().write(true).open(&twin).unwrap().set_modified(later).unwrap();
-    fs::write(folder.path().join("torn.prsm"), "PR").unwrap();
-    let newer = |path: &Path| newer_than(folder.path(), path, &peek(path).unwrap().header).unwrap();
-    assert_eq!(newer(&ten), [(twin.clone(), 10), (twenty.clone(), 20)]);
-    assert_eq!(newer(&twenty), []);
-    assert_eq!(newer(&nine).len(), 3);
-    // One that is not listed leaves the older ones where they are, too.
-    let unlisted = saved(folder.path(), "chosen.ckpt", 10);
-    assert_eq!(newer(&unlisted), [(twin, 10), (twenty, 20)]);
 }
