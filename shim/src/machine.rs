@@ -129,6 +129,14 @@ impl Machine {
         if first { vec![Action::KillStrays] } else { Vec::new() }
     }
 
+    /// The worker before is dead and what it leaves is being gathered, which ends by itself: the
+    /// wait for the lock is counted from then on.
+    pub(crate) fn on_predecessor_ending(&mut self, now: Millis) {
+        if let Some(Live::Starting { lock, .. }) = &mut self.live {
+            *lock = LockWait { since: None, retry_at: Some(now + LOCK_RETRY_MS) };
+        }
+    }
+
     /// [`Machine::order`] could not be carried out: tells those who asked, forgets it.
     pub(crate) fn on_spawn_failed(&mut self, refused: &Refused, now: Millis) -> Vec<Action> {
         let starting = self.live.take_if(|live| matches!(live, Live::Starting { .. }));

@@ -267,6 +267,10 @@ impl Server {
     }
 
     fn try_spawn(&mut self) -> Vec<Action> {
+        if self.tree.adopted_is_ending() {
+            self.machine.on_predecessor_ending(self.now());
+            return Vec::new();
+        }
         // A lost worker may have closed all files it inherited, the lock among them.
         self.refresh_lost();
         if self.tree.has_adopted() || self.machine.lost_mut().is_some_and(|lost| lost.alive) {

@@ -127,6 +127,11 @@ impl Tree {
         self.adopted.is_some()
     }
 
+    /// Whether an earlier shim's worker is dead, and only its record is waited for.
+    pub(crate) fn adopted_is_ending(&self) -> bool {
+        self.adopted.as_ref().is_some_and(|adopted| adopted.end_of_worker().is_none())
+    }
+
     /// Signals the worker's process group. With SIGTERM all of its tree is continued, so that
     /// nobody who was frozen keeps it from leaving.
     pub(crate) fn signal(&self, name: SignalName) -> io::Result<()> {

@@ -218,6 +218,21 @@ fn a_held_lock_is_waited_for_and_then_given_up_on() {
 }
 
 #[test]
+fn a_start_outwaits_the_end_of_the_worker_before_it() {
+    let mut machine = machine(Settled::Exited(exited(1)));
+    assert_eq!(machine.on_request(A, spawn(2), 0), [Action::TrySpawn]);
+    assert_eq!(machine.on_lock_held(0), [Action::KillStrays]);
+    for now in [LOCK_WAIT_MS, 2 * LOCK_WAIT_MS, 3 * LOCK_WAIT_MS] {
+        assert_eq!(machine.on_tick(now), [Action::TrySpawn]);
+        machine.on_predecessor_ending(now);
+        assert_eq!(machine.next_deadline(), Some(now + LOCK_RETRY_MS));
+    }
+    let after = 3 * LOCK_WAIT_MS + LOCK_RETRY_MS;
+    assert_eq!(machine.on_tick(after), [Action::TrySpawn]);
+    assert_eq!(machine.on_lock_held(after), [Action::KillStrays], "counted anew");
+}
+
+#[test]
 fn whoever_asked_for_a_start_is_told_that_it_failed() {
     let mut machine = machine(Settled::Idle);
     greet(&mut machine, B);
