@@ -15,12 +15,14 @@ mod nats_wire;
 mod process;
 mod program;
 pub mod proxy;
+mod pty;
 
 pub use nats::{NatsServer, Options as NatsOptions, Port, Version};
 pub use nats_client::{Delivered, NatsClient};
 pub use nats_wire::{Message, Wire};
 pub use process::{Process, alive, kill, processes_of};
 pub use program::{example, program, write_program};
+pub use pty::{CTRL_BACKSLASH, CTRL_C, CTRL_Z, Terminal};
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
