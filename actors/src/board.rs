@@ -13,6 +13,7 @@ use resus_core::pulse::v1::SnapshotV1;
 use resus_core::pulse::v1::project::{V2State, project};
 use resus_core::pulse::v1::writer::Life as Believed;
 use resus_core::run::Run;
+use resus_core::secret::Secrets;
 use resus_core::selector::{Named, SelectError, select};
 use resus_core::slot::Slot;
 use resus_core::view::RunView;
@@ -170,6 +171,11 @@ impl Board {
     }
 
     /// A line of a worker's event file was refused. Returns how many were.
+    /// What is secret of a run; nothing of one that is not there.
+    pub(crate) fn secrets(&self, run_id: &RunId) -> Secrets {
+        self.run(run_id).map(|run| Secrets::of(&run.spec)).unwrap_or_default()
+    }
+
     pub(crate) fn refused_line(&self, run_id: &RunId) -> u64 {
         let mut published = self.lock();
         let slot = published.slots.entry(run_id.clone()).or_default();

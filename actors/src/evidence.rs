@@ -1,6 +1,7 @@
 //! What can be known of a hung worker before it is killed: written beside its output, for whoever
 //! asks on Monday why it stood still.
 
+use resus_core::secret::mask_argv;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -37,9 +38,17 @@ fn read(path: &Path) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// The arguments of a process, with what is secret among them masked.
+fn command_line(folder: &Path) -> Option<String> {
+    let bytes = fs::read(folder.join("cmdline")).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let argv: Vec<_> = text.trim_end_matches('\0').split('\0').map(str::to_owned).collect();
+    Some(mask_argv(&argv).join(" ").trim().to_owned()).filter(|line| !line.is_empty())
+}
+
 fn process(report: &mut String, pid: u32) {
     let folder = Path::new("/proc").join(pid.to_string());
-    let command = read(&folder.join("cmdline")).unwrap_or_else(|| "?".to_owned());
+    let command = command_line(&folder).unwrap_or_else(|| "?".to_owned());
     let _ = writeln!(report, "== process {pid}: {command}");
     let wanted = ["State:", "VmRSS:", "VmSwap:", "Threads:", "SigBlk:", "SigIgn:", "SigCgt:"];
     let status = read(&folder.join("status")).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use resus_core::api::OutputChunk;
 use resus_core::run::Run;
+use resus_core::secret::Secrets;
 use resus_store::StateDir;
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
@@ -42,7 +43,9 @@ pub(crate) fn read(
     // Asked before reading: whatever was printed before the end is then read.
     let complete = attempt < newest || run.phase.is_terminal() || !run.phase.has_worker();
     let path = state.attempt(run.id.as_str(), attempt)?.join(OUTPUT_FILE);
-    let piece = piece(&path, offset, max).map_err(|source| OutputError::Read { attempt, source })?;
+    let read =
+        |offset, max| piece(&path, offset, max).map_err(|source| OutputError::Read { attempt, source });
+    let piece = masked(&Secrets::of(&run.spec), offset, max, read)?;
     let Piece { offset, bytes, length } = piece;
     let next_offset = offset.saturating_add(bytes.len() as u64);
     let chunk = OutputChunk {
@@ -63,6 +66,30 @@ struct Piece {
     offset: u64,
     bytes: Vec<u8>,
     length: u64,
+}
+
+/// A piece in which every byte of a secret is a `*`, whether the secret lies within it, over its
+/// edges, or is just being printed: as much is read around it as the longest one takes.
+fn masked<E>(
+    secrets: &Secrets,
+    offset: u64,
+    max: u32,
+    read: impl Fn(u64, u32) -> Result<Piece, E>,
+) -> Result<Piece, E> {
+    if secrets.is_empty() || max == 0 {
+        return read(offset, max);
+    }
+    let around = u32::try_from(secrets.bytes_max()).unwrap_or(u32::MAX);
+    let before = u32::try_from(offset.min(u64::from(around))).unwrap_or(around);
+    let wide = max.saturating_add(before).saturating_add(around);
+    let mut piece = read(offset.saturating_sub(u64::from(before)), wide)?;
+    secrets.mask_bytes(&mut piece.bytes);
+    let lead = offset.saturating_sub(piece.offset);
+    let lead = usize::try_from(lead).unwrap_or(usize::MAX).min(piece.bytes.len());
+    piece.bytes.drain(..lead);
+    piece.bytes.truncate(usize::try_from(max).unwrap_or(usize::MAX));
+    piece.offset = piece.offset.max(offset);
+    Ok(piece)
 }
 
 fn piece(path: &Path, offset: u64, max: u32) -> io::Result<Piece> {
@@ -128,6 +155,24 @@ mod tests {
             let piece = piece(file.path(), offset, 10).unwrap();
             assert_eq!((piece.offset, piece.length), (3 * BLOCK, 8 * BLOCK), "from {offset}");
             assert_eq!(piece.bytes, b"dddddddddd");
+        }
+    }
+
+    #[test]
+    fn secrets_are_masked_however_the_output_is_cut() {
+        let text = b"one hunter22 two hunter22hunter22 hunt";
+        let secrets = Secrets::from_values(["hunter22"].into_iter());
+        let whole = b"one ******** two **************** ****";
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        for offset in 0..=text.len() {
+            for max in 0..text.len() as u32 + 2 {
+                let got =
+                    masked(&secrets, offset as u64, max, |at, max| piece(file.path(), at, max)).unwrap();
+                let end = (offset + max as usize).min(text.len());
+                assert_eq!(got.bytes, &whole[offset..end], "{max} from {offset}");
+                assert_eq!((got.offset, got.length), (offset as u64, text.len() as u64));
+            }
         }
     }
 

@@ -1,10 +1,17 @@
 //! What a command writes to: standard output for data, standard error for people.
+//!
+//! Nothing else of the command line writes to them (a tidy test sees to that), so that whatever a
+//! worker, a file or another machine says comes through the [`gate`].
+
+pub(crate) mod gate;
 
 use crate::error::CliError;
+use crate::output::terminal::Harmless;
 use crate::render::page::Page;
 use crate::text::paint::Paint;
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
+use resus_core::text::visible_json;
 use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 use std::env;
@@ -57,15 +64,23 @@ impl Console {
         }
     }
 
-    /// Writes `text` to standard output.
+    /// Writes `text` to standard output; of what a terminal would obey, only our own colours.
     ///
     /// # Errors
     /// [`CliError::Output`].
     pub(crate) fn out(&self, text: &str) -> Result<(), CliError> {
-        self.out_bytes(text.as_bytes())
+        self.out_bytes(gate::pass(text).as_bytes())
     }
 
-    /// Writes `bytes` to standard output.
+    /// Writes what a worker printed to a terminal.
+    ///
+    /// # Errors
+    /// [`CliError::Output`].
+    pub(crate) fn out_harmless(&self, text: &Harmless) -> Result<(), CliError> {
+        self.out_bytes(text.as_str().as_bytes())
+    }
+
+    /// Writes `bytes` as they are to standard output, which must be no terminal.
     ///
     /// # Errors
     /// [`CliError::Output`].
@@ -74,20 +89,29 @@ impl Console {
         out.write_all(bytes).and_then(|()| out.flush()).map_err(CliError::Output)
     }
 
-    /// Writes a document to standard output, on one line.
+    /// Writes a document to standard output, on one line. On a terminal whatever is hidden in it
+    /// is escaped, beyond what JSON asks for.
     ///
     /// # Errors
     /// [`CliError::Output`].
     pub(crate) fn out_json<T: Serialize>(&self, value: &T) -> Result<(), CliError> {
-        let mut line = serde_json::to_vec(value).map_err(|error| CliError::Output(error.into()))?;
-        line.push(b'\n');
-        self.out_bytes(&line)
+        let mut line = serde_json::to_string(value).map_err(|error| CliError::Output(error.into()))?;
+        if self.out_is_terminal {
+            line = visible_json(&line);
+        }
+        line.push('\n');
+        self.out_bytes(line.as_bytes())
     }
 
     /// Tells people something. Nobody can be told that this failed, so nobody is.
     pub(crate) fn tell(&self, text: &str) {
-        let mut err = io::stderr().lock();
-        let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+        say(&gate::pass(text));
+    }
+
+    /// The same as a document on one line, for programs.
+    pub(crate) fn tell_json<T: Serialize>(&self, value: &T) {
+        let line = serde_json::to_string(value).unwrap_or_default();
+        say(&format!("{}\n", visible_json(&line)));
     }
 
     /// Columns of the terminal that standard error is; no limit where it is none.
@@ -111,6 +135,24 @@ impl Console {
     pub(crate) fn err_page(&self) -> Page {
         // Nothing with a time or a path of its own is written there.
         Page { paint: self.err_paint, columns: self.err_width(), home: None, zone: TimeZone::UTC }
+    }
+}
+
+fn say(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
+/// Help and what is wrong with arguments, as clap puts it. The arguments are quoted in it, and may
+/// come from anywhere.
+pub(crate) fn print_usage(error: &clap::Error) {
+    let console = Console::of_process(false, ColourChoice::Auto);
+    let text = error.render().to_string();
+    if error.use_stderr() {
+        console.tell(&text);
+    } else {
+        // A closed pipe is no reason to complain.
+        let _ = console.out(&text);
     }
 }
 

@@ -12,6 +12,7 @@ use crate::text::paint::Colour;
 use resus_checkpoint::{ConvertError, Refusal};
 use resus_core::api::Problem;
 use resus_core::exit::ExitCode;
+use resus_core::text::visible;
 use resus_store::{LockError, StateError};
 use std::error::Error;
 use std::io;
@@ -302,7 +303,10 @@ impl CliError {
 impl Told {
     /// The three parts as text, each line ended.
     pub(crate) fn text(&self, page: &Page) -> String {
-        let hung = |text: &str| hang(text, PART_COLUMN, page.columns);
+        // A server's words are among them: no line of theirs may look like one of ours.
+        let hung = |text: &str| {
+            hang(&visible(text).replace('\n', " · ").replace('\t', " "), PART_COLUMN, page.columns)
+        };
         let head = page.paint.on(Colour::Red, "error:");
         let mut text = format!("{head} {}\n", hung(&self.what));
         let mut label = "  why:";

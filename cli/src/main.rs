@@ -35,7 +35,7 @@ mod until;
 
 use crate::args::Cli;
 use crate::command::Around;
-use crate::console::{ColourChoice, Console};
+use crate::console::{ColourChoice, Console, print_usage};
 use crate::error::CliError;
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -91,8 +91,7 @@ fn cli() -> Exit {
 
 fn tell(error: &CliError, console: Console) {
     if console.json {
-        let problem = serde_json::to_string(&error.problem()).unwrap_or_default();
-        console.tell(&format!("{problem}\n"));
+        console.tell_json(&error.problem());
     } else if matches!(error, CliError::Interrupted { .. }) {
         // Who pressed Ctrl-C knows why; that the run goes on is news.
         console.tell(&format!("{error}\n"));
@@ -110,8 +109,7 @@ fn refuse_arguments(error: &clap::Error) -> Exit {
         tell(&error, Console::of_process(true, ColourChoice::Never));
         return Exit::Usage;
     }
-    // A closed pipe is no reason to complain.
-    let _ = error.print();
+    print_usage(error);
     if is_help { Exit::Ok } else { Exit::Usage }
 }
 

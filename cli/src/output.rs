@@ -1,5 +1,6 @@
 //! A worker's output: where its last lines begin.
 
+mod colours;
 pub(crate) mod last_line;
 pub(crate) mod terminal;
 

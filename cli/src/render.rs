@@ -6,6 +6,8 @@ pub(crate) mod checkpoints;
 pub(crate) mod comparison;
 pub(crate) mod header;
 pub(crate) mod health;
+#[cfg(test)]
+mod hostile;
 pub(crate) mod live;
 pub(crate) mod narrate;
 pub(crate) mod nats;

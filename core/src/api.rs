@@ -12,14 +12,16 @@ use crate::exit::ExitCode;
 use crate::ids::CommandId;
 use crate::input::Verb;
 pub use crate::policy::Overrides;
+use crate::secret::{mask_argv, names_of};
 use crate::spec::Resume;
 use crate::view::RunView;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A request to run something: a registered workload with parameters, or any command.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Submission {
     /// Name of a registered workload; exclusive with `command`.
@@ -47,6 +49,24 @@ pub struct Submission {
     /// The same id again finds the run that it created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_id: Option<CommandId>,
+}
+
+impl fmt::Debug for Submission {
+    /// Without what is secret: the command masked, of the environment the names.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { workload, params, command, name, cwd, env, overrides, resume, command_id } = self;
+        f.debug_struct("Submission")
+            .field("workload", workload)
+            .field("params", &params.keys())
+            .field("command", &command.as_deref().map(mask_argv))
+            .field("name", name)
+            .field("cwd", cwd)
+            .field("env", &names_of(env))
+            .field("overrides", overrides)
+            .field("resume", resume)
+            .field("command_id", command_id)
+            .finish()
+    }
 }
 
 /// A command to a run.

@@ -17,6 +17,7 @@ use crate::phase::Phase;
 use crate::pulse::payload::failures;
 use crate::pulse::word::{Outcome, Word};
 use crate::run::Run;
+use crate::secret::mask_argv;
 use crate::spec::Resume;
 use crate::text::one_line;
 use because::because;
@@ -30,7 +31,9 @@ const QUOTE_BYTES_MAX: usize = 200;
 pub fn sentence(record: &Record, run: &Run) -> String {
     let attempt = record.attempt;
     match &record.event {
-        Event::Accepted { spec, .. } => format!("the run was accepted: {}", quote(&spec.argv.join(" "))),
+        Event::Accepted { spec, .. } => {
+            format!("the run was accepted: {}", quote(&mask_argv(&spec.argv).join(" ")))
+        }
         Event::AttemptBegun { requested_by, restore, anew, .. } => {
             begun(record, requested_by.as_deref(), restore.as_deref(), *anew)
         }

@@ -35,6 +35,7 @@ pub mod retry;
 pub mod run;
 pub mod schema;
 pub mod sd_notify;
+pub mod secret;
 pub mod selector;
 pub mod slot;
 pub mod spec;

@@ -6,15 +6,17 @@ use crate::ids::Slug;
 use crate::input::CheckpointRef;
 use crate::policy::Policy;
 use crate::retention::Best;
+use crate::secret::{mask_argv, names_of};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Longest request, in bytes as the ledger writes it (JSON; a control character takes six).
 /// The ledger takes rows of 1 MiB; a quarter is left for what else is in the row.
 pub const COMMAND_BYTES_MAX: usize = 768 << 10;
 
 /// Everything needed to run a workload, now and at every retry.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     /// The kind of training: `othello`, `fake`, or `command` for any program.
     pub workload: Slug,
@@ -41,6 +43,25 @@ pub struct Spec {
     /// Where attempts begin.
     #[serde(default, skip_serializing_if = "Resume::is_auto")]
     pub resume: Resume,
+}
+
+impl fmt::Debug for Spec {
+    /// Without what is secret: arguments masked, of the environment the names.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { workload, name, argv, cwd, env, contract, policy, flow, exit_codes, resume } = self;
+        f.debug_struct("Spec")
+            .field("workload", workload)
+            .field("name", name)
+            .field("argv", &mask_argv(argv))
+            .field("cwd", cwd)
+            .field("env", &names_of(env))
+            .field("contract", contract)
+            .field("policy", policy)
+            .field("flow", flow)
+            .field("exit_codes", exit_codes)
+            .field("resume", resume)
+            .finish()
+    }
 }
 
 /// Where the attempts of a run begin, unless a user restores a checkpoint.

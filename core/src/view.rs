@@ -2,6 +2,7 @@
 //! for `ps`, `status --json` and the HTTP API.
 
 use crate::event::Failure;
+use crate::ids::{RunId, Slug};
 use crate::input::{CheckpointRef, Exit};
 use crate::moment::{Moment, rfc3339};
 use crate::pause::{PauseCause, PauseStep};
@@ -10,20 +11,25 @@ use crate::pulse::payload::restarting;
 use crate::pulse::v2::Status;
 use crate::pulse::word::Numbers;
 use crate::run::Run;
+use crate::secret::mask_argv;
 use crate::slot::Slot;
 use crate::watch::Health;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A run as shown. Times are RFC 3339 UTC, durations seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunView {
     /// Identity.
+    #[serde(deserialize_with = "an_id")]
     pub run_id: String,
     /// What people call it.
+    #[serde(deserialize_with = "a_slug")]
     pub name: String,
     /// Kind of training.
+    #[serde(deserialize_with = "a_slug")]
     pub workload: String,
     /// Machine.
+    #[serde(deserialize_with = "a_slug")]
     pub node: String,
     /// Where it is, in our words: `preparing`, `running`, `stopping`, `waiting`, …
     pub phase: String,
@@ -95,7 +101,7 @@ pub struct RunView {
     /// Why it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_why: Option<String>,
-    /// The command.
+    /// The command, with its secrets masked ([`crate::secret`]).
     pub argv: Vec<String>,
 }
 
@@ -188,9 +194,19 @@ impl RunView {
                 requested_by: pause.requested_by.clone(),
             }),
             ended_why: run.ended_why.map(|why| why.code()),
-            argv: run.spec.argv.clone(),
+            argv: mask_argv(&run.spec.argv),
         }
     }
+}
+
+/// Names are shown, and typed again, as they are: of the daemon of another machine, too, they are
+/// believed only in their grammar.
+fn an_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    RunId::deserialize(deserializer).map(String::from)
+}
+
+fn a_slug<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Slug::deserialize(deserializer).map(String::from)
 }
 
 /// By the wall clock, which goes on across a reboot.

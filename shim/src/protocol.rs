@@ -6,6 +6,7 @@
 //! what already is answers with what is.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 use crate::identity::ProcessId;
 
@@ -65,7 +66,7 @@ pub enum Request {
 }
 
 /// All that is needed to start a worker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpawnOrder {
     /// The fencing token of this worker; grows with every one of them.
     pub attempt: u32,
@@ -82,6 +83,20 @@ pub struct SpawnOrder {
     /// without one it is dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<String>,
+}
+
+impl fmt::Debug for SpawnOrder {
+    /// Arguments and environment hold secrets: of them, only the program and how many there are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpawnOrder")
+            .field("attempt", &self.attempt)
+            .field("program", &self.argv.first())
+            .field("arguments", &self.argv.len().saturating_sub(1))
+            .field("variables", &self.env.len())
+            .field("cwd", &self.cwd)
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The signals a client may ask for.

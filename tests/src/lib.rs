@@ -8,6 +8,7 @@
 )]
 
 pub mod clients;
+pub mod hostile;
 mod http;
 mod nats;
 mod nats_client;

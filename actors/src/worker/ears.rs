@@ -16,6 +16,7 @@ use resus_core::ids::{Attempt, RunId};
 use resus_core::input::{Fact, Reached};
 use resus_core::pulse::line::{Line, Said, Telemetry};
 use resus_core::pulse::word::{Word, WorkerError};
+use resus_core::secret::Secrets;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub(super) struct Ears {
     settled: u64,
     signed: bool,
     reached: Option<Reached>,
+    /// Masked in all that is heard, before it goes anywhere.
+    secrets: Secrets,
 }
 
 /// Words on their way to the disk.
@@ -64,7 +67,6 @@ impl Flight {
 impl Ears {
     pub(super) fn new(run_id: RunId, attempt: Attempt, around: &Surroundings) -> Self {
         Self {
-            run_id,
             attempt,
             directory: Arc::clone(&around.directory),
             board: Arc::clone(&around.board),
@@ -74,6 +76,8 @@ impl Ears {
             settled: 0,
             signed: false,
             reached: None,
+            secrets: around.board.secrets(&run_id),
+            run_id,
         }
     }
 
@@ -102,6 +106,8 @@ impl Ears {
     pub(super) fn refused(&self, upto: u64, reason: &impl Display) {
         let refused = self.board.refused_line(&self.run_id);
         if refused.is_power_of_two() {
+            let reason = reason.to_string();
+            let reason = self.secrets.mask(&reason);
             tracing::warn!(run_id = %self.run_id, upto, %reason, refused, "event line refused");
         }
     }
@@ -113,7 +119,7 @@ impl Ears {
         let mut flight = self.flight()?;
         let mut telemetry = Vec::new();
         for Found { upto, line } in found {
-            match line {
+            match line.map(|line| Line { said: self.secrets.mask_said(line.said), ..line }) {
                 Ok(Line { said: Said::Word(word), unix_ms, .. }) => {
                     self.hear(&flight, std::mem::take(&mut telemetry)).await?;
                     self.word(&mut flight, word, unix_ms, upto)?;

@@ -229,8 +229,9 @@ async fn keep_evidence(state: &WorkerState, attempt: Attempt) {
     let Ok(dir) = state.around.state.attempt(run_id.as_str(), attempt.0) else { return };
     let Some(pid) = pid.filter(|_| attempt == state.attempt) else { return };
     let path = dir.join(EVIDENCE_FILE);
-    let keeping =
-        tokio::task::spawn_blocking(move || replace(&path, crate::evidence::gather(pid).as_bytes(), false));
+    let secrets = state.around.board.secrets(run_id);
+    let keep = move || replace(&path, secrets.mask(&crate::evidence::gather(pid)).as_bytes(), false);
+    let keeping = tokio::task::spawn_blocking(keep);
     match tokio::time::timeout(EVIDENCE_DEADLINE, keeping).await {
         Ok(Ok(Ok(()))) => {}
         Ok(Ok(Err(error))) => tracing::warn!(%run_id, %error, "the evidence of a hang can't be written"),

@@ -28,8 +28,10 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// Arguments of `resus logs`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "On a terminal colours pass, progress bars are shown as they were printed last, and other
-control characters are made visible; a pipe or a file gets every byte as it was printed.
+    after_help = "On a terminal plain colours of letters pass, each to the end of its line at most (others are left
+out: what is printed can't be hidden), progress bars are shown as they were printed last, and
+everything else that a terminal would obey or not show is made visible. A pipe or a file gets every
+byte as it was printed. Values of secret variables and arguments are shown as asterisks.
 -f goes on across attempts and restarts of the daemon; when the run has ended it exits with 0
 (done), 20 (failed), 21 (cancelled) or 22 (lost). With --attempt it ends with that attempt.
 
@@ -172,15 +174,15 @@ impl<'a> Reading<'a> {
             return console.out_json(&Piece { run_id, attempt, offset, text });
         }
         if console.out_is_terminal {
-            return console.out(&self.decoder.decode(bytes));
+            return console.out_harmless(&self.decoder.decode(bytes));
         }
         console.out_bytes(bytes)
     }
 
-    /// The end of an attempt's output: a terminal is left without its colours.
+    /// The end of an attempt's output: what may have become a colour is none.
     fn finish(&mut self) -> Result<(), CliError> {
         let rest = self.decoder.finish();
-        if rest.is_empty() { Ok(()) } else { self.around.console.out(&rest) }
+        if rest.as_str().is_empty() { Ok(()) } else { self.around.console.out_harmless(&rest) }
     }
 
     /// Moves on behind `chunk`, to the next attempt where this one is complete.

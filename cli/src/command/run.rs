@@ -201,6 +201,7 @@ async fn last_words(client: &Client, view: &RunView) -> Option<String> {
     let start = tail_start(client, run, attempt, LAST_LINES).await.ok()?;
     let output = client.output(run, Some(attempt), start.offset, PIECE_BYTES, Duration::ZERO).await.ok()?;
     let text = Decoder::new(false).decode(&output.bytes);
+    let text = text.as_str();
     let bare = |line: &str| format!("  | {}\n", cut(line, LAST_LINE_COLUMNS));
     (!text.is_empty()).then(|| text.lines().map(bare).collect())
 }

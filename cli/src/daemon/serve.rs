@@ -16,6 +16,7 @@ use resus_core::ids::Slug;
 use resus_core::moment::rfc3339;
 use resus_panel::Front;
 use resus_store::{LockError, StateDir, StateLock};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use std::env;
 use std::fs::{self, Permissions};
 use std::io::{self, IsTerminal};
@@ -58,6 +59,7 @@ pub(crate) struct Options {
 /// # Errors
 /// [`CliError`]: the configuration, the lock, or what the daemon needs to live.
 pub(crate) fn run(state: StateDir, options: Options) -> Result<(), CliError> {
+    keep_out_of_dumps();
     let settings = Settings::load()?;
     let bus = bus::setup(&settings.bus, env::var(bus::URL_VAR).ok().as_deref())?;
     if options.detached {
@@ -83,6 +85,14 @@ pub(crate) fn run(state: StateDir, options: Options) -> Result<(), CliError> {
         .build()
         .map_err(io_failed("start the threads of", &program))?;
     live(&runtime, Parts { state, lock, settings, bus, place, program, shim, options })
+}
+
+/// The daemon holds the environments of all runs: no core dump of it is ever written, and other
+/// processes of its user can't read its memory. This ends where a program is started: shims and
+/// workers keep the limits and the habits of who started the daemon.
+fn keep_out_of_dumps() {
+    // Fails on no kernel that we run on; a daemon that can dump is still better than none.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// The small program that is the shim alone; without it, this one is the shim too. Before there

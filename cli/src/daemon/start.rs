@@ -11,7 +11,9 @@ use crate::place::{self, Place};
 use crate::settings::Settings;
 use crate::target::Target;
 use resus_core::exit::ExitCode;
+use resus_core::secret::is_secret_name;
 use resus_store::StateDir;
+use std::env;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::process::{Command, ExitStatus, Stdio};
@@ -180,6 +182,12 @@ fn spawn(state: &StateDir) -> Result<oneshot::Receiver<io::Result<ExitStatus>>, 
     // A command may run within somebody's service, whose readiness is none of our business.
     for name in MANAGER_VARS {
         command.env_remove(name);
+    }
+    // Secrets of whoever happened to start it: workers get theirs with their runs.
+    for (name, _) in env::vars_os() {
+        if is_secret_name(&name.to_string_lossy()) && !name.to_string_lossy().starts_with("RESUS_") {
+            command.env_remove(name);
+        }
     }
     let mut child = command
         .args(["daemon", "run", "--detached", "--state-dir"])

@@ -51,6 +51,7 @@ async fn look(client: &Client, run_id: &str, seen: &mut Seen) -> Result<Option<S
     let output = client.output(run_id, Some(chunk.attempt), offset, LOOK_BYTES, Duration::ZERO).await?;
     *seen = now;
     let text = Decoder::new(false).decode(&output.bytes);
+    let text = text.as_str();
     let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
     Ok(Some(last.unwrap_or_default().to_owned()))
 }

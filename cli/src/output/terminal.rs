@@ -1,18 +1,28 @@
 //! A worker's bytes as text that can do a terminal no harm.
 
+use super::colours::{PLAIN, Style};
 use resus_core::text::visible;
 
 /// Longest colour sequence taken for one: longer ones are shown, not obeyed.
 const COLOUR_BYTES_MAX: usize = 32;
-/// No colour any more.
-const PLAIN: &str = "\x1b[0m";
 /// Back to the start of the line, and what is on it away.
 const ERASE: &str = "\r\x1b[K";
 
+/// A text that makes a terminal do nothing but what we want: only a [`Decoder`] makes one.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Harmless(String);
+
+impl Harmless {
+    /// The text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Turns bytes into text for a terminal, piece by piece. What is not UTF-8 becomes `�`; a line
 /// that is written again behind a carriage return (the way of progress bars) is shown as it was
-/// written last; colours pass or are left out; every other control character becomes visible
-/// (`^G`).
+/// written last; [colours](Style) pass or are left out, and none outlives its line or its piece;
+/// every other control character becomes visible (`^G`).
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     colours: bool,
@@ -24,8 +34,8 @@ pub(crate) struct Decoder {
     returned: bool,
     /// Something of the present line has been given out.
     shown: bool,
-    /// A colour is on.
-    coloured: bool,
+    /// How the program wants its letters to look.
+    style: Style,
 }
 
 impl Decoder {
@@ -35,7 +45,7 @@ impl Decoder {
     }
 
     /// The text of the next piece.
-    pub(crate) fn decode(&mut self, bytes: &[u8]) -> String {
+    pub(crate) fn decode(&mut self, bytes: &[u8]) -> Harmless {
         let mut all = std::mem::take(&mut self.half);
         all.extend_from_slice(bytes);
         let whole = all.len() - cut_character(&all);
@@ -45,16 +55,13 @@ impl Decoder {
             self.take(c, &mut text);
         }
         self.shown |= !text.line.is_empty();
-        text.whole + &text.line
+        text.end_style();
+        Harmless(text.whole + &text.line)
     }
 
-    /// What is left at the end: an unfinished sequence, and the end of a colour.
-    pub(crate) fn finish(&mut self) -> String {
-        let mut rest = caret(&std::mem::take(&mut self.escape));
-        if std::mem::take(&mut self.coloured) {
-            rest.push_str(PLAIN);
-        }
-        rest
+    /// What is left at the end: an unfinished sequence.
+    pub(crate) fn finish(&mut self) -> Harmless {
+        Harmless(caret(&std::mem::take(&mut self.escape)))
     }
 
     fn take(&mut self, c: char, text: &mut Text) {
@@ -63,6 +70,8 @@ impl Decoder {
         }
         match c {
             '\n' => {
+                text.end_style();
+                self.style = Style::default();
                 text.whole.push_str(&std::mem::take(&mut text.line));
                 text.whole.push('\n');
                 (self.returned, self.shown) = (false, false);
@@ -71,8 +80,7 @@ impl Decoder {
             '\x1b' => self.escape.push(c),
             c => {
                 self.write_again(text);
-                let mut buffer = [0; 4];
-                text.line.push_str(&caret(c.encode_utf8(&mut buffer)));
+                self.put(&caret(c.encode_utf8(&mut [0; 4])), text);
             }
         }
     }
@@ -89,22 +97,31 @@ impl Decoder {
         }
         let sequence = std::mem::take(&mut self.escape);
         self.write_again(text);
-        if c == 'm' && sequence.len() > 1 {
+        if let Some(parameters) = sequence.strip_prefix("\x1b[").filter(|_| c == 'm') {
             if self.colours {
-                self.coloured = !matches!(sequence.as_str(), "\x1b[" | "\x1b[0");
-                text.line.push_str(&sequence);
-                text.line.push(c);
+                self.style = self.style.then(parameters);
             }
             return true;
         }
-        text.line.push_str(&caret(&sequence));
+        self.put(&caret(&sequence), text);
         false
+    }
+
+    /// Adds letters, looking as the program wants them to.
+    fn put(&self, letters: &str, text: &mut Text) {
+        if text.style != self.style {
+            text.line.push_str(&self.style.sequence());
+            text.style = self.style;
+        }
+        text.line.push_str(letters);
     }
 
     /// Behind a carriage return the line begins anew.
     fn write_again(&mut self, text: &mut Text) {
         if std::mem::take(&mut self.returned) {
             text.line.clear();
+            // A line and a piece begin without colours, and all of both is in there.
+            text.style = Style::default();
             if self.shown {
                 text.line.push_str(ERASE);
             }
@@ -119,6 +136,16 @@ struct Text {
     whole: String,
     /// The line at work.
     line: String,
+    /// How letters would look behind it.
+    style: Style,
+}
+
+impl Text {
+    fn end_style(&mut self) {
+        if std::mem::take(&mut self.style) != Style::default() {
+            self.line.push_str(PLAIN);
+        }
+    }
 }
 
 /// Control characters as people know them: `^G`, `^[`; what else is invisible by its number.
@@ -161,7 +188,7 @@ mod tests {
 
     fn decoded(colours: bool, bytes: &[u8]) -> String {
         let mut decoder = Decoder::new(colours);
-        decoder.decode(bytes) + &decoder.finish()
+        decoder.decode(bytes).0 + decoder.finish().as_str()
     }
 
     /// What a terminal shows of `text`: only the last of what is erased stays.
@@ -173,10 +200,12 @@ mod tests {
     #[test]
     fn a_text_decodes_the_same_however_it_is_cut() {
         let text = "plain ü 训练 🚀\r\nbar 1%\rbar 2%\r\nend \u{1b}[1;31mred\u{1b}[0m\u{7}\u{1b}]0;t\u{7}\n";
-        let expected = "plain ü 训练 🚀\nbar 2%\nend \u{1b}[1;31mred\u{1b}[0m^G^[]0;t^G\n";
+        let expected = "plain ü 训练 🚀\nbar 2%\nend \u{1b}[0m\u{1b}[1;31mred\u{1b}[0m^G^[]0;t^G\n";
         for size in 1..text.len() {
             let mut decoder = Decoder::new(true);
-            let decoded: String = text.as_bytes().chunks(size).map(|piece| decoder.decode(piece)).collect();
+            let decoded: String = text.as_bytes().chunks(size).map(|piece| decoder.decode(piece).0).collect();
+            // Each piece ends plain, and the next one begins as the last one looked.
+            let decoded = decoded.replace("\x1b[0m\x1b[0m\x1b[1;31m", "");
             assert_eq!(on_screen(&decoded), expected, "in pieces of {size}");
         }
     }
@@ -192,16 +221,17 @@ mod tests {
             assert_eq!(decoded(false, printed.as_bytes()), shown, "{printed:?}");
         }
         let mut decoder = Decoder::new(false);
-        assert_eq!(decoder.decode(b"10%"), "10%");
-        assert_eq!(decoder.decode(b"\r20%\r30%"), format!("{ERASE}30%"), "what was shown is taken back");
+        assert_eq!(decoder.decode(b"10%").as_str(), "10%");
+        assert_eq!(decoder.decode(b"\r20%\r30%").0, format!("{ERASE}30%"), "what was shown is taken back");
     }
 
     #[test]
     fn colours_pass_only_where_they_are_wanted_and_never_stay_on() {
-        let red = b"a\x1b[38;5;9mb\n";
-        assert_eq!(decoded(true, red), "a\u{1b}[38;5;9mb\n\u{1b}[0m");
-        assert_eq!(decoded(false, red), "ab\n");
-        assert_eq!(decoded(true, b"\x1b[31mx\x1b[m"), "\u{1b}[31mx\u{1b}[m");
+        let red = b"a\x1b[31mb\nc\x1b[38;5;9md\n";
+        assert_eq!(decoded(true, red), "a\u{1b}[0m\u{1b}[31mb\u{1b}[0m\ncd\n");
+        assert_eq!(decoded(false, red), "ab\ncd\n");
+        assert_eq!(decoded(true, b"\x1b[31mx\x1b[m"), "\u{1b}[0m\u{1b}[31mx\u{1b}[0m");
+        assert_eq!(decoded(true, b"\x1b[32m1%\r2%\x1b[8m3"), "\u{1b}[0m\u{1b}[32m2%3\u{1b}[0m");
     }
 
     #[test]
@@ -209,7 +239,7 @@ mod tests {
         for (printed, shown) in [
             (&b"\x1b[2Jx"[..], "^[[2Jx"),
             (b"\x1b]52;c;eA==\x07", "^[]52;c;eA==^G"),
-            (b"\x1b\x1b[31mx", "^[\u{1b}[31mx\u{1b}[0m"),
+            (b"\x1b\x1b[31mx", "^[\u{1b}[0m\u{1b}[31mx\u{1b}[0m"),
             (b"\x1b[?25lx", "^[[?25lx"),
             (b"\x1bm\x08\x7f", "^[m^H^?"),
             (b"end\x1b[3", "end^[[3"),
@@ -224,8 +254,8 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_replaced() {
         let mut decoder = Decoder::default();
-        assert_eq!(decoder.decode(b"a\xffb\xc0c"), "a\u{fffd}b\u{fffd}c");
-        assert_eq!(decoder.decode(b"\xe2\x82"), "", "the beginning of a character waits");
-        assert_eq!(decoder.decode(b"x"), "\u{fffd}x");
+        assert_eq!(decoder.decode(b"a\xffb\xc0c").0, "a\u{fffd}b\u{fffd}c");
+        assert_eq!(decoder.decode(b"\xe2\x82").0, "", "the beginning of a character waits");
+        assert_eq!(decoder.decode(b"x").0, "\u{fffd}x");
     }
 }

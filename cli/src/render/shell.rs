@@ -1,6 +1,7 @@
 //! A run's command, as one could paste it into a shell.
 
 use crate::text::columns::width;
+use resus_core::text::is_hidden;
 
 /// The words of `argv`, quoted for a POSIX shell (`$'…'`, of its 2024 edition, for what can't be
 /// shown). Lines longer than `columns` are continued, between words, with a backslash.
@@ -31,12 +32,6 @@ fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', "'\\''"))
-}
-
-/// What a terminal would not show, or would obey.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// As in `$'…'`. Three octal digits are read by every shell and end by themselves, unlike `\xHH`.

@@ -4,12 +4,14 @@
 use crate::api::{Overrides, StoryLine, Submission};
 use crate::ids::CommandId;
 use crate::pulse::state::StateSnapshot;
+use crate::secret::{mask_argv, names_of};
 use crate::spec::Resume;
 use crate::telemetry::history::Curves;
 use crate::view::RunView;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// What the control service is called on the bus.
 pub const SERVICE: &str = "resus";
@@ -24,7 +26,7 @@ pub const OUTPUT_HEADER: &str = "Resus-Output";
 
 /// `start`: a run from another machine. Unlike a [`Submission`] it has no folder and no
 /// environment of its own unless a command is given: the sender's are those of another machine.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StartRequest {
     /// Name of a registered workload; exclusive with `command`.
@@ -53,6 +55,24 @@ pub struct StartRequest {
     /// The same id again finds the run that it created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command_id: Option<CommandId>,
+}
+
+impl fmt::Debug for StartRequest {
+    /// Without what is secret: the command masked, of the environment the names.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { workload, params, command, name, cwd, env, overrides, resume, command_id } = self;
+        f.debug_struct("StartRequest")
+            .field("workload", workload)
+            .field("params", &params.keys())
+            .field("command", &command.as_deref().map(mask_argv))
+            .field("name", name)
+            .field("cwd", cwd)
+            .field("env", &env.as_deref().map(names_of))
+            .field("overrides", overrides)
+            .field("resume", resume)
+            .field("command_id", command_id)
+            .finish()
+    }
 }
 
 impl From<&Submission> for StartRequest {
