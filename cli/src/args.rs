@@ -46,8 +46,8 @@ use std::time::Duration;
     after_help = "A RUN is a unique part of its id (4 characters or more), its NAME, NAME@latest
 or @latest.
 Exit codes: 0 done, 1 unexpected (a bug, output not written), 2 usage, 10 not found,
-11 refused, 12 daemon unreachable, 13 configuration invalid, 14 timed out,
-15 damaged, 16 different, 130 interrupted; a run: 20 failed, 21 cancelled, 22 lost."
+11 refused, 12 no daemon, 13 bad settings, 14 timed out, 15 damaged, 16 different,
+17 daemon hangs, 18 its version; run: 20 failed, 21 cancelled, 22 lost; 130 Ctrl-C."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]

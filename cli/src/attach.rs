@@ -3,7 +3,7 @@
 use crate::command::Around;
 use crate::error::CliError;
 use crate::follow::{Tell, Update, deliver, follow};
-use crate::keys::{Act, Key, Keys};
+use crate::keys::{Act, Key, Keys, Presses};
 use crate::output::last_line;
 use crate::render::live::{Shown, speaks_for_itself};
 use crate::render::narrate::Narrator;
@@ -16,15 +16,16 @@ use resus_core::api::CommandReply;
 use resus_core::exit::ExitCode;
 use resus_core::input::Verb;
 use resus_core::view::RunView;
-use std::io;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// Between two redraws.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Who leaves waits so long until what was asked for has been heard.
+const DELIVERY_DEADLINE: Duration = Duration::from_secs(3);
 
 /// How watching ended.
 #[derive(Debug)]
@@ -35,24 +36,31 @@ pub(crate) enum Watched {
     Left(ExitCode),
 }
 
-/// Watches `view` until it ends or the watcher leaves.
+/// Watches `view` until it ends or the watcher leaves. Keys are heard from `presses`; those of
+/// `pressed` were pressed before there was anything to watch.
 ///
 /// # Errors
 /// [`CliError`]: the daemon does not know the run any more, or an output is closed.
-pub(crate) async fn watch(around: &Around, view: RunView) -> Result<Watched, CliError> {
-    let signal_failed =
-        |source: io::Error| CliError::Io { what: "watch the signals of", path: "/proc/self".into(), source };
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(signal_failed)?;
-    let mut quit = signal(SignalKind::quit()).map_err(signal_failed)?;
+pub(crate) async fn watch(
+    around: &Around,
+    view: RunView,
+    presses: &mut Presses,
+    pressed: &[Key],
+) -> Result<Watched, CliError> {
     let mut updates = follow(&around.target, &view.run_id, Tell::After(0));
     let mut redraw = interval(REDRAW_INTERVAL);
     redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watcher = Watcher::new(around, view);
+    let mut ended = pressed.iter().find_map(|key| watcher.press(*key));
     loop {
-        let ended = tokio::select! {
+        if let Some(ended) = ended {
+            watcher.screen.clear();
+            watcher.leave(&ended).await;
+            return Ok(ended);
+        }
+        ended = tokio::select! {
             Some(update) = updates.recv() => watcher.hear(update?)?,
-            _ = interrupt.recv() => watcher.press(Key::Interrupt),
-            _ = quit.recv() => watcher.press(Key::Quit),
+            key = presses.next() => watcher.press(key),
             Some(done) = watcher.commands.join_next() => {
                 watcher.answered(done);
                 None
@@ -62,10 +70,6 @@ pub(crate) async fn watch(around: &Around, view: RunView) -> Result<Watched, Cli
                 None
             }
         };
-        if let Some(ended) = ended {
-            watcher.screen.clear();
-            return Ok(ended);
-        }
     }
 }
 
@@ -201,8 +205,26 @@ impl<'a> Watcher<'a> {
         }
     }
 
+    /// Sees that what was asked for is heard before nobody is left to say it. Who gives up does
+    /// not wait for that.
+    async fn leave(&mut self, how: &Watched) {
+        if !matches!(how, Watched::Left(ExitCode::Ok)) {
+            return;
+        }
+        let heard = async {
+            while let Some(done) = self.commands.join_next().await {
+                self.answered(done);
+            }
+        };
+        if timeout(DELIVERY_DEADLINE, heard).await.is_err() {
+            let id = short(&self.view.run_id).to_owned();
+            self.say(Colour::Yellow, "!", &format!("the daemon did not hear of it: resus stop {id}"));
+        }
+    }
+
     fn draw(&mut self) {
-        let notice = self.lost.or(self.keys.notice());
+        // That the daemon is lost has been said in a line of its own.
+        let notice = self.keys.notice().or(self.lost);
         // What nobody tells us does not count down.
         let since_s = if self.lost.is_some() { 0.0 } else { self.heard_at.elapsed().as_secs_f64() };
         let printed = self.printed.as_ref().filter(|_| speaks_for_itself(&self.view));

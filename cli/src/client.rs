@@ -4,6 +4,7 @@
 mod calls;
 pub(crate) mod far;
 mod here;
+mod patience;
 pub(crate) mod stream;
 pub(crate) mod there;
 mod wire;
@@ -16,8 +17,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// A daemon that lives says so within this, whatever else it does. With a command's own start, and
+/// [`ANSWER_DEADLINE`] in place of it, nobody waits 3 s to hear that it hangs.
+pub(crate) const SIGN_DEADLINE: Duration = Duration::from_secs(2);
 /// A daemon that lives answers a question from memory within this; what takes longer hangs.
-pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_secs(3);
+pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_millis(2500);
 /// A history may have to be read from its beginning before its end can be told.
 const STORY_DEADLINE: Duration = Duration::from_secs(30);
 /// A command is answered when it is on disk; the daemon itself gives up after 11 s.
@@ -81,6 +85,17 @@ impl ClientError {
             Self::Refused(problem) => problem.status == 503,
             Self::Foreign { .. } => false,
             Self::Far(error) => error.is_passing(),
+        }
+    }
+}
+
+impl ClientError {
+    /// Whether somebody is there and says nothing.
+    pub(crate) fn is_silence(&self) -> bool {
+        match self {
+            Self::Silent { .. } => true,
+            Self::Far(error) => error.is_silence(),
+            Self::Nobody { .. } | Self::Broken { .. } | Self::Foreign { .. } | Self::Refused(_) => false,
         }
     }
 }

@@ -93,7 +93,7 @@ pub(crate) fn carry_out(command: Command, global: &Global, around: &Around) -> R
         if let Target::Here(state) = &around.target
             && minds_the_build(&command)
         {
-            handshake::tell(state, around.console).await;
+            handshake::tell(state, around.console).await?;
         }
         match command {
             Command::Run(args) => run::run(args, around).await,

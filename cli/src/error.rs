@@ -88,6 +88,12 @@ pub(crate) enum CliError {
         /// It had been asked to stop.
         is_stopping: bool,
     },
+    /// Somebody who started a run left before it was accepted.
+    #[error("{}", left(*is_handed_in))]
+    Left {
+        /// The daemon may have heard of it.
+        is_handed_in: bool,
+    },
     /// The daemon was asked to stop and is still there.
     #[error("the daemon (pid {pid}) has not ended within {} s", waited.as_secs())]
     StillThere {
@@ -185,15 +191,15 @@ impl CliError {
             | Self::State(_)
             | Self::Place(_)
             | Self::Lock(LockError::Io { .. })
-            | Self::Start(_)
+            | Self::Start(StartError::Spawn { .. } | StartError::Ended { .. })
             | Self::System(_)
+            | Self::Client(ClientError::Nobody { .. } | ClientError::Broken { .. }) => {
+                ExitCode::DaemonUnreachable
+            }
+            Self::Start(StartError::Slow { .. })
             | Self::StillThere { .. }
-            | Self::Client(
-                ClientError::Nobody { .. }
-                | ClientError::Silent { .. }
-                | ClientError::Broken { .. }
-                | ClientError::Foreign { .. },
-            ) => ExitCode::DaemonUnreachable,
+            | Self::Client(ClientError::Silent { .. }) => ExitCode::DaemonSilent,
+            Self::Client(ClientError::Foreign { .. }) => ExitCode::DaemonForeign,
             Self::TimedOut { .. } => ExitCode::TimedOut,
             Self::Checkpoint { path, refusal } | Self::Convert(ConvertError::Refused { path, refusal }) => {
                 judge(path, refusal).exit()
@@ -204,7 +210,7 @@ impl CliError {
             Self::Convert(
                 ConvertError::Sections { .. } | ConvertError::Exists { .. } | ConvertError::NotFinite,
             ) => ExitCode::Refused,
-            Self::Interrupted { .. } => ExitCode::Interrupted,
+            Self::Interrupted { .. } | Self::Left { .. } => ExitCode::Interrupted,
             Self::Output(_)
             | Self::Io { .. }
             | Self::Lost(_)
@@ -261,6 +267,7 @@ impl CliError {
             Self::Service(error) => error.hint(),
             Self::Systemd(_) => text("systemctl --user status resus.service; resus daemon logs"),
             Self::TimedOut { run, .. } | Self::Interrupted { run, .. } => Some(format!("resus status {run}")),
+            Self::Left { is_handed_in } => is_handed_in.then(|| "resus ps".to_owned()),
             Self::StillThere { pid, .. } => Some(format!("kill -9 {pid} (trainings go on)")),
             Self::Place(_) => text("remove the folder, or set XDG_RUNTIME_DIR to a folder of your own"),
             Self::Convert(ConvertError::Exists { .. }) => text("another name, or --force"),
@@ -326,6 +333,13 @@ fn interrupted(run: &str, is_stopping: bool) -> String {
     format!("the run {goes_on}; look at it with: resus status {run}")
 }
 
+fn left(is_handed_in: bool) -> &'static str {
+    match is_handed_in {
+        true => "left before the daemon had answered: the run may have been accepted",
+        false => "left before the run was handed in: nothing was started",
+    }
+}
+
 /// Whether the detail of a problem says no more than its title.
 fn is_said_once(problem: &Problem) -> bool {
     let bare = |text: &str| text.trim().trim_end_matches('.').to_lowercase();
@@ -366,6 +380,8 @@ fn kind(exit: ExitCode) -> &'static str {
         ExitCode::TimedOut => "timed-out",
         ExitCode::Damaged => "damaged",
         ExitCode::Differs => "differs",
+        ExitCode::DaemonSilent => "daemon-silent",
+        ExitCode::DaemonForeign => "daemon-foreign",
         ExitCode::RunFailed => "run-failed",
         ExitCode::RunCancelled => "run-cancelled",
         ExitCode::RunLost => "run-lost",
@@ -388,6 +404,8 @@ fn status(exit: ExitCode) -> u16 {
         ExitCode::Refused | ExitCode::Differs => 409,
         ExitCode::Damaged => 422,
         ExitCode::DaemonUnreachable => 503,
+        ExitCode::DaemonSilent => 504,
+        ExitCode::DaemonForeign => 501,
         ExitCode::Bug
         | ExitCode::RunFailed
         | ExitCode::RunCancelled

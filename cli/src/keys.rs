@@ -1,6 +1,9 @@
 //! What the keys of somebody who watches a run mean.
 
+use crate::error::CliError;
 use resus_core::input::Verb;
+use std::io;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A key that the terminal turns into a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +12,41 @@ pub(crate) enum Key {
     Interrupt,
     /// Ctrl-\, SIGQUIT.
     Quit,
+}
+
+/// Hears keys, from when it is made. Nothing else ends this process by them any more.
+#[derive(Debug)]
+pub(crate) struct Presses {
+    interrupt: Signal,
+    quit: Signal,
+}
+
+impl Presses {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// [`CliError::Io`].
+    pub(crate) fn listen() -> Result<Self, CliError> {
+        let failed = |source: io::Error| CliError::Io {
+            what: "watch the signals of",
+            path: "/proc/self".into(),
+            source,
+        };
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            quit: signal(SignalKind::quit()).map_err(failed)?,
+        })
+    }
+
+    /// The next key. May be dropped and called again: nothing is lost. Of two that were pressed at
+    /// once Ctrl-C comes first: who detaches hears no more.
+    pub(crate) async fn next(&mut self) -> Key {
+        tokio::select! {
+            biased;
+            _ = self.interrupt.recv() => Key::Interrupt,
+            _ = self.quit.recv() => Key::Quit,
+        }
+    }
 }
 
 /// What is to be done.

@@ -2,6 +2,7 @@
 
 use crate::console::Console;
 use crate::render::live::{self, Shown};
+use crate::render::parts::percent;
 use resus_core::view::RunView;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -18,8 +19,30 @@ pub(crate) struct Screen {
     console: Console,
     /// The live line on the terminal.
     drawn: Option<String>,
-    /// Phase and time of the last plain line.
-    plain: Option<(String, Instant)>,
+    plain: Option<Plain>,
+}
+
+/// The last plain line.
+#[derive(Debug, Clone, PartialEq)]
+struct Plain {
+    phase: String,
+    /// Whole percents done, if that is known.
+    percent: Option<String>,
+    at: Instant,
+}
+
+impl Plain {
+    fn of(view: &RunView) -> Self {
+        Self { phase: view.phase.clone(), percent: percent(&view.progress), at: Instant::now() }
+    }
+
+    /// Whether there is something new to write a line for. A hundred for a whole run, and one every
+    /// ten seconds, are no flood.
+    fn is_due_after(&self, last: &Self) -> bool {
+        self.phase != last.phase
+            || self.percent != last.percent
+            || self.at.duration_since(last.at) >= PLAIN_INTERVAL
+    }
 }
 
 impl Screen {
@@ -41,8 +64,8 @@ impl Screen {
         }
     }
 
-    /// Shows a run: in place on a terminal, else as a line when its phase has changed or ten
-    /// seconds have passed.
+    /// Shows a run: in place on a terminal, else as a line when its phase or its percents have
+    /// changed, or ten seconds have passed.
     pub(crate) fn show(&mut self, shown: Shown<'_>) {
         if !self.is_on() {
             return;
@@ -65,13 +88,10 @@ impl Screen {
     }
 
     fn log(&mut self, view: &RunView) {
-        let due = match &self.plain {
-            Some((phase, at)) => *phase != view.phase || at.elapsed() >= PLAIN_INTERVAL,
-            None => true,
-        };
-        if due {
+        let now = Plain::of(view);
+        if self.plain.as_ref().is_none_or(|last| now.is_due_after(last)) {
             self.console.tell(&format!("{}\n", live::plain(view)));
-            self.plain = Some((view.phase.clone(), Instant::now()));
+            self.plain = Some(now);
         }
     }
 
@@ -80,5 +100,29 @@ impl Screen {
         if self.drawn.take().is_some() {
             self.console.tell(CLEAR);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::sample;
+    use serde_json::json;
+
+    fn plain(phase: &str, done: f64, s: u64, begun: Instant) -> Plain {
+        let progress = json!({"unit": "step", "done": done, "total": 1000.0});
+        let view = sample::view(json!({"phase": phase, "progress": progress}));
+        Plain { at: begun + Duration::from_secs(s), ..Plain::of(&view) }
+    }
+
+    #[test]
+    fn a_plain_line_is_due_for_a_new_phase_a_percent_or_ten_seconds() {
+        let begun = Instant::now();
+        let first = plain("running", 100.0, 0, begun);
+        assert!(!plain("running", 109.0, 9, begun).is_due_after(&first));
+        assert!(plain("running", 110.0, 0, begun).is_due_after(&first));
+        assert!(plain("running", 60.0, 0, begun).is_due_after(&first), "it went back to a checkpoint");
+        assert!(plain("running", 100.0, 10, begun).is_due_after(&first));
+        assert!(plain("stopping", 100.0, 0, begun).is_due_after(&first));
     }
 }

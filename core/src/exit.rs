@@ -26,6 +26,10 @@ pub enum ExitCode {
     Damaged = 15,
     /// What was compared differs.
     Differs = 16,
+    /// A daemon is there and does not answer.
+    DaemonSilent = 17,
+    /// The daemon is of another version, and can't do this or says it in words we don't know.
+    DaemonForeign = 18,
     /// The run ended in an error.
     RunFailed = 20,
     /// The run was cancelled.
@@ -56,7 +60,7 @@ impl TryFrom<u8> for ExitCode {
 
 impl ExitCode {
     /// Every code, in numeric order, for tables in help texts and documents.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Ok,
         Self::Bug,
         Self::Usage,
@@ -67,6 +71,8 @@ impl ExitCode {
         Self::TimedOut,
         Self::Damaged,
         Self::Differs,
+        Self::DaemonSilent,
+        Self::DaemonForeign,
         Self::RunFailed,
         Self::RunCancelled,
         Self::RunLost,
@@ -93,6 +99,8 @@ impl ExitCode {
             Self::TimedOut => "timed out waiting",
             Self::Damaged => "a checkpoint is damaged",
             Self::Differs => "what was compared differs",
+            Self::DaemonSilent => "the daemon does not answer",
+            Self::DaemonForeign => "the daemon is of another version that can't do this",
             Self::RunFailed => "the run failed",
             Self::RunCancelled => "the run was cancelled",
             Self::RunLost => "the run was lost",

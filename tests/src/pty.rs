@@ -1,20 +1,18 @@
 //! Programs on a terminal of their own: keys, signals, size, and every byte that they write to it.
 
 use crate::{Home, PATIENCE, kill, program};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// What Ctrl-C sends.
@@ -28,10 +26,10 @@ pub const CTRL_Z: &[u8] = b"\x1a";
 /// from a shell.
 pub struct Terminal {
     master: Option<File>,
+    /// Goes when the reader is to let go of the terminal.
+    closer: Option<PipeWriter>,
     child: Child,
     pieces: Receiver<Vec<u8>>,
-    reader: Option<JoinHandle<()>>,
-    is_closing: Arc<AtomicBool>,
     seen: Vec<u8>,
     is_over: bool,
 }
@@ -43,7 +41,16 @@ impl Home {
         self.terminal_of(args, |_| ())
     }
 
-    /// The same with its environment or folder made ready.
+    /// Starts an interactive shell on a terminal, with job control. `$RESUS` is the program.
+    #[must_use]
+    pub fn shell(&self) -> Terminal {
+        let all = ["--ctty", "sh", "-i", "-m"];
+        let mut command = self.command_of(Path::new("setsid"), &all);
+        command.env("TERM", "xterm-256color").env("PS1", "$ ").env("RESUS", program());
+        Terminal::start(command)
+    }
+
+    /// A command of the program on a terminal with its environment or folder made ready.
     #[must_use]
     pub fn terminal_of(&self, args: &[&str], ready: impl FnOnce(&mut Command)) -> Terminal {
         let program = program().to_str().unwrap().to_owned();
@@ -75,11 +82,21 @@ impl Terminal {
         // It holds the terminal's other side: as long as it is there, the terminal is not over.
         drop(command);
         let (sender, pieces) = channel();
-        let is_closing = Arc::new(AtomicBool::new(false));
-        let (copy, closing) = (master.try_clone().unwrap(), Arc::clone(&is_closing));
-        let reader = Some(thread::spawn(move || read(copy, &sender, &closing)));
-        let (master, seen, is_over) = (Some(master), Vec::new(), false);
-        let terminal = Self { master, child, pieces, reader, is_closing, seen, is_over };
+        let mut reader = master.try_clone().unwrap();
+        let (closing, closer) = pipe().unwrap();
+        thread::spawn(move || {
+            let mut piece = [0; 4096];
+            // EIO: nobody holds the other side any more.
+            while is_to_read(&reader, &closing)
+                && let Ok(length @ 1..) = reader.read(&mut piece)
+            {
+                if sender.send(piece[..length].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        let (master, closer) = (Some(master), Some(closer));
+        let terminal = Self { master, closer, child, pieces, seen: Vec::new(), is_over: false };
         terminal.resize(80, 24);
         terminal
     }
@@ -132,14 +149,29 @@ impl Terminal {
         String::from_utf8_lossy(&self.seen).into_owned()
     }
 
-    /// Closes the terminal, as a window is closed.
+    /// Closes the terminal, as a window is closed: the kernel sends SIGHUP to its session, and who
+    /// reads or writes there still meets errors.
     pub fn close(&mut self) {
-        // The kernel hangs up when the last descriptor goes, and the reader has one.
-        self.is_closing.store(true, Ordering::Release);
-        if let Some(reader) = self.reader.take() {
-            reader.join().unwrap();
-        }
         self.master = None;
+        // The reader has a copy of the descriptor, and the last one counts.
+        self.closer = None;
+        let deadline = Instant::now() + PATIENCE;
+        while !self.is_over {
+            self.hear(deadline).expect("the reader lets go of the terminal");
+        }
+    }
+
+    /// Waits for the program's end after [`Terminal::close`]: its exit code (128 + n after signal n).
+    #[must_use]
+    pub fn ended(mut self) -> i32 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+            }
+            assert!(Instant::now() < deadline, "it has not ended");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Waits for the program's end: its exit code (128 + n after signal n), and every byte that was
@@ -167,20 +199,11 @@ impl Terminal {
     }
 }
 
-/// Reads what is written to a terminal until nobody holds its other side, or it is to be closed.
-fn read(mut master: File, pieces: &Sender<Vec<u8>>, is_closing: &AtomicBool) {
-    let mut piece = [0; 4096];
-    let look = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
-    while !is_closing.load(Ordering::Acquire) {
-        if poll(&mut [PollFd::new(&master, PollFlags::IN)], Some(&look)).unwrap_or(0) == 0 {
-            continue;
-        }
-        // EIO: nobody holds the other side any more.
-        let Ok(length @ 1..) = master.read(&mut piece) else { break };
-        if pieces.send(piece[..length].to_vec()).is_err() {
-            break;
-        }
-    }
+/// Waits until there is something to read, or its end; `false` when the terminal is closed here.
+fn is_to_read(reader: &File, closing: &PipeReader) -> bool {
+    let mut looked_at = [PollFd::new(closing, PollFlags::IN), PollFd::new(reader, PollFlags::IN)];
+    while poll(&mut looked_at, None).is_err_and(|errno| errno == rustix::io::Errno::INTR) {}
+    looked_at[0].revents().is_empty()
 }
 
 impl Drop for Terminal {

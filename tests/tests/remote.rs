@@ -5,9 +5,10 @@
 use resus_bus::link::Secret;
 use resus_bus::roles::{Role, User, authorization};
 use resus_core::ids::Slug;
-use resus_tests::{Home, NatsOptions, NatsServer, Said, Version};
+use resus_tests::{Home, NatsOptions, NatsServer, Said, Version, kill};
 use serde_json::Value;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 /// Games that nobody waits for.
 const MANY: &str = "games=100000000";
@@ -183,6 +184,44 @@ fn who_watches_hears_every_event_once_though_server_and_daemon_go_and_come_back(
     let first = told.first().copied().unwrap();
     let all: Vec<u64> = (first..=machine.events(run).len() as u64).collect();
     assert!(told == all && first <= before as u64 + 2, "{told:?}");
+}
+
+#[test]
+fn no_server_no_daemon_and_a_daemon_that_hangs_are_three_answers_within_three_seconds() {
+    let server = NatsServer::with_jetstream();
+    let machine = machine(&server, "gpu-a1", "");
+    let elsewhere = Elsewhere::of(&server, "gpu-a1");
+    let run = machine.submit(&["fake", "--set", "steps=1"]);
+    machine.resus(&["wait", &run]).expect_code(0);
+    let mut times = Vec::new();
+    let mut asked = |code: i32, words: &str, args: &[&str]| {
+        let begun = Instant::now();
+        let said = elsewhere.resus(args).expect_code(code);
+        times.push(begun.elapsed());
+        assert!(said.stderr.contains(words) && said.stderr.contains("try: "), "{said:?}");
+    };
+    let daemon = machine.daemon_pid();
+    kill(daemon, "STOP");
+    for _ in 0..4 {
+        asked(17, "a daemon in namespace default", &["ps"]);
+        asked(17, "the daemon of gpu-a1 does not answer", &["ps", "--node", "gpu-a1"]);
+        asked(17, "the daemon of gpu-a1 does not answer", &["stop", &run, "--node", "gpu-a1"]);
+        asked(17, "the daemon of gpu-a1 does not answer", &["run", "-d", "fake", "--node", "gpu-a1"]);
+        asked(12, "no daemon answers in namespace other", &["ps", "--namespace", "other"]);
+    }
+    kill(daemon, "CONT");
+    machine.resus(&["daemon", "stop"]).expect_code(0);
+    for _ in 0..10 {
+        asked(12, "no daemon answers in namespace default", &["ps"]);
+        asked(12, "no daemon answers for node gpu-a1", &["ps", "--node", "gpu-a1"]);
+    }
+    drop(server);
+    for _ in 0..20 {
+        asked(12, "can't be reached", &["ps"]);
+    }
+    times.sort();
+    // The slowest tell of the machine, not of us.
+    assert!(times[times.len() * 3 / 4] <= Duration::from_secs(3), "{times:?}");
 }
 
 #[test]

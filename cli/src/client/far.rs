@@ -40,11 +40,19 @@ pub(crate) enum FarError {
         /// How many.
         daemons: usize,
     },
-    /// Somebody listens and does not answer.
-    #[error("the daemon of {node} does not answer (waited {} s)", waited.as_secs())]
+    /// A question was not answered, by a daemon that answers others.
+    #[error("no answer came from the daemon of {node} (waited {} s)", waited.as_secs())]
     Silent {
         /// Its machine.
         node: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// Somebody listens and answers nothing.
+    #[error("{daemon} does not answer (waited {} s)", waited.as_secs())]
+    Hung {
+        /// Which one, as far as that is known: by its machine, or by its namespace.
+        daemon: String,
         /// How long was waited.
         waited: Duration,
     },
@@ -89,6 +97,7 @@ impl FarError {
             Self::Server(NatsError::Away { .. } | NatsError::Failed(_))
             | Self::NoDaemon { .. }
             | Self::Absent { .. }
+            | Self::Hung { .. }
             | Self::Silent { .. } => true,
             Self::Server(NatsError::Refused { .. } | NatsError::Unusable { .. })
             | Self::Several { .. }
@@ -107,6 +116,7 @@ impl FarError {
             Self::Server(NatsError::Refused { .. } | NatsError::Unusable { .. })
             | Self::NoDaemon { .. }
             | Self::Absent { .. }
+            | Self::Hung { .. }
             | Self::Several { .. }
             | Self::Namesakes { .. }
             | Self::Denied { .. }
@@ -115,16 +125,19 @@ impl FarError {
         }
     }
 
+    /// Whether somebody is there and says nothing.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self, Self::Silent { .. } | Self::Hung { .. })
+    }
+
     /// The exit code.
     pub(crate) fn exit(&self) -> ExitCode {
         match self {
             Self::Several { .. } | Self::Namesakes { .. } | Self::HereOnly => ExitCode::Usage,
             Self::Denied { .. } => ExitCode::Refused,
-            Self::Server(_)
-            | Self::NoDaemon { .. }
-            | Self::Absent { .. }
-            | Self::Silent { .. }
-            | Self::Foreign { .. } => ExitCode::DaemonUnreachable,
+            Self::Server(_) | Self::NoDaemon { .. } | Self::Absent { .. } => ExitCode::DaemonUnreachable,
+            Self::Silent { .. } | Self::Hung { .. } => ExitCode::DaemonSilent,
+            Self::Foreign { .. } => ExitCode::DaemonForeign,
         }
     }
 
@@ -150,6 +163,9 @@ impl FarError {
                     .to_owned()
             }
             Self::Silent { node, .. } => format!("on {node}: resus daemon logs"),
+            Self::Hung { .. } => {
+                "on its machine: resus daemon status, which says what to do (trainings go on)".to_owned()
+            }
             Self::Denied { .. } => {
                 "use credentials of a Resus operator, or ask whoever runs the server for them".to_owned()
             }

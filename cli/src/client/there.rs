@@ -7,9 +7,11 @@ pub(crate) use published::Published;
 
 use crate::client::calls::Output;
 use crate::client::far::FarError;
+use crate::client::patience::patiently;
 use crate::client::stream::Stream;
 use crate::client::there::way::Way;
-use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, ClientError, STORY_DEADLINE};
+use crate::client::wire::is_lack;
+use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, ClientError, SIGN_DEADLINE, STORY_DEADLINE};
 use resus_bus::link::Link;
 use resus_core::api::control::{
     CheckpointsRequest, ConfigureRequest, DaemonRequest, HistoryRequest, ListReply, ListRequest, LogsRequest,
@@ -83,7 +85,19 @@ impl There {
         let way = self.way().await?;
         let question =
             serde_json::to_vec(question).map_err(|error| ClientError::Broken { source: error.into() })?;
-        way.ask(verb, question.into(), wait).await
+        let silent = || FarError::Silent { node: way.node.clone(), waited: wait }.into();
+        // The library's own deadline comes after ours: whose fault it is is ours to tell.
+        let answer = way.ask(verb, question.into(), wait + SIGN_DEADLINE);
+        let answer = patiently(wait, answer, || way.sign(), silent).await;
+        match answer {
+            // The server knows nobody for that verb, or for any.
+            Err(ClientError::Far(FarError::Absent { node, link })) => Err(match way.sign().await {
+                Ok(()) => FarError::Foreign { node, what: format!("it does not know the verb {verb:?}") },
+                Err(_) => FarError::Absent { node, link },
+            }
+            .into()),
+            answer => answer,
+        }
     }
 
     /// The same, answered with a document.
@@ -98,7 +112,7 @@ impl There {
     }
 
     pub(super) async fn health(&self) -> Result<(), ClientError> {
-        self.ask("daemon", &DaemonRequest {}, ANSWER_DEADLINE).await.map(drop)
+        self.way().await?.sign().await
     }
 
     pub(super) async fn submit(&self, submission: &Submission) -> Result<RunView, ClientError> {
@@ -246,14 +260,13 @@ fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A service's refusal: its problem document, with what to do about a verb that it lacks.
+/// A service's refusal: its problem document, or that it lacks what it is asked for.
 fn refused(body: &[u8], node: &str) -> Option<ClientError> {
-    let mut problem: Problem = serde_json::from_slice(body).ok()?;
-    if problem.kind == "urn:resus:no-such-route" && problem.hint.is_none() {
-        problem.hint =
-            Some(format!("the daemon of {node} is of another version: install the same one here and there"));
-    }
-    Some(ClientError::Refused(Box::new(problem)))
+    let problem: Problem = serde_json::from_slice(body).ok()?;
+    Some(match is_lack(&problem) {
+        true => FarError::Foreign { node: node.to_owned(), what: problem.detail }.into(),
+        false => ClientError::Refused(Box::new(problem)),
+    })
 }
 
 #[cfg(test)]

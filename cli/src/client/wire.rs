@@ -1,8 +1,9 @@
 //! HTTP/1.1 over a Unix socket.
 
-use crate::client::ClientError;
+use crate::client::patience::patiently;
+use crate::client::{ClientError, SIGN_DEADLINE};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
@@ -20,6 +21,8 @@ use tokio::time::timeout;
 
 /// Largest answer that is read: ten thousand runs with long command lines.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
+/// The same for a sign of life, which is a word.
+const SIGN_BYTES_MAX: usize = 64 << 10;
 
 /// A good answer.
 pub(super) struct Answer {
@@ -70,17 +73,30 @@ impl Socket {
         body: Bytes,
         within: Duration,
     ) -> Result<Answer, ClientError> {
-        match timeout(within, self.exchange(method, address, body)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(ClientError::Silent { pid: self.pid, waited: within }),
+        let silent = || ClientError::Silent { pid: self.pid, waited: within };
+        let answer = self.exchange(method, address, body, ANSWER_BYTES_MAX);
+        patiently(within, answer, || self.sign(), silent).await
+    }
+
+    /// A sign of life.
+    pub(super) async fn sign(&self) -> Result<(), ClientError> {
+        let word = self.exchange(Method::GET, "/healthz", Bytes::new(), SIGN_BYTES_MAX);
+        match timeout(SIGN_DEADLINE, word).await {
+            Ok(answer) => answer.map(drop),
+            Err(_) => Err(ClientError::Silent { pid: self.pid, waited: SIGN_DEADLINE }),
         }
     }
 
-    async fn exchange(&self, method: Method, address: &str, body: Bytes) -> Result<Answer, ClientError> {
+    async fn exchange(
+        &self,
+        method: Method,
+        address: &str,
+        body: Bytes,
+        bytes_max: usize,
+    ) -> Result<Answer, ClientError> {
         let (response, _connection) = self.send(method, address, body).await?;
         let (head, body) = response.into_parts();
-        let collected = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-        let body = collected.map_err(|source| ClientError::Broken { source })?.to_bytes();
+        let body = Limited::new(body, bytes_max).collect().await.map_err(bad_body)?.to_bytes();
         if head.status.is_success() {
             return Ok(Answer { headers: head.headers, body });
         }
@@ -99,8 +115,7 @@ impl Socket {
             io::ErrorKind::WouldBlock => ClientError::Silent { pid: self.pid, waited: Duration::ZERO },
             _ => ClientError::Nobody { source },
         })?;
-        let broken = |error: hyper::Error| ClientError::Broken { source: error.into() };
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(bad_head)?;
         let connection = Connection(tokio::spawn(connection));
         let request = Request::builder()
             .method(method)
@@ -109,7 +124,7 @@ impl Socket {
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|error| ClientError::Foreign { what: error.to_string() })?;
-        Ok((sender.send_request(request).await.map_err(broken)?, connection))
+        Ok((sender.send_request(request).await.map_err(bad_head)?, connection))
     }
 
     /// Checks that an answer whose body goes on is a good one.
@@ -119,25 +134,60 @@ impl Socket {
             return Ok(body);
         }
         let collected = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-        refused(head.status, &collected.map_err(|source| ClientError::Broken { source })?.to_bytes())
+        refused(head.status, &collected.map_err(bad_body)?.to_bytes())
     }
 }
 
-/// What a daemon says to an address that it does not know.
-const NO_SUCH_ROUTE: &str = "urn:resus:no-such-route";
+/// The answer's head did not come. What is no HTTP was not said by a daemon that is about to end.
+fn bad_head(error: hyper::Error) -> ClientError {
+    match error.is_parse() {
+        true => ClientError::Foreign { what: format!("an answer that is no HTTP ({error})") },
+        false => ClientError::Broken { source: error.into() },
+    }
+}
+
+/// The same of its body.
+fn bad_body(error: Box<dyn std::error::Error + Send + Sync>) -> ClientError {
+    match error.downcast::<LengthLimitError>() {
+        Ok(_) => ClientError::Foreign { what: "an answer without an end".to_owned() },
+        Err(source) => match source.downcast::<hyper::Error>() {
+            Ok(error) => bad_head(*error),
+            Err(source) => ClientError::Broken { source },
+        },
+    }
+}
 
 /// An answer that is not a good one.
 fn refused<T>(status: StatusCode, body: &[u8]) -> Result<T, ClientError> {
     Err(match serde_json::from_slice::<Problem>(body) {
-        // We ask for nothing that a daemon of our own build does not have.
-        Ok(problem) if problem.kind == NO_SUCH_ROUTE && problem.hint.is_none() => {
-            let hint =
-                Some("the daemon is of another build: resus daemon restart (trainings go on)".to_owned());
-            ClientError::Refused(Box::new(Problem { hint, ..problem }))
-        }
+        Ok(problem) if is_lack(&problem) => ClientError::Foreign { what: problem.detail },
         Ok(problem) => ClientError::Refused(Box::new(problem)),
-        Err(_) => ClientError::Foreign { what: format!("an answer with status {status}") },
+        // What it says in words that we don't know may still be a help.
+        Err(_) => {
+            ClientError::Foreign { what: words(body).unwrap_or(format!("an answer with status {status}")) }
+        }
     })
+}
+
+/// Whether the daemon says that it has never heard of what it is asked for. We ask for nothing
+/// that a daemon of our own build does not have.
+pub(super) fn is_lack(problem: &Problem) -> bool {
+    match problem.kind.as_str() {
+        "urn:resus:no-such-route" | "urn:resus:method-not-allowed" => true,
+        "urn:resus:unfit-document" => {
+            problem.detail.contains("unknown field") || problem.detail.contains("unknown variant")
+        }
+        _ => false,
+    }
+}
+
+/// What a problem document of another version says, as far as it is words.
+fn words(body: &[u8]) -> Option<String> {
+    let problem: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let of =
+        |key| problem.get(key).and_then(serde_json::Value::as_str).filter(|text: &&str| !text.is_empty());
+    let said: Vec<&str> = [of("title"), of("detail")].into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join(": "))
 }
 
 impl Answer {
@@ -170,16 +220,40 @@ pub(super) fn segment(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn refused_with(kind: &str, detail: &str, exit_code: u8) -> ClientError {
+        let json = serde_json::json!({
+            "type": format!("urn:resus:{kind}"), "title": "t", "status": 404, "detail": detail,
+            "exit_code": exit_code,
+        });
+        refused::<()>(StatusCode::NOT_FOUND, json.to_string().as_bytes()).unwrap_err()
+    }
+
     #[test]
-    fn an_address_that_the_daemon_does_not_know_means_that_it_is_of_another_build() {
-        let problem = |kind: &str| {
-            let json = serde_json::json!({"type": kind, "title": "t", "status": 404, "detail": "d", "exit_code": 10});
-            let refused = refused::<()>(StatusCode::NOT_FOUND, json.to_string().as_bytes());
-            let Err(ClientError::Refused(problem)) = refused else { panic!("not refused") };
-            problem.hint
-        };
-        assert!(problem(NO_SUCH_ROUTE).is_some_and(|hint| hint.contains("resus daemon restart")));
-        assert_eq!(problem("urn:resus:not-found"), None);
+    fn what_the_daemon_has_never_heard_of_means_that_it_is_of_another_version() {
+        for (kind, detail) in [
+            ("no-such-route", "there is nothing at /v2/x"),
+            ("method-not-allowed", "/v2/x does not understand POST"),
+            ("unfit-document", "unknown field `resume`"),
+            ("unfit-document", "unknown variant `prune`, expected one of"),
+        ] {
+            let error = refused_with(kind, detail, 10);
+            assert!(matches!(&error, ClientError::Foreign { what } if what == detail), "{error:?}");
+        }
+        for (kind, detail) in [("not-found", "no run is called \"x\""), ("unfit-document", "invalid name")] {
+            let error = refused_with(kind, detail, 10);
+            assert!(matches!(&error, ClientError::Refused(problem) if problem.hint.is_none()), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_in_words_of_another_version_keeps_its_words() {
+        let error = refused_with("newer", "the moon is full", 99);
+        assert!(
+            matches!(&error, ClientError::Foreign { what } if what == "t: the moon is full"),
+            "{error:?}"
+        );
+        let error = refused::<()>(StatusCode::BAD_GATEWAY, b"<html>").unwrap_err();
+        assert!(matches!(&error, ClientError::Foreign { what } if what.contains("502")), "{error:?}");
     }
 
     #[test]

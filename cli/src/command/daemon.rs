@@ -33,7 +33,7 @@ enum What {
     Stop(stop::StopArgs),
     /// Replace the daemon by one of this build; runs go on
     Restart,
-    /// Show how the daemon is; exit code 12 if none runs
+    /// Show how the daemon is; exit code 12 if none runs, 17 if it hangs
     Status,
     /// Show the daemon's log, whether it runs or not
     Logs(logs::LogsArgs),

@@ -1,7 +1,7 @@
 //! `resus logs`: what a run's worker prints.
 
 use crate::args::{a_count, an_attempt};
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::command::Around;
 use crate::daemon::start::{ask, ensure};
 use crate::error::CliError;
@@ -70,15 +70,16 @@ struct Piece<'t> {
 pub(crate) async fn logs(args: LogsArgs, around: &Around) -> Result<ExitCode, CliError> {
     let run = args.run.as_str();
     let (view, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
-    let mut client = ensure(&around.target).await?;
-    let Some(attempt) = first_attempt(&args, &client, &view).await? else {
+    let (target, run_id) = (around.target.clone(), view.run_id.clone());
+    let mut source = Source { around, client: ensure(&target).await?, run_id, follow: args.follow };
+    let Some(attempt) = first_attempt(&args, &mut source, view).await? else {
         note(around, "nothing yet: no worker was started");
         return Ok(ExitCode::Ok);
     };
-    let mut reading = Reading::new(around, &view.run_id, attempt, args.attempt.is_some());
+    let mut reading = Reading::new(around, &source.run_id, attempt, args.attempt.is_some());
     if let Some(lines) = args.lines {
         let lines = usize::try_from(lines).unwrap_or(usize::MAX);
-        let start = tail_start(&client, &view.run_id, attempt, lines).await?;
+        let start = source.get(async |client, run| tail_start(client, run, attempt, lines).await).await?;
         reading.offset = start.offset;
         if start.is_cut {
             note(around, "the first of these lines is cut: its beginning is too far back");
@@ -86,25 +87,72 @@ pub(crate) async fn logs(args: LogsArgs, around: &Around) -> Result<ExitCode, Cl
     }
     let wait = if args.follow { WAIT } else { Duration::ZERO };
     loop {
-        let piece = client.output(&reading.run_id, Some(reading.attempt), reading.offset, PIECE_BYTES, wait);
-        match piece.await {
-            Ok(output) => {
-                reading.show(&output.bytes, &output.chunk)?;
-                match reading.after(&output.chunk, args.follow) {
-                    After::More | After::NextAttempt => {}
-                    After::End => {
-                        reading.finish()?;
-                        reading.explain_silence(&client).await?;
-                        return Ok(ExitCode::Ok);
-                    }
-                    After::RunEnded => {
-                        reading.finish()?;
-                        return reading.outcome(&client).await;
-                    }
+        let (attempt, offset) = (reading.attempt, reading.offset);
+        let output = source
+            .get(async |client, run| client.output(run, Some(attempt), offset, PIECE_BYTES, wait).await)
+            .await?;
+        reading.show(&output.bytes, &output.chunk)?;
+        match reading.after(&output.chunk, args.follow) {
+            After::More | After::NextAttempt => {}
+            After::End => {
+                reading.finish()?;
+                if reading.is_silent() {
+                    reading.explain_silence(&source.view().await?);
                 }
+                return Ok(ExitCode::Ok);
             }
-            Err(error) if args.follow && error.is_passing() => client = reading.reconnect().await,
-            Err(error) => return Err(error.into()),
+            After::RunEnded => {
+                reading.finish()?;
+                return Ok(reading.outcome(&source.view().await?));
+            }
+        }
+    }
+}
+
+/// The daemon that is asked for the output of one run.
+struct Source<'a> {
+    around: &'a Around,
+    client: Client,
+    run_id: String,
+    /// Whoever follows wants to see the end: a daemon that is gone is waited for.
+    follow: bool,
+}
+
+impl Source<'_> {
+    /// Puts a question; who follows puts it again to the next daemon, should this one not answer.
+    async fn get<T>(
+        &mut self,
+        question: impl AsyncFn(&Client, &str) -> Result<T, ClientError>,
+    ) -> Result<T, CliError> {
+        loop {
+            match question(&self.client, &self.run_id).await {
+                Err(error) if self.follow && error.is_passing() => self.reconnect(&error).await,
+                answer => return Ok(answer?),
+            }
+        }
+    }
+
+    async fn view(&mut self) -> Result<RunView, CliError> {
+        Ok(self.get(async |client, run| client.run(run).await).await?.0)
+    }
+
+    /// Tries for ever.
+    async fn reconnect(&mut self, error: &ClientError) {
+        let mut is_told = false;
+        loop {
+            match reach(&self.around.target).await {
+                Ok(client) => {
+                    self.client = client;
+                    if is_told {
+                        note(self.around, "● the daemon is back");
+                    }
+                    return;
+                }
+                Err(_) if !std::mem::replace(&mut is_told, true) => {
+                    note(self.around, &format!("! {error}: reconnecting…"));
+                }
+                Err(_) => sleep(RETRY_INTERVAL).await,
+            }
         }
     }
 }
@@ -117,17 +165,21 @@ fn note(around: &Around, text: &str) {
     }
 }
 
-/// The attempt to begin with; `None` if there is none yet and nobody wants to wait.
-async fn first_attempt(args: &LogsArgs, client: &Client, view: &RunView) -> Result<Option<u32>, CliError> {
+/// The attempt to begin with; `None` if there is none yet and nobody wants to wait, or there will
+/// be none.
+async fn first_attempt(
+    args: &LogsArgs,
+    source: &mut Source<'_>,
+    mut view: RunView,
+) -> Result<Option<u32>, CliError> {
     if args.attempt.is_some() {
         return Ok(args.attempt);
     }
-    let mut newest = view.attempt;
-    while newest == 0 && args.follow && outcome(view).is_none() {
+    while view.attempt == 0 && args.follow && outcome(&view).is_none() {
         sleep(RETRY_INTERVAL).await;
-        newest = client.run(&view.run_id).await?.0.attempt;
+        view = source.view().await?;
     }
-    Ok((newest > 0).then_some(newest))
+    Ok((view.attempt > 0).then_some(view.attempt))
 }
 
 /// What comes after a piece.
@@ -202,29 +254,20 @@ impl<'a> Reading<'a> {
         note(self.around, &format!("── attempt {attempt} ──"));
     }
 
+    /// Whether there was nothing to see.
+    fn is_silent(&self) -> bool {
+        !self.printed && self.offset == 0
+    }
+
     /// Why there is nothing to see.
-    async fn explain_silence(&self, client: &Client) -> Result<(), CliError> {
-        if self.printed || self.offset > 0 {
-            return Ok(());
-        }
-        let (view, _) = client.run(&self.run_id).await?;
-        note(self.around, &silence(&view, self.attempt));
-        Ok(())
+    fn explain_silence(&self, view: &RunView) {
+        note(self.around, &silence(view, self.attempt));
     }
 
-    /// Tries for ever: whoever follows wants to see the end.
-    async fn reconnect(&self) -> Client {
-        loop {
-            match reach(&self.around.target).await {
-                Ok(client) => return client,
-                Err(_) => sleep(RETRY_INTERVAL).await,
-            }
+    fn outcome(&self, view: &RunView) -> ExitCode {
+        if self.is_silent() {
+            self.explain_silence(view);
         }
-    }
-
-    async fn outcome(&self, client: &Client) -> Result<ExitCode, CliError> {
-        self.explain_silence(client).await?;
-        let (view, _) = client.run(&self.run_id).await?;
         if !self.around.console.json {
             let (look, id) = (phase(&view.phase), short(&view.run_id));
             let paint = self.around.console.err_paint;
@@ -232,7 +275,7 @@ impl<'a> Reading<'a> {
             self.around.console.tell(&format!("{}\n", paint.on(look.colour, &line)));
         }
         // It may have been retried this very moment; what we followed has ended all the same.
-        Ok(outcome(&view).unwrap_or(ExitCode::Ok))
+        outcome(view).unwrap_or(ExitCode::Ok)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::command::resume_from::resume;
 use crate::daemon::start::{ask, ensure};
 use crate::ending;
 use crate::error::CliError;
+use crate::keys::{Act, Key, Keys, Presses};
 use crate::output::terminal::Decoder;
 use crate::output::{PIECE_BYTES, tail_start};
 use crate::render::header::header;
@@ -29,6 +30,7 @@ use rustix::io::ioctl_fionread;
 use std::collections::BTreeMap;
 use std::env;
 use std::io::{self, IsTerminal};
+use std::pin::pin;
 use std::time::Duration;
 
 /// Lines of output shown of a run that failed.
@@ -88,30 +90,63 @@ pub(crate) async fn run(args: RunArgs, around: &Around) -> Result<ExitCode, CliE
         // A mistake in the configuration is told now, not when the next daemon starts.
         Settings::load()?;
     }
-    let handed_in = &submission;
-    let view = ask(&around.target, |client| async move { client.submit(handed_in).await })
-        .await
-        .map_err(|error| with_suggestions(error, handed_in))?;
-    if handed_in.command.is_some() && waiting_input() > 0 && !around.console.json {
+    // Who leaves the run alone wants its id, or to end this command as any other.
+    let mut presses = if detach { None } else { Some(Presses::listen()?) };
+    let (view, pressed) = hand_in(&submission, around, presses.as_mut()).await?;
+    if submission.command.is_some() && waiting_input() > 0 && !around.console.json {
         let page = around.console.err_page();
         let text = "warning: what is on standard input does not reach the worker: its own is /dev/null";
         around.console.tell(&format!("{}\n", page.sentence(text)));
     }
-    if detach {
+    let Some(presses) = &mut presses else {
         match around.console.json {
             true => around.console.out_json(&view)?,
             false => around.console.out(&format!("{}\n", view.run_id))?,
         }
         return Ok(ExitCode::Ok);
-    }
+    };
     if !around.console.json {
         around.console.tell(&header(&view, &around.console.err_page()));
     }
-    match watch(around, view).await? {
+    match watch(around, view, presses, &pressed).await? {
         Watched::Left(exit) => Ok(exit),
         Watched::Ended(view, exit) => {
             conclude(&view, around).await?;
             Ok(exit)
+        }
+    }
+}
+
+/// Hands the run in. Keys that are pressed meanwhile are handed back: they are about a run that is
+/// not there yet, and may be.
+///
+/// # Errors
+/// [`CliError`]; [`CliError::Left`] when somebody leaves before there is an answer.
+async fn hand_in(
+    submission: &Submission,
+    around: &Around,
+    presses: Option<&mut Presses>,
+) -> Result<(RunView, Vec<Key>), CliError> {
+    let asking = async {
+        let view = ask(&around.target, |client| async move { client.submit(submission).await }).await;
+        view.map_err(|error| with_suggestions(error, submission))
+    };
+    let Some(presses) = presses else { return Ok((asking.await?, Vec::new())) };
+    // Until a daemon is there, nobody has heard of the run.
+    tokio::select! {
+        reached = ensure(&around.target) => drop(reached?),
+        _ = presses.next() => return Err(CliError::Left { is_handed_in: false }),
+    }
+    let (mut keys, mut pressed, mut asking) = (Keys::default(), Vec::new(), pin!(asking));
+    loop {
+        tokio::select! {
+            view = &mut asking => return Ok((view?, pressed)),
+            key = presses.next() => {
+                pressed.push(key);
+                if keys.press(key) == Act::GiveUp {
+                    return Err(CliError::Left { is_handed_in: true });
+                }
+            }
         }
     }
 }

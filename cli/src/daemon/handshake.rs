@@ -17,16 +17,35 @@ const COMPARED_BYTES: usize = 64 * 1024;
 
 /// Says so if the daemon that answers is of another build. Programs are not told: with
 /// `--json` standard error is for problems only.
-pub(crate) async fn tell(state: &StateDir, console: Console) {
+///
+/// # Errors
+/// [`ClientError::Silent`]: it hangs. What else is wrong with it is met by the command itself,
+/// which would wait for the same answer once more.
+pub(crate) async fn tell(state: &StateDir, console: Console) -> Result<(), ClientError> {
     if !console.json
-        && let Some(daemon) = other_build(state).await
+        && let Some(daemon) = other_build(state).await?
     {
         console.tell(&note(&daemon));
     }
+    Ok(())
 }
 
 /// The living daemon's record if it is of another build than this process.
-pub(crate) async fn other_build(state: &StateDir) -> Option<Record> {
+///
+/// # Errors
+/// [`ClientError::Silent`]: it may be, and hangs.
+pub(crate) async fn other_build(state: &StateDir) -> Result<Option<Record>, ClientError> {
+    let Some(daemon) = suspect(state) else { return Ok(None) };
+    // A dead daemon leaves its record behind, and the next one will be of our build.
+    match locate(state).health().await {
+        Ok(()) | Err(ClientError::Foreign { .. }) => Ok(Some(daemon)),
+        Err(error) if error.is_silence() => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The record of the last daemon, if it was of another build.
+fn suspect(state: &StateDir) -> Option<Record> {
     let daemon = Record::read(state)?;
     let ours = build_id(Path::new(OWN_PROGRAM)).ok()?;
     if ours == daemon.build_id {
@@ -34,14 +53,8 @@ pub(crate) async fn other_build(state: &StateDir) -> Option<Record> {
     }
     // A copy has a date of its own; only now is it worth reading the two files.
     let theirs = format!("/proc/{}/exe", daemon.pid);
-    if same_bytes(Path::new(OWN_PROGRAM), Path::new(&theirs)).unwrap_or(false) {
-        return None;
-    }
-    // A dead daemon leaves its record behind, and the next one will be of our build.
-    match locate(state).health().await {
-        Ok(()) | Err(ClientError::Foreign { .. }) => Some(daemon),
-        Err(_) => None,
-    }
+    let is_same = same_bytes(Path::new(OWN_PROGRAM), Path::new(&theirs)).unwrap_or(false);
+    (!is_same).then_some(daemon)
 }
 
 fn note(daemon: &Record) -> String {
@@ -100,18 +113,18 @@ mod tests {
     async fn only_a_daemon_that_lives_and_is_another_program_is_told() {
         let mut daemon = FakeDaemon::start();
         // It lives in this very process, so it is the same program, whatever its mark.
-        assert_eq!(other_build(&daemon.state).await, None);
+        assert_eq!(other_build(&daemon.state).await.unwrap(), None);
         let mut record = Record::read(&daemon.state).unwrap();
         record.pid = 1_u32 << 30;
         record.write(&daemon.state).unwrap();
-        assert_eq!(other_build(&daemon.state).await.as_ref(), Some(&record));
+        assert_eq!(other_build(&daemon.state).await.unwrap().as_ref(), Some(&record));
         record.build_id = build_id(Path::new(OWN_PROGRAM)).unwrap();
         record.write(&daemon.state).unwrap();
-        assert_eq!(other_build(&daemon.state).await, None, "the same mark");
+        assert_eq!(other_build(&daemon.state).await.unwrap(), None, "the same mark");
         record.build_id.clear();
         record.write(&daemon.state).unwrap();
         daemon.stop().await;
-        assert_eq!(other_build(&daemon.state).await, None, "nobody answers");
+        assert_eq!(other_build(&daemon.state).await.unwrap(), None, "nobody answers");
     }
 
     #[test]

@@ -5,17 +5,19 @@ use crate::daemon::handshake::OWN_PROGRAM;
 use crate::daemon::journal::open_log;
 use crate::daemon::journal_line::readable;
 use crate::daemon::record::Record;
-use crate::daemon::serve::MANAGER_VARS;
+use crate::daemon::serve::{MANAGER_VARS, VERSION};
 use crate::error::CliError;
 use crate::place::{self, Place};
 use crate::settings::Settings;
 use crate::target::Target;
 use resus_core::exit::ExitCode;
 use resus_core::secret::is_secret_name;
-use resus_store::StateDir;
+use resus_store::{LockError, StateDir};
+use rustix::process::Signal;
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -28,6 +30,10 @@ const START_DEADLINE: Duration = Duration::from_secs(10);
 const LOOK_FIRST: Duration = Duration::from_millis(3);
 /// Longest wait between two looks.
 const LOOK_MAX: Duration = Duration::from_millis(100);
+/// First wait before another daemon is started because the first one found the place taken.
+const AGAIN_FIRST: Duration = Duration::from_millis(20);
+/// Longest wait before that.
+const AGAIN_MAX: Duration = Duration::from_secs(1);
 /// Most daemons that a question is put to, should one after the other end.
 const TRIES: u32 = 3;
 /// Wait before a question that was lost on its way through a server is put again: the connection
@@ -143,8 +149,9 @@ async fn start(state: &StateDir) -> Result<Client, CliError> {
     Settings::load()?;
     let deadline = Instant::now() + START_DEADLINE;
     let log_from = File::open(state.daemon_log()).and_then(|log| log.metadata()).map_or(0, |meta| meta.len());
+    let begun = Instant::now();
     let mut ended = spawn(state)?;
-    let mut wait = LOOK_FIRST;
+    let (mut wait, mut again) = (LOOK_FIRST, AGAIN_FIRST);
     loop {
         let client = locate(state);
         match client.health().await {
@@ -153,11 +160,17 @@ async fn start(state: &StateDir) -> Result<Client, CliError> {
             Err(other) => return Err(other.into()),
         }
         match ended.try_recv() {
-            // Another one holds the lock. It is about to answer, or about to end.
+            // Another one holds the lock. It is about to answer, or about to end, unless it hangs.
             Ok(Ok(status)) if status.code() == Some(i32::from(ExitCode::Refused.code())) => {
-                sleep(wait).await;
+                if let Some(pid) = stopped_holder(state) {
+                    return Err(ClientError::Silent { pid: Some(pid), waited: begun.elapsed() }.into());
+                }
+                sleep(again).await;
+                again = (again * 2).min(AGAIN_MAX);
                 ended = spawn(state)?;
             }
+            // A key pressed before it had left our session was meant for us.
+            Ok(Ok(status)) if is_of_keys(status) => ended = spawn(state)?,
             Ok(Ok(status)) => {
                 return Err(StartError::Ended { status, log_tail: log_tail(state, log_from) }.into());
             }
@@ -170,6 +183,27 @@ async fn start(state: &StateDir) -> Result<Client, CliError> {
         sleep(wait).await;
         wait = (wait * 2).min(LOOK_MAX);
     }
+}
+
+/// The daemon that holds the state folder, if somebody has stopped its process (SIGSTOP, or a
+/// debugger): it neither answers nor ends. One that only starts slowly is not that.
+fn stopped_holder(state: &StateDir) -> Option<u32> {
+    let Err(LockError::Held { holder: Some(holder), .. }) = state.lock(VERSION) else { return None };
+    let pid = holder.identity.pid;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    is_stopped(&stat).then_some(pid)
+}
+
+/// Whether a process is stopped, from its `/proc/PID/stat`. Its name may contain anything.
+fn is_stopped(stat: &str) -> bool {
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    matches!(state, Some('T' | 't'))
+}
+
+/// Whether a process was ended by what a terminal sends: Ctrl-C, Ctrl-\, its closing.
+fn is_of_keys(status: ExitStatus) -> bool {
+    let signals = [Signal::INT, Signal::QUIT, Signal::HUP].map(Signal::as_raw);
+    status.signal().is_some_and(|signal| signals.contains(&signal))
 }
 
 /// Starts a daemon process apart from this one. Its end is reported; it is waited for on a
@@ -227,7 +261,19 @@ fn read_tail(state: &StateDir, from: u64) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+
+    #[test]
+    fn a_stopped_process_is_known_whatever_it_is_called() {
+        assert!(is_stopped("7 (resus) T 1 7") && is_stopped("7 (a) R b) t 1"));
+        assert!(!is_stopped("7 (resus) S 1") && !is_stopped("7 (T) R 1") && !is_stopped(""));
+    }
+
+    #[test]
+    fn only_keys_end_a_daemon_as_keys_do() {
+        let ended_by = |signal| is_of_keys(ExitStatus::from_raw(signal));
+        assert!(ended_by(1) && ended_by(2) && ended_by(3));
+        assert!(!ended_by(9) && !ended_by(15) && !is_of_keys(ExitStatus::from_raw(0x0b00)));
+    }
 
     #[test]
     fn only_what_the_new_daemon_said_is_shown() {

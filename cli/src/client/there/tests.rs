@@ -154,11 +154,12 @@ fn every_failure_says_what_to_check_and_shows_no_secret() {
         (FarError::Server(NatsError::Refused { link: link.clone() }), 12),
         (FarError::NoDaemon { namespace: "team".into(), link: link.clone() }, 12),
         (FarError::Absent { node: "a".into(), link: link.clone() }, 12),
-        (FarError::Silent { node: "a".into(), waited: Duration::from_secs(3) }, 12),
+        (FarError::Silent { node: "a".into(), waited: Duration::from_secs(3) }, 17),
+        (FarError::Hung { daemon: "the daemon of a".into(), waited: Duration::from_secs(3) }, 17),
         (FarError::Several { nodes: vec!["a".into(), "b".into()] }, 2),
         (FarError::Namesakes { node: "a".into(), daemons: 2 }, 2),
         (FarError::Denied { reason: "Permissions Violation".into() }, 11),
-        (FarError::Foreign { node: "a".into(), what: "x".into() }, 12),
+        (FarError::Foreign { node: "a".into(), what: "x".into() }, 18),
     ] {
         let error = crate::error::CliError::Client(error.into());
         let told = error.told();

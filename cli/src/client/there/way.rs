@@ -1,23 +1,27 @@
 //! The way to a daemon: the connection to the server, and who answers there.
 
-use crate::client::ClientError;
 use crate::client::far::FarError;
 use crate::client::there::published::Source;
 use crate::client::there::{Answer, refused};
+use crate::client::{ClientError, SIGN_DEADLINE};
 #[cfg(test)]
 use crate::fake_daemon::FakeBus;
 use bytes::Bytes;
 use resus_bus::link::Link;
-use resus_bus::nats::{NodeInfo, Remote, RequestError};
+use resus_bus::nats::{NatsError, NodeInfo, Remote, RequestError};
 use resus_bus::subject;
-use resus_core::api::control::OUTPUT_HEADER;
+use resus_core::api::control::{DaemonRequest, OUTPUT_HEADER};
 use resus_core::ids::{RunId, Slug};
+use std::pin::pin;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// What the server's operator sees of us.
 const CLIENT_NAME: &str = "resus cli";
-/// A daemon that lives answers a call to all within this.
-const NODES_DEADLINE: Duration = Duration::from_secs(2);
+/// A server that lives lets us in within this.
+const CONNECT_DEADLINE: Duration = Duration::from_millis(2500);
+/// The verb by which a daemon shows that it lives.
+const SIGN: &str = "daemon";
 
 /// A daemon that was found.
 #[derive(Debug)]
@@ -40,7 +44,11 @@ enum Line {
 impl Way {
     /// Connects, and finds the daemon of `node`, or the only one there is.
     pub(super) async fn find(link: &Link, namespace: &Slug, node: Option<&Slug>) -> Result<Self, FarError> {
-        let remote = Remote::connect(link, CLIENT_NAME).await?;
+        let remote =
+            timeout(CONNECT_DEADLINE, Remote::connect(link, CLIENT_NAME)).await.map_err(|_| {
+                let reason = format!("it says nothing (waited {} s)", CONNECT_DEADLINE.as_secs_f64());
+                NatsError::Away { link: link.to_string(), reason }
+            })??;
         let node = match node {
             Some(node) => node.clone(),
             None => only(&remote, namespace).await?,
@@ -89,6 +97,17 @@ impl Way {
         })
     }
 
+    /// A sign of life.
+    pub(super) async fn sign(&self) -> Result<(), ClientError> {
+        let hung =
+            || FarError::Hung { daemon: format!("the daemon of {}", self.node), waited: SIGN_DEADLINE };
+        // The library's own deadline comes after ours.
+        match timeout(SIGN_DEADLINE, self.ask(SIGN, sign_request()?, SIGN_DEADLINE * 2)).await {
+            Ok(answer) => answer.map(drop),
+            Err(_) => Err(hung().into()),
+        }
+    }
+
     /// Hears what is published of the runs `ids`, or of all of the namespace.
     pub(super) async fn subscribe(&self, namespace: &Slug, ids: &[String]) -> Result<Source, FarError> {
         let foreign = |error: resus_core::ids::NameError| FarError::Foreign {
@@ -113,11 +132,44 @@ impl Way {
     }
 }
 
+fn sign_request() -> Result<Bytes, ClientError> {
+    let question = serde_json::to_vec(&DaemonRequest {});
+    question.map(Bytes::from).map_err(|error| ClientError::Broken { source: error.into() })
+}
+
 /// The machine whose daemon is the only one that answers.
+///
+/// A call to all says who lives. Where nobody answers it, a question to whichever daemon there is
+/// in the namespace tells why: the server refuses it at once if none is, and one that hangs leaves
+/// it unanswered. Both are asked at the same time, so that this takes no longer.
 async fn only(remote: &Remote, namespace: &Slug) -> Result<Slug, FarError> {
-    let nodes = remote.nodes(NODES_DEADLINE).await;
-    let nodes = nodes.map_err(|error| FarError::of_request(error, "any node", remote.link()))?;
-    only_of(nodes, namespace, remote.link())
+    let failed = |error| FarError::of_request(error, "any node", remote.link());
+    let question = sign_request().unwrap_or_default();
+    let whichever = format!("{}.{SIGN}", subject::control(namespace, None));
+    let mut asked = pin!(remote.request(&whichever, question, SIGN_DEADLINE));
+    let mut calling = pin!(remote.nodes(SIGN_DEADLINE));
+    let mut told = None;
+    let nodes = loop {
+        tokio::select! {
+            nodes = &mut calling => break nodes.map_err(failed)?,
+            answer = &mut asked, if told.is_none() => told = Some(answer),
+        }
+    };
+    match only_of(nodes, namespace, remote.link()) {
+        Err(FarError::NoDaemon { .. }) => {}
+        found => return found,
+    }
+    let told = match told {
+        Some(told) => told,
+        None => asked.await,
+    };
+    Err(match told {
+        Err(RequestError::Silent { waited }) => FarError::Hung {
+            daemon: format!("a daemon in namespace {namespace} at {}", remote.link()),
+            waited,
+        },
+        _ => FarError::NoDaemon { namespace: namespace.to_string(), link: remote.link().to_owned() },
+    })
 }
 
 /// The machine of the one daemon in `namespace`.

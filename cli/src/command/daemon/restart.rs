@@ -48,7 +48,7 @@ pub(super) async fn restart(around: &Around) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::Ok);
     }
     around.console.tell(&told(old, &view));
-    if by_service.is_some() && other_build(around.here()?).await.is_some() {
+    if by_service.is_some() && other_build(around.here()?).await?.is_some() {
         around.console.tell(
             "note: the service starts another build than this command; 'resus daemon install --now' makes it \
              start this one\n",
