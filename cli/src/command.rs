@@ -180,7 +180,8 @@ impl Command {
             Self::Daemon(args) => args.scope(),
             Self::Adopt(args) => args.scope(),
             Self::Config(_) => Scope::Itself,
-            Self::Nats(_) | Self::Doctor(_) => Scope::Here,
+            Self::Nats(_) => Scope::Here,
+            Self::Doctor(_) => Scope::Look,
             Self::Context(_) => Scope::Options,
             Self::Run(_)
             | Self::Ps(_)

@@ -1,6 +1,22 @@
-//! `resus doctor` judged: from what was found to marks, words, and what to type. Pure.
+//! `resus doctor` judged: from what was found to marks, words, and what to type. This file and all
+//! below it but `examine`, `machine`, `disk_probe`, `probe`, `tool` and `varz`, which look, are pure
+//! where it matters: numbers in, verdict out.
 
+pub(crate) mod clock;
 pub(crate) mod daemon;
+pub(crate) mod disk;
+pub(crate) mod disk_probe;
+pub(crate) mod examine;
+pub(crate) mod folders;
+pub(crate) mod limits;
+pub(crate) mod machine;
+pub(crate) mod ports;
+pub(crate) mod probe;
+pub(crate) mod proc;
+pub(crate) mod programs;
+pub(crate) mod session;
+pub(crate) mod shell;
+pub(crate) mod tool;
 pub(crate) mod varz;
 
 use crate::doctor::varz::Varz;
@@ -44,6 +60,11 @@ impl Check {
         Self { what, mark: Mark::Good, said: said.into(), fix: None, exit: ExitCode::Ok }
     }
 
+    /// The same with something that may be done about it.
+    pub(crate) fn with_fix(self, fix: String) -> Self {
+        Self { fix: Some(fix), ..self }
+    }
+
     /// It works, but.
     pub(crate) fn warning(what: &'static str, said: impl Into<String>, fix: &str) -> Self {
         Self { mark: Mark::Warning, fix: Some(fix.to_owned()), ..Self::good(what, said) }
@@ -58,6 +79,21 @@ impl Check {
 /// What the command ends with.
 pub(crate) fn exit(checks: &[Check]) -> ExitCode {
     checks.iter().find(|check| check.mark == Mark::Bad).map_or(ExitCode::Ok, |check| check.exit)
+}
+
+/// The worst first; among equals the order in which they were looked at, so that the first still
+/// decides how it ends.
+pub(crate) fn worst_first(checks: &mut [Check]) {
+    checks.sort_by_key(|check| match check.mark {
+        Mark::Bad => 0,
+        Mark::Warning => 1,
+        Mark::Good => 2,
+    });
+}
+
+/// How many there are of a mark.
+pub(crate) fn count(checks: &[Check], mark: Mark) -> usize {
+    checks.iter().filter(|check| check.mark == mark).count()
 }
 
 /// Where to read how it is set up.
@@ -243,5 +279,10 @@ mod tests {
         assert_eq!(exit(&[Check::good("a", "b"), Check::warning("a", "b", "c")]), ExitCode::Ok);
         let both = [bad(ExitCode::DaemonUnreachable), bad(ExitCode::ConfigInvalid)];
         assert_eq!(exit(&both), ExitCode::DaemonUnreachable);
+        let mut all = vec![Check::good("a", ""), Check::warning("b", "", "")];
+        all.extend(both);
+        worst_first(&mut all);
+        assert_eq!(all.iter().map(|check| check.what).collect::<String>(), "xxba");
+        assert_eq!((count(&all, Mark::Bad), exit(&all)), (2, ExitCode::DaemonUnreachable));
     }
 }

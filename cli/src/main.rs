@@ -5,6 +5,7 @@ compile_error!("Resus needs Linux: pidfd, /proc and Unix sockets' credentials ho
 
 mod args;
 mod attach;
+mod bundle;
 mod client;
 mod command;
 mod console;

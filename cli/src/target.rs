@@ -10,7 +10,7 @@ use resus_bus::link::{Auth, Secret};
 use resus_core::ids::Slug;
 use resus_store::StateDir;
 use std::env;
-use std::path::absolute;
+use std::path::{PathBuf, absolute};
 
 /// The address of the server, where `--nats` is not given.
 pub(crate) const NATS_VAR: &str = "RESUS_NATS";
@@ -41,6 +41,8 @@ pub(crate) enum Scope {
     Itself,
     /// It asks no daemon, and is about the options themselves.
     Options,
+    /// It looks at this machine: nothing is made, and the state folder is as it is.
+    Look,
 }
 
 impl Target {
@@ -51,12 +53,12 @@ impl Target {
     pub(crate) fn of(global: &Global, scope: Scope) -> Result<Self, CliError> {
         let is_named = global.nats.is_some() || global.context.as_deref().is_some_and(|name| name != LOCAL);
         let chosen = match scope {
-            Scope::Here | Scope::Itself if is_named => {
+            Scope::Here | Scope::Itself | Scope::Look if is_named => {
                 let why = "--nats and --context name another machine's daemon";
                 return Err(only_here(why, "leave them out"));
             }
             Scope::Itself | Scope::Options => None,
-            Scope::Anywhere | Scope::Here => choose(global)?,
+            Scope::Anywhere | Scope::Here | Scope::Look => choose(global)?,
         };
         let Some((whence, context)) = chosen else {
             if let Some(option) = idle_option(global).filter(|_| scope != Scope::Options) {
@@ -67,9 +69,12 @@ impl Target {
                     next: "--nats nats://HOST:4222, or --context NAME".to_owned(),
                 });
             }
-            return Ok(Self::Here(here(global)?));
+            return Ok(Self::Here(match scope {
+                Scope::Look => StateDir::assumed(&place(global)?),
+                Scope::Anywhere | Scope::Here | Scope::Itself | Scope::Options => here(global)?,
+            }));
         };
-        if scope == Scope::Here {
+        if matches!(scope, Scope::Here | Scope::Look) {
             let why = format!("{whence} names another machine's daemon");
             return Err(only_here(&why, &format!("add --context {LOCAL} for this one's")));
         }
@@ -113,14 +118,18 @@ impl Target {
 }
 
 fn here(global: &Global) -> Result<StateDir, CliError> {
-    let path = match &global.state_dir {
+    Ok(StateDir::open(&place(global)?)?)
+}
+
+/// Where the state folder is.
+fn place(global: &Global) -> Result<PathBuf, CliError> {
+    match &global.state_dir {
         Some(path) => absolute(path).map_err(|source| CliError::Usage {
             what: format!("the state folder {} can't be found from here: {source}", path.display()),
             next: "give its whole path, or cd to a folder that exists".to_owned(),
-        })?,
-        None => StateDir::default_path()?,
-    };
-    Ok(StateDir::open(&path)?)
+        }),
+        None => Ok(StateDir::default_path()?),
+    }
 }
 
 /// What names another machine's daemon, and what it says; `None` = this machine's. Options come

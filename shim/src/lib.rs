@@ -10,6 +10,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("the shim needs Linux: pidfd, subreaper and /proc hold its promises");
 
+pub mod clock;
 pub mod evidence;
 pub mod identity;
 pub mod protocol;

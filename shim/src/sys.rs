@@ -27,6 +27,21 @@ pub(crate) fn give_back_memory() {
     }
 }
 
+/// Whether the kernel counts its clock as kept in step (adjtimex(2) that changes nothing).
+pub(crate) fn is_clock_synchronised() -> io::Result<bool> {
+    let mut state = MaybeUninit::<libc::timex>::zeroed();
+    // SAFETY: a `timex` is plain numbers, so all zero is one, and its `modes` then say that nothing
+    // is to be set; the kernel writes within it.
+    let (result, state) = unsafe {
+        let result = libc::adjtimex(state.as_mut_ptr());
+        (result, state.assume_init())
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(state.status & libc::STA_UNSYNC == 0)
+}
+
 /// The largest signal number of Linux.
 const SIGNAL_MAX: c_int = 64;
 /// Bytes of the kernel's signal set.

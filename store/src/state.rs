@@ -116,6 +116,13 @@ impl StateDir {
         Ok(Self { path: real, tightened_from })
     }
 
+    /// The folder at `path` for who may only look: nothing is made, checked or closed, and links are
+    /// left as they are.
+    #[must_use]
+    pub fn assumed(path: &Path) -> Self {
+        Self { path: path.to_owned(), tightened_from: None }
+    }
+
     /// The folder, without links.
     #[must_use]
     pub fn path(&self) -> &Path {
