@@ -3,6 +3,9 @@
 //! Gateway and are answered when what they led to is on disk.
 
 mod checkpoints;
+mod tuning;
+
+pub use tuning::Tuning;
 
 use crate::board::Board;
 use crate::clock;
@@ -39,7 +42,7 @@ use resus_core::view::RunView;
 use resus_store::record::{to_pulse, to_record};
 use resus_store::{Reader, StateDir};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU8, AtomicU64};
 use std::time::Duration;
 use tokio::sync::{broadcast, oneshot, watch};
 
@@ -68,6 +71,8 @@ pub(crate) struct Inner {
     pub(crate) started_at: Moment,
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) asked: Arc<LastAsked>,
+    pub(crate) disk_share_percent: Arc<AtomicU8>,
+    pub(crate) idle_exit: watch::Sender<Option<Duration>>,
 }
 
 impl Door {
@@ -253,6 +258,8 @@ impl Door {
             rss_bytes: inner.board.rss_bytes(),
             actor_restarts: inner.board.actor_restarts(),
             bus: inner.bus_status.now(inner.board.ledger_pos(), inner.slots.lost()),
+            // Whoever read them knows.
+            settings: None,
         }
     }
 

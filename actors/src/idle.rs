@@ -28,19 +28,37 @@ fn is_idle(now_ms: u64, last_asked_ms: u64, last_live_ms: u64, limit_ms: u64) ->
     now_ms.saturating_sub(last_asked_ms.max(last_live_ms)) >= limit_ms
 }
 
-/// Asks the daemon to stop when it has been idle for `limit`. (The marker that keeps shims
+/// Asks the daemon to stop when it has been idle for the limit, which may change; `None` = never. (The marker that keeps shims
 /// from starting a daemon again is not set: there are none, and the next command starts one.)
 pub(crate) async fn watch(
     board: Arc<Board>,
     asked: Arc<LastAsked>,
-    limit: Duration,
+    mut limits: watch::Receiver<Option<Duration>>,
     stop: watch::Sender<bool>,
 ) {
-    let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
     asked.touch();
     let mut last_live_ms = clock::now().mono_ms;
     loop {
-        tokio::time::sleep(IDLE_LOOK_INTERVAL.min(limit)).await;
+        let limit = *limits.borrow_and_update();
+        let look = async {
+            match limit {
+                Some(limit) => tokio::time::sleep(IDLE_LOOK_INTERVAL.min(limit)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = look => {}
+            changed = limits.changed() => match changed {
+                Ok(()) => {
+                    // A new limit is as if somebody had asked: whoever set it is there.
+                    asked.touch();
+                    continue;
+                }
+                Err(_) => return,
+            },
+        }
+        let Some(limit) = limit else { continue };
+        let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         let now_ms = clock::now().mono_ms;
         if board.counts().0 > 0 {
             last_live_ms = now_ms;

@@ -31,6 +31,7 @@ use resus_store::{LostHistory, StateDir, StateError, StateLock};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -129,7 +130,6 @@ impl System {
             program: setup.program.clone(),
             shim: setup.shim,
             boot_id,
-            disk_share_percent: setup.disk_share_percent,
             watcher: Arc::clone(&watcher),
         };
         let (stop_sender, stop) = watch::channel(false);
@@ -165,6 +165,8 @@ impl System {
             version: setup.version,
             started_at: clock::now(),
             stop: stop_sender,
+            disk_share_percent: Arc::new(AtomicU8::new(setup.disk_share_percent)),
+            idle_exit: watch::Sender::new(setup.idle_exit),
         });
         let beside = go_on_beside(&door, watcher, source.status.clone());
         let (root, _task) = Actor::spawn(None, Root, plan(&door, around)).await.map_err(Box::new)?;
@@ -180,10 +182,8 @@ impl System {
             source.close().await;
             return Err(StartError::NotReady);
         }
-        if let Some(limit) = setup.idle_exit {
-            let (board, asked) = (Arc::clone(&door.board), Arc::clone(&door.asked));
-            tokio::spawn(idle::watch(board, asked, limit, door.stop.clone()));
-        }
+        let (board, asked) = (Arc::clone(&door.board), Arc::clone(&door.asked));
+        tokio::spawn(idle::watch(board, asked, door.idle_exit.subscribe(), door.stop.clone()));
         notifier.iter().for_each(|notifier| notifier.ready());
         Ok(Self { door: Door(door), root, stop, vigil, notifier, source, _beside: beside, _lock: setup.lock })
     }
@@ -241,7 +241,6 @@ struct Around {
     program: PathBuf,
     shim: Option<PathBuf>,
     boot_id: String,
-    disk_share_percent: u8,
     watcher: Arc<Watcher>,
 }
 
@@ -309,7 +308,7 @@ fn plan(door: &Inner, around: Around) -> Plan {
             program: around.program,
             shim: around.shim,
             revive: around.revive,
-            disk_share_percent: around.disk_share_percent,
+            disk_share_percent: Arc::clone(&door.disk_share_percent),
             directory: Arc::clone(&door.directory),
             board: Arc::clone(&door.board),
             telemetry: Arc::clone(&door.telemetry),

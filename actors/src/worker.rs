@@ -27,6 +27,7 @@ use resus_store::StateDir;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
 use tail::TailHandle;
 
 /// What every Worker actor needs of the daemon.
@@ -37,7 +38,7 @@ pub(crate) struct Surroundings {
     pub(crate) shim: Option<PathBuf>,
     pub(crate) revive: String,
     /// What workers are told in `PULSE_DISK_SHARE`.
-    pub(crate) disk_share_percent: u8,
+    pub(crate) disk_share_percent: Arc<AtomicU8>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) board: Arc<Board>,
     pub(crate) telemetry: Arc<Telemetry>,

@@ -9,6 +9,7 @@ use resus_core::spec::{Contract, Spec};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::num::NonZeroU8;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The workloads that are part of the program, as their `workload.toml`.
 const BUILT_IN: &[&str] = &[
@@ -78,7 +79,7 @@ pub enum Kind {
 pub struct Registry {
     workloads: BTreeMap<String, Workload>,
     program: String,
-    policy: Policy,
+    policy: Arc<RwLock<Policy>>,
 }
 
 /// A workload of our own that can't be read: a mistake in the program.
@@ -97,7 +98,16 @@ impl Registry {
             let workload: Workload = toml::from_str(text)?;
             workloads.insert(workload.name.to_string(), workload);
         }
-        Ok(Self { workloads, program, policy })
+        Ok(Self { workloads, program, policy: Arc::new(RwLock::new(policy)) })
+    }
+
+    /// Lets runs accepted from now on have `policy` by default. Clones share it.
+    pub fn set_policy(&self, policy: Policy) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+
+    fn policy(&self) -> Policy {
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The workloads, by name.
@@ -140,7 +150,7 @@ impl Registry {
             cwd: submission.cwd.clone(),
             env: submission.env.clone(),
             contract,
-            policy: submission.overrides.over(self.policy.clone()),
+            policy: submission.overrides.over(self.policy()),
             flow: None,
             exit_codes,
             resume: submission.resume.clone(),
@@ -240,6 +250,16 @@ mod tests {
         let spec = registry().spec(&asked("othello", &[("games", "500"), ("seed", "7")])).unwrap();
         assert_eq!(spec.argv, ["/bin/resus", "worker", "othello", "--games", "500", "--seed", "7"]);
         assert_eq!((spec.name.as_str(), spec.contract), ("othello", Contract::Pulse));
+    }
+
+    #[test]
+    fn another_policy_is_for_runs_accepted_from_then_on() {
+        let registry = registry();
+        let before = registry.spec(&asked("othello", &[])).unwrap();
+        let policy = Policy { stop_grace_ms: 7, ..Policy::default() };
+        registry.clone().set_policy(policy.clone());
+        assert_eq!(registry.spec(&asked("othello", &[])).unwrap().policy, policy);
+        assert_eq!(before.policy, Policy::default());
     }
 
     #[test]

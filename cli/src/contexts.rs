@@ -293,7 +293,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 /// Writes a file for its owner alone, whole or not at all.
-fn write(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let temporary = path.with_extension(format!("{}.new", std::process::id()));

@@ -6,6 +6,7 @@ pub(crate) mod handshake;
 pub(crate) mod journal;
 pub(crate) mod journal_line;
 pub(crate) mod record;
+pub(crate) mod reload;
 pub(crate) mod serve;
 pub(crate) mod service;
 pub(crate) mod start;

@@ -9,7 +9,7 @@ use resus_bus::control::{Endpoints, Reply};
 use resus_bus::nats::RequestError;
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, RestoreBody, RunList, StoryLine, Submission,
+    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission,
 };
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;
@@ -265,6 +265,10 @@ impl Desk for FakeDesk {
     }
 
     fn request_stop(&self) {}
+
+    async fn reload(&self) -> Result<ReloadReply, Problem> {
+        Err(busy())
+    }
 }
 
 fn busy() -> Problem {

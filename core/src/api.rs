@@ -3,10 +3,13 @@
 pub mod bus;
 mod checkpoints;
 pub mod control;
+mod settings;
 
 pub use checkpoints::{
     CheckpointList, CheckpointState, CheckpointView, PinBody, PruneBody, PruneReply, RecheckBody,
 };
+
+pub use settings::{ReloadReply, SettingsRefusal, SettingsView};
 
 use crate::exit::ExitCode;
 use crate::ids::CommandId;
@@ -218,6 +221,9 @@ pub struct DaemonView {
     /// Its bus.
     #[serde(default)]
     pub bus: bus::BusView,
+    /// Where its settings are from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<SettingsView>,
 }
 
 /// An error on the wire: RFC 9457 (`application/problem+json`) and what the command line needs.

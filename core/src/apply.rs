@@ -322,6 +322,10 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
 fn configure(run: &mut Run, changes: &Overrides, at: Moment) {
     let spec = Arc::make_mut(&mut run.spec);
     spec.policy = changes.over(spec.policy.clone());
+    if changes.error_window.is_some() {
+        // What was counted was counted in pieces of another size.
+        run.errors.clear();
+    }
     if run.phase == Phase::Spawning {
         // Should the order be given again, the worker is told the new limit: it may know either.
         run.heartbeat_told_ms = run.heartbeat_told_ms.max(run.spec.policy.heartbeat_timeout_ms);

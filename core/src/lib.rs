@@ -25,8 +25,10 @@ pub mod ids;
 pub mod input;
 pub mod moment;
 pub mod outbox;
+mod overrides;
 pub mod pause;
 pub mod phase;
+
 pub mod policy;
 pub mod pulse;
 pub mod release;

@@ -1,6 +1,7 @@
 //! What a run may do by itself: retries, deadlines, retention. Part of the spec, so a
 //! replay of the ledger decides the same, whatever the configuration says today.
 
+pub use crate::overrides::Overrides;
 pub use crate::retention::{Extreme, RetentionPolicy};
 
 use crate::retention::Best;
@@ -161,149 +162,9 @@ impl Default for ErrorPolicy {
     }
 }
 
-/// Settings of one run that differ from the daemon's configuration. Times in milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Overrides {
-    /// Retries in the window.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retries: Option<u32>,
-    /// Wait before the first retry.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub backoff_ms: Option<u64>,
-    /// Time to leave after a request to stop.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub grace_ms: Option<u64>,
-    /// Time to the first word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub startup_timeout_ms: Option<u64>,
-    /// Longest silence of a worker that sends heartbeats; 0 = no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub heartbeat_timeout_ms: Option<u64>,
-    /// Longest time without progress; 0 = no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub progress_timeout_ms: Option<u64>,
-    /// Largest share of failed work that is put up with, in thousandths; 0 = any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_error_share_permille: Option<u32>,
-    /// Verified checkpoints to keep: the newest ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub keep_checkpoints: Option<u32>,
-    /// And so many of the best.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub keep_best: Option<u32>,
-    /// By which metric they are told: `NAME`, `NAME:min` or `NAME:max`; empty = by none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub best_metric: Option<String>,
-    /// And the first one of every so many units of progress; 0 = none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub keep_every: Option<u64>,
-    /// Most bytes that they may take; 0 = no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_checkpoint_bytes: Option<u64>,
-}
-
-impl Overrides {
-    /// The policy with these settings in place.
-    #[must_use]
-    pub fn over(&self, mut policy: Policy) -> Policy {
-        if let Some(max) = self.retries {
-            policy.retry.max = max;
-        }
-        if let Some(ms) = self.backoff_ms {
-            policy.retry.backoff_ms = ms;
-        }
-        if let Some(ms) = self.grace_ms {
-            policy.stop_grace_ms = ms;
-        }
-        if let Some(ms) = self.startup_timeout_ms {
-            policy.startup_timeout_ms = ms;
-        }
-        if let Some(ms) = self.heartbeat_timeout_ms {
-            policy.heartbeat_timeout_ms = ms;
-        }
-        if let Some(ms) = self.progress_timeout_ms {
-            policy.progress_timeout_ms = ms;
-        }
-        if let Some(permille) = self.max_error_share_permille {
-            policy.errors.max_share_permille = permille;
-        }
-        if let Some(keep) = self.keep_checkpoints {
-            policy.keep_checkpoints = keep;
-        }
-        if let Some(keep) = self.keep_best {
-            policy.keep_best = keep;
-        }
-        if let Some(metric) = &self.best_metric {
-            policy.best_metric = Some(metric.clone()).filter(|metric| !metric.is_empty());
-        }
-        if let Some(steps) = self.keep_every {
-            policy.keep_every = steps;
-        }
-        if let Some(bytes) = self.max_checkpoint_bytes {
-            policy.max_checkpoint_bytes = bytes;
-        }
-        policy
-    }
-
-    /// Those of them that `policy` has otherwise.
-    #[must_use]
-    pub fn unlike(&self, policy: &Policy) -> Self {
-        Self {
-            retries: self.retries.filter(|max| *max != policy.retry.max),
-            backoff_ms: self.backoff_ms.filter(|ms| *ms != policy.retry.backoff_ms),
-            grace_ms: self.grace_ms.filter(|ms| *ms != policy.stop_grace_ms),
-            startup_timeout_ms: self.startup_timeout_ms.filter(|ms| *ms != policy.startup_timeout_ms),
-            heartbeat_timeout_ms: self.heartbeat_timeout_ms.filter(|ms| *ms != policy.heartbeat_timeout_ms),
-            progress_timeout_ms: self.progress_timeout_ms.filter(|ms| *ms != policy.progress_timeout_ms),
-            max_error_share_permille: self
-                .max_error_share_permille
-                .filter(|permille| *permille != policy.errors.max_share_permille),
-            keep_checkpoints: self.keep_checkpoints.filter(|keep| *keep != policy.keep_checkpoints),
-            keep_best: self.keep_best.filter(|keep| *keep != policy.keep_best),
-            best_metric: self
-                .best_metric
-                .clone()
-                .filter(|metric| metric != policy.best_metric.as_deref().unwrap_or_default()),
-            keep_every: self.keep_every.filter(|steps| *steps != policy.keep_every),
-            max_checkpoint_bytes: self
-                .max_checkpoint_bytes
-                .filter(|bytes| *bytes != policy.max_checkpoint_bytes),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_retention_keeps_is_set_and_taken_back_like_any_setting() {
-        let wish = Overrides {
-            keep_checkpoints: Some(3),
-            keep_best: Some(2),
-            best_metric: Some("val_loss".into()),
-            keep_every: Some(1_000),
-            max_checkpoint_bytes: Some(7),
-            ..Overrides::default()
-        };
-        let policy = wish.over(Policy::default());
-        let rules = RetentionPolicy {
-            keep_last: 3,
-            keep_best: 2,
-            best_metric: Some("val_loss".into()),
-            best_is: Extreme::Min,
-            keep_every: 1_000,
-            max_bytes: 7,
-        };
-        assert_eq!(policy.retention(), rules);
-        assert_eq!((wish.unlike(&policy), wish.unlike(&Policy::default())), (Overrides::default(), wish));
-        let none = Overrides { best_metric: Some(String::new()), ..Overrides::default() };
-        assert_eq!(
-            (none.over(policy).best_metric, none.unlike(&Policy::default())),
-            (None, Overrides::default())
-        );
-    }
 
     #[test]
     fn a_policy_of_an_older_version_keeps_what_it_kept() {

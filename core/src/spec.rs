@@ -215,8 +215,8 @@ impl Spec {
     }
 }
 
-/// The numbers of a policy that are outside their range.
-pub(crate) fn policy_faults(p: &Policy) -> Vec<SpecError> {
+/// The numbers of a policy that are outside their range, and what does not go together in it.
+pub fn policy_faults(p: &Policy) -> Vec<SpecError> {
     let ranges = [
         ("retry.max", u64::from(p.retry.max), 0, 1_000_000),
         ("retry.window", p.retry.window_ms, 1, DEADLINE_MS_MAX),

@@ -21,6 +21,12 @@ pub(crate) async fn stop<D: Desk>(State(panel): State<Panel<D>>) -> Response {
     json(StatusCode::ACCEPTED, &daemon)
 }
 
+/// `POST /v2/daemon/reload`: what reading the settings again led to.
+pub(crate) async fn reload<D: Desk>(State(panel): State<Panel<D>>) -> Result<Response, Refusal> {
+    let reply = panel.desk.reload().await.map_err(Refusal)?;
+    Ok(json(StatusCode::OK, &reply))
+}
+
 /// `GET /healthz`: the process answers.
 pub(crate) async fn healthy() -> Response {
     json(StatusCode::OK, &value!({"status": "ok"}))

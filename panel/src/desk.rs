@@ -3,7 +3,7 @@
 pub use resus_actors::door::Heard;
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, RestoreBody, RunList, StoryLine, Submission,
+    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission,
 };
 use resus_core::pulse::state::StateSnapshot;
 use resus_core::telemetry::history::Curves;
@@ -108,6 +108,8 @@ pub trait Desk: Clone + Send + Sync + 'static {
     fn daemon(&self) -> DaemonView;
     /// Asks the daemon to stop; the workers live on.
     fn request_stop(&self);
+    /// Reads the settings again; a file with faults is refused as a whole.
+    fn reload(&self) -> impl Future<Output = Result<ReloadReply, Problem>> + Send;
 }
 
 /// Somebody who hears what happens. One that does not listen for long misses events and holds

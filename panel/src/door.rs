@@ -8,7 +8,8 @@ use axum::http::StatusCode;
 use resus_actors::door::{Door, Listener};
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, RestoreBody, RunList, StoryLine, Submission,
+    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, SettingsView, StoryLine,
+    Submission,
 };
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;
@@ -23,13 +24,25 @@ use std::time::Duration;
 pub struct Front {
     door: Door,
     stories: Arc<Stories>,
+    tuner: Arc<dyn Tuner>,
+}
+
+/// Who reads the daemon's settings, and lets them apply.
+pub trait Tuner: Send + Sync {
+    /// Reads them again. It may take as long as reading a file does.
+    ///
+    /// # Errors
+    /// A [`Problem`] with everything that is wrong; then nothing has changed.
+    fn reload(&self) -> Result<ReloadReply, Problem>;
+    /// Where they are from. Answered from memory.
+    fn view(&self) -> SettingsView;
 }
 
 impl Front {
-    /// A desk before `door`.
+    /// A desk before `door`; `tuner` has the settings.
     #[must_use]
-    pub fn new(door: Door) -> Self {
-        Self { door, stories: Arc::default() }
+    pub fn new(door: Door, tuner: Arc<dyn Tuner>) -> Self {
+        Self { door, stories: Arc::default(), tuner }
     }
 }
 
@@ -132,7 +145,16 @@ impl Desk for Front {
     }
 
     fn daemon(&self) -> DaemonView {
-        self.door.daemon()
+        DaemonView { settings: Some(self.tuner.view()), ..self.door.daemon() }
+    }
+
+    async fn reload(&self) -> Result<ReloadReply, Problem> {
+        self.door.attended();
+        let tuner = Arc::clone(&self.tuner);
+        let reloaded = tokio::task::spawn_blocking(move || tuner.reload()).await;
+        reloaded.unwrap_or_else(|error| {
+            Err(problem(StatusCode::INTERNAL_SERVER_ERROR, ExitCode::Bug, error.to_string()))
+        })
     }
 
     fn request_stop(&self) {

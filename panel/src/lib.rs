@@ -27,7 +27,7 @@ mod wait;
 
 pub use control::{Control, Grounds};
 pub use desk::{Desk, Heard, Listen};
-pub use door::Front;
+pub use door::{Front, Tuner};
 pub use router::{Panel, router};
 pub use serve::serve;
 

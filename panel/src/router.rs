@@ -85,6 +85,7 @@ pub fn router<D: Desk>(panel: Panel<D>) -> Router {
         .route("/v2/runs/{run}/output", get(output::piece::<D>))
         .route("/v2/daemon", get(daemon::view::<D>))
         .route("/v2/daemon/stop", post(daemon::stop::<D>))
+        .route("/v2/daemon/reload", post(daemon::reload::<D>))
         .route("/healthz", get(daemon::healthy))
         .route("/readyz", get(daemon::ready::<D>))
         .fallback(no_such_address)

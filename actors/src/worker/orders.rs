@@ -17,6 +17,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 /// The line on the control channel that asks for it.
 fn line(ask: Ask) -> &'static str {
@@ -158,7 +159,7 @@ fn prepare(
     }
     give("NOTIFY_SOCKET", text(&state.place.notify)?);
     give("PULSE_CHECKPOINT_DIR", text(&checkpoints)?);
-    give("PULSE_DISK_SHARE", around.disk_share_percent.to_string());
+    give("PULSE_DISK_SHARE", around.disk_share_percent.load(Ordering::Relaxed).to_string());
     if let Some(checkpoint) = resume_from {
         give("PULSE_RESUME_FROM", checkpoint.path.clone());
     }

@@ -28,12 +28,13 @@ fn everything_behind_two_dashes_is_the_command() {
 }
 
 #[test]
-fn a_workload_takes_parameters_and_a_command_does_not() {
+fn a_workload_takes_parameters_and_any_run_takes_settings() {
     let Command::Run(run) = parse("run othello --set games=200 --set seed==1").unwrap().command else {
         panic!("not run")
     };
     assert_eq!(run.set, [("games".into(), "200".into()), ("seed".into(), "=1".into())]);
-    assert_eq!(refused("run --set a=1 -- sh").0, ErrorKind::ArgumentConflict);
+    let Command::Run(run) = parse("run --set retry.max=3 -- sh").unwrap().command else { panic!("not run") };
+    assert_eq!((run.set, run.command), (vec![("retry.max".into(), "3".into())], vec!["sh".to_owned()]));
     assert_eq!(refused("run othello -- sh").0, ErrorKind::ArgumentConflict);
     for bad in ["games", "=1", ""] {
         assert!(parse(&format!("run othello --set {bad}")).is_err(), "{bad}");

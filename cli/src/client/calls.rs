@@ -4,7 +4,7 @@ use crate::client::stream::Stream;
 use crate::client::{Client, ClientError, Wire};
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, PruneBody,
-    PruneReply, RecheckBody, RestoreBody, RunList, StoryLine, Submission,
+    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission,
 };
 use resus_core::view::RunView;
 use std::time::Duration;
@@ -161,6 +161,14 @@ impl Client {
         match &self.0 {
             Wire::Socket(socket) => socket.daemon().await,
             Wire::Nats(there) => there.daemon().await,
+        }
+    }
+
+    /// Lets the daemon read its settings again.
+    pub(crate) async fn reload_daemon(&self) -> Result<ReloadReply, ClientError> {
+        match &self.0 {
+            Wire::Socket(socket) => socket.reload_daemon().await,
+            Wire::Nats(there) => there.reload_daemon().await,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::client::wire::{Answer, Socket, segment};
 use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, ClientError, STORY_DEADLINE};
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Problem, PruneBody,
-    PruneReply, RecheckBody, RestoreBody, RunList, Story, StoryLine, Submission,
+    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, Story, StoryLine, Submission,
 };
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
@@ -113,6 +113,10 @@ impl Socket {
 
     pub(super) async fn daemon(&self) -> Result<DaemonView, ClientError> {
         self.get("/v2/daemon", ANSWER_DEADLINE).await?.document()
+    }
+
+    pub(super) async fn reload_daemon(&self) -> Result<ReloadReply, ClientError> {
+        self.post("/v2/daemon/reload", &json!({}), COMMAND_DEADLINE).await?.document()
     }
 
     pub(super) async fn stop_daemon(&self) -> Result<DaemonView, ClientError> {

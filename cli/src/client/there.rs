@@ -20,7 +20,7 @@ use resus_core::api::control::{
 };
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Problem, PruneBody,
-    PruneReply, RecheckBody, RestoreBody, RunList, StoryLine, Submission,
+    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission,
 };
 use resus_core::ids::Slug;
 use resus_core::view::RunView;
@@ -244,6 +244,10 @@ impl There {
 
     pub(super) async fn daemon(&self) -> Result<DaemonView, ClientError> {
         self.document("daemon", &DaemonRequest {}, ANSWER_DEADLINE).await
+    }
+
+    pub(super) async fn reload_daemon(&self) -> Result<ReloadReply, ClientError> {
+        Err(FarError::HereOnly.into())
     }
 
     pub(super) async fn stop_daemon(&self) -> Result<DaemonView, ClientError> {

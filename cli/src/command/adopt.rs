@@ -1,11 +1,11 @@
 //! `resus adopt`: a training that somebody else runs, watched.
 
 use crate::command::Around;
+use crate::command::overrides::{SetArgs, Wishes, below, wishes};
 use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::render::parts::short;
 use crate::render::summary::outcome;
-use crate::settings::Settings;
 use crate::submission::{command_id, worker_env, working_folder};
 use crate::target::Scope;
 use clap::Args;
@@ -48,6 +48,8 @@ pub(crate) struct AdoptArgs {
     /// The run whose training in the file is over
     #[arg(long, value_name = "RUN_ID", hide = true)]
     pub successor_of: Option<String>,
+    #[command(flatten)]
+    pub set: SetArgs,
 }
 
 impl AdoptArgs {
@@ -63,13 +65,13 @@ impl AdoptArgs {
 /// # Errors
 /// [`CliError`].
 pub(crate) async fn adopt(args: AdoptArgs, around: &Around) -> Result<ExitCode, CliError> {
-    let submission = &submission(&args)?;
+    let folder = env::current_dir().ok();
+    let wishes = wishes(around, below(around), folder.as_deref(), &args.set.set, Overrides::default())?;
+    let submission = &submission(&args, wishes)?;
     let view = if args.successor_of.is_some() {
         // A daemon started from here would be one of the worker's processes, and end with it.
         around.target.client().submit(submission).await?
     } else {
-        // A mistake in the configuration is told now, not when the next daemon starts.
-        Settings::load()?;
         let runs = ask(&around.target, |client| async move { client.runs().await }).await?.runs;
         if let Some(view) = watching(&runs, &submission.params) {
             tell("is watched already", &args.v1, view, around)?;
@@ -102,7 +104,9 @@ fn tell(how: &str, file: &Path, view: &RunView, around: &Around) -> Result<(), C
     console.out(&format!("{}\n", view.run_id))
 }
 
-fn submission(args: &AdoptArgs) -> Result<Submission, CliError> {
+/// What is handed in. The project knows nothing of the watcher: what is special about one comes
+/// before it, and what was typed before both.
+fn submission(args: &AdoptArgs, wishes: Wishes) -> Result<Submission, CliError> {
     let after = args.after.unwrap_or_else(now_unix_s);
     let mut params = BTreeMap::from([("file", whole_path(&args.v1)?), ("after", after.to_string())]);
     params.extend(args.name.clone().map(|name| ("name", name)));
@@ -112,21 +116,25 @@ fn submission(args: &AdoptArgs) -> Result<Submission, CliError> {
         name: args.name.clone(),
         cwd: working_folder()?,
         env: worker_env(env::vars_os()).vars,
-        // Nobody knows when the training begins or how long its epochs are, and its errors are
-        // told one by one.
-        overrides: Overrides {
-            startup_timeout_ms: Some(0),
-            progress_timeout_ms: Some(0),
-            heartbeat_timeout_ms: Some(WATCHER_SILENCE_MS),
-            max_error_share_permille: Some(0),
-            ..Overrides::default()
-        },
+        overrides: wishes.project.and(of_a_watcher()).and(wishes.typed),
         command_id: match &args.successor_of {
             Some(run_id) => Some(successor_id(run_id)?),
             None => command_id(),
         },
         ..Submission::default()
     })
+}
+
+/// Nobody knows when the training begins or how long its epochs are, and its errors are told one
+/// by one.
+fn of_a_watcher() -> Overrides {
+    Overrides {
+        startup_timeout_ms: Some(0),
+        progress_timeout_ms: Some(0),
+        heartbeat_timeout_ms: Some(WATCHER_SILENCE_MS),
+        max_error_share_permille: Some(0),
+        ..Overrides::default()
+    }
 }
 
 /// One run has one successor, however often it is asked for.
@@ -155,12 +163,18 @@ mod tests {
 
     fn args(after: Option<u64>, successor_of: Option<&str>) -> AdoptArgs {
         let name = Some("llama".to_owned());
-        AdoptArgs { v1: "/w/s.json".into(), name, after, successor_of: successor_of.map(str::to_owned) }
+        AdoptArgs {
+            v1: "/w/s.json".into(),
+            name,
+            after,
+            successor_of: successor_of.map(str::to_owned),
+            set: SetArgs::default(),
+        }
     }
 
     #[test]
     fn a_file_becomes_a_run_of_the_watcher_without_deadlines_of_a_training() {
-        let submission = submission(&args(Some(7), None)).unwrap();
+        let submission = submission(&args(Some(7), None), Wishes::default()).unwrap();
         assert_eq!(submission.workload.as_deref(), Some("v1"));
         let params: Vec<_> = submission.params.iter().map(|(k, v)| format!("{k}={v}")).collect();
         assert_eq!(params, ["after=7", "file=/w/s.json", "name=llama"]);
@@ -171,7 +185,7 @@ mod tests {
     #[test]
     fn what_ended_before_the_adoption_is_an_old_story() {
         let before = now_unix_s();
-        let submission = submission(&args(None, None)).unwrap();
+        let submission = submission(&args(None, None), Wishes::default()).unwrap();
         assert!(submission.params["after"].parse::<u64>().unwrap() >= before);
     }
 
@@ -184,7 +198,7 @@ mod tests {
                 json!({"phase": phase, "workload": workload, "argv": ["resus", "worker", "v1", "--file", file]}),
             )
         };
-        let params = submission(&args(Some(7), None)).unwrap().params;
+        let params = submission(&args(Some(7), None), Wishes::default()).unwrap().params;
         let others = [
             run("cancelled", "v1", "/w/s.json"),
             run("running", "v1", "/w/other.json"),
@@ -197,9 +211,9 @@ mod tests {
 
     #[test]
     fn a_run_has_one_successor_and_other_commands_have_ids_of_their_own() {
-        let id = |args: AdoptArgs| submission(&args).unwrap().command_id.unwrap();
+        let id = |args: AdoptArgs| submission(&args, Wishes::default()).unwrap().command_id.unwrap();
         assert_eq!(id(args(None, Some("r1"))).as_str(), "successor-r1");
         assert_ne!(id(args(None, None)), id(args(None, None)));
-        assert!(submission(&args(None, Some("../x"))).is_err());
+        assert!(submission(&args(None, Some("../x")), Wishes::default()).is_err());
     }
 }

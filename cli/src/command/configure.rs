@@ -2,11 +2,12 @@
 
 use crate::args::{a_number, a_size};
 use crate::command::Around;
-use crate::command::overrides::OverrideArgs;
+use crate::command::overrides::{OverrideArgs, SetArgs, wishes};
 use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::render::page::Page;
 use crate::render::parts::short;
+use crate::settings::layers::Below;
 use crate::submission::configure_body;
 use clap::Args;
 use resus_core::api::{CommandReply, Overrides};
@@ -23,7 +24,8 @@ and 0s apply at once.
 Examples:
   resus configure nightly --retries 20
   resus configure @latest --progress-timeout 2h --keep 10
-  resus configure nightly --keep-best 2 --best-metric val_loss --max-bytes 20GiB"
+  resus configure nightly --keep-best 2 --best-metric val_loss --max-bytes 20GiB
+  resus configure nightly --set stop.kill_wait=30s --set errors.window=50000"
 )]
 pub(crate) struct ConfigureArgs {
     /// Which runs
@@ -37,6 +39,8 @@ pub(crate) struct ConfigureArgs {
     /// Most that its checkpoints may take, e.g. 20GiB; 0B = no limit
     #[arg(long, value_name = "SIZE", value_parser = a_size)]
     pub max_bytes: Option<u64>,
+    #[command(flatten)]
+    pub set: SetArgs,
 }
 
 impl ConfigureArgs {
@@ -51,7 +55,7 @@ impl ConfigureArgs {
 /// # Errors
 /// [`CliError`] of the first run that it fails for.
 pub(crate) async fn configure(args: ConfigureArgs, around: &Around) -> Result<ExitCode, CliError> {
-    let changes = args.changes();
+    let changes = wishes(around, Below::Unknown, None, &args.set.set, args.changes())?.typed;
     if changes == Overrides::default() {
         let what = "nothing to change: no setting is given".to_owned();
         return Err(CliError::Usage {

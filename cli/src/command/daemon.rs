@@ -1,7 +1,9 @@
 //! `resus daemon`: start, stop, look at the daemon, and be it.
 
 mod install;
+mod known;
 mod logs;
+mod reload;
 mod restart;
 mod status;
 mod stop;
@@ -33,6 +35,8 @@ enum What {
     Stop(stop::StopArgs),
     /// Replace the daemon by one of this build; runs go on
     Restart,
+    /// Let the daemon read its settings again; exit code 13 if they are refused
+    Reload,
     /// Show how the daemon is; exit code 12 if none runs, 17 if it hangs
     Status,
     /// Show the daemon's log, whether it runs or not
@@ -70,6 +74,7 @@ impl DaemonArgs {
             What::Start
             | What::Stop(_)
             | What::Restart
+            | What::Reload
             | What::Status
             | What::Logs(_)
             | What::Install(_)
@@ -86,6 +91,7 @@ impl DaemonArgs {
             What::Start
             | What::Stop(_)
             | What::Restart
+            | What::Reload
             | What::Logs(_)
             | What::Install(_)
             | What::Uninstall => Scope::Here,
@@ -99,6 +105,7 @@ impl DaemonArgs {
             What::Start | What::Status => true,
             What::Stop(_)
             | What::Restart
+            | What::Reload
             | What::Logs(_)
             | What::Install(_)
             | What::Uninstall
@@ -116,6 +123,7 @@ pub(crate) async fn daemon(args: DaemonArgs, around: &Around) -> Result<ExitCode
         What::Start => start(around).await,
         What::Stop(args) => stop::stop(args, around).await,
         What::Restart => restart::restart(around).await,
+        What::Reload => reload::reload(around).await,
         What::Install(args) => install::install(args, around).await,
         What::Uninstall => install::uninstall(around).await,
         What::Status => status::status(around).await,

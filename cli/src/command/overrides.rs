@@ -1,10 +1,95 @@
 //! The options that say how a run is to be looked after, the same for a new run and for one that
-//! is there already.
+//! is there already: what the project says, and over it what was typed.
 
-use crate::args::{a_count, a_duration, a_metric, a_share};
+use crate::args::{a_count, a_duration, a_metric, a_pair, a_share};
+use crate::command::Around;
+use crate::error::CliError;
+use crate::settings::layers::{Below, Layers};
+use crate::settings::set::Pair;
+use crate::target::Target;
 use clap::Args;
 use resus_core::api::Overrides;
+use std::path::Path;
 use std::time::Duration;
+
+/// The options that stand for a key.
+const OPTIONS: [(&str, &str); 12] = [
+    ("retry.max", "--retries"),
+    ("retry.backoff", "--backoff"),
+    ("stop.grace", "--grace"),
+    ("watchdog.startup_timeout", "--startup-timeout"),
+    ("watchdog.heartbeat_timeout", "--heartbeat-timeout"),
+    ("watchdog.progress_timeout", "--progress-timeout"),
+    ("errors.max_share", "--max-error-share"),
+    ("checkpoint.keep", "--keep"),
+    ("checkpoint.keep_best", "--keep-best"),
+    ("checkpoint.best_metric", "--best-metric"),
+    ("checkpoint.keep_every", "--keep-every"),
+    ("checkpoint.max_bytes", "--max-bytes"),
+];
+
+/// `--set` of a command that knows no parameters of workloads.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct SetArgs {
+    /// Any setting of a run, e.g. stop.kill_wait=10s; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = a_pair)]
+    pub set: Vec<Pair>,
+}
+
+/// What a run is to have in place of the daemon's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Wishes {
+    /// By the project.
+    pub project: Overrides,
+    /// By who typed the command.
+    pub typed: Overrides,
+}
+
+impl Wishes {
+    /// Both, what was typed above the project.
+    pub(crate) fn overrides(self) -> Overrides {
+        self.project.and(self.typed)
+    }
+}
+
+/// The wishes for a run on top of what lies `below`: of the project of `folder`, if there is a
+/// folder, of `--set`, and of the options `options`.
+///
+/// # Errors
+/// [`CliError::Settings`] with every fault of every layer, a mistake in the user's file among
+/// them, which the daemon would meet when it is started next; [`CliError::Usage`]: an option and
+/// `--set` say the same key.
+pub(crate) fn wishes(
+    around: &Around,
+    below: Below,
+    folder: Option<&Path>,
+    set: &[Pair],
+    options: Overrides,
+) -> Result<Wishes, CliError> {
+    let layers = Layers::load(below, folder, set, &options)?;
+    let set = layers.of_set();
+    if let Some(key) = set.keys().into_iter().find(|key| options.keys().contains(key)) {
+        return Err(said_twice(key));
+    }
+    layers.warn(around.console);
+    Ok(Wishes { project: layers.of_project(), typed: set.and(options) })
+}
+
+/// What lies below the project for runs of the daemon that is asked.
+pub(crate) fn below(around: &Around) -> Below {
+    match around.target {
+        Target::Here(_) => Below::UserFile,
+        Target::There(_) => Below::Unknown,
+    }
+}
+
+fn said_twice(key: &str) -> CliError {
+    let option = OPTIONS.iter().find(|(of, _)| *of == key).map_or("an option", |(_, option)| option);
+    CliError::Usage {
+        what: format!("{option} and --set {key} say the same setting"),
+        next: format!("leave one of them out; {option} is short for --set {key}=…"),
+    }
+}
 
 /// Settings of one run.
 #[derive(Debug, Clone, Default, Args)]
@@ -64,5 +149,41 @@ impl OverrideArgs {
             best_metric: self.best_metric.clone(),
             ..Overrides::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use resus_core::exit::ExitCode;
+    use resus_core::policy::Policy;
+
+    #[test]
+    fn every_option_stands_for_the_key_that_it_sets() {
+        let ms = Some(Duration::from_millis(7));
+        let all = OverrideArgs {
+            retries: Some(7),
+            backoff: ms,
+            grace: ms,
+            startup_timeout: ms,
+            heartbeat_timeout: ms,
+            progress_timeout: ms,
+            max_error_share: Some(7),
+            keep: Some(7),
+            keep_best: Some(7),
+            best_metric: Some("m".to_owned()),
+        };
+        let mut keys = all.overrides().keys();
+        keys.extend(["checkpoint.keep_every", "checkpoint.max_bytes"]);
+        assert!(keys.iter().eq(OPTIONS.iter().map(|(key, _)| key)), "{keys:?}");
+    }
+
+    #[test]
+    fn an_option_and_a_set_of_one_key_are_told_by_their_names() {
+        let error = said_twice("retry.max");
+        assert_eq!(error.exit(), ExitCode::Usage);
+        assert_eq!(error.to_string(), "--retries and --set retry.max say the same setting");
+        let all = Overrides::of(&Policy::default(), |_| true);
+        assert!(OPTIONS.iter().all(|(key, _)| all.keys().contains(key)));
     }
 }

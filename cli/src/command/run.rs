@@ -4,7 +4,7 @@ use crate::args::a_pair;
 use crate::attach::{Watched, watch};
 use crate::client::{Client, ClientError};
 use crate::command::Around;
-use crate::command::overrides::OverrideArgs;
+use crate::command::overrides::{OverrideArgs, below, wishes};
 use crate::command::resume_from::resume;
 use crate::daemon::start::{ask, ensure};
 use crate::ending;
@@ -13,7 +13,7 @@ use crate::keys::{Act, Key, Keys, Presses};
 use crate::output::terminal::Decoder;
 use crate::output::{PIECE_BYTES, tail_start};
 use crate::render::header::header;
-use crate::settings::Settings;
+use crate::settings::set::{self, Pair};
 use crate::submission::{WorkerEnv, command_id, worker_env, working_folder};
 use crate::target::Target;
 use crate::text::columns::cut;
@@ -44,7 +44,7 @@ const NOTHING_TO_RUN: &str = "resus run othello, or: resus run -- python train.p
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   resus run -- python train.py --epochs 3
-  resus run othello --set games=20000 --retries 10
+  resus run othello --set games=20000 --set retry.max=10
   RUN=$(resus run -d --name nightly -- ./train.sh) && resus wait $RUN
 
 While it is watched: Ctrl-C stops it with a checkpoint, a second Ctrl-C kills it, Ctrl-\\ leaves
@@ -56,8 +56,11 @@ pub(crate) struct RunArgs {
     /// Any program and its arguments
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
-    /// Set a parameter of the workload; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = a_pair, conflicts_with = "command")]
+    /// Set a parameter of the workload, or a setting (retry.max=3); may be repeated
+    ///
+    /// A KEY with a dot is a setting ('resus config defaults' shows them all), and comes before the
+    /// resus.toml of the project and the settings of the user.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = a_pair)]
     pub set: Vec<(String, String)>,
     /// Leave it running: print its id and return
     #[arg(short, long)]
@@ -84,12 +87,9 @@ pub(crate) struct RunArgs {
 /// [`CliError`].
 pub(crate) async fn run(args: RunArgs, around: &Around) -> Result<ExitCode, CliError> {
     let detach = args.detach;
-    let resume = resume(&args.resume, around).await?;
-    let submission = Submission { resume, ..submission(args, around)? };
-    if around.target.state().is_some() {
-        // A mistake in the configuration is told now, not when the next daemon starts.
-        Settings::load()?;
-    }
+    let beginning = args.resume.clone();
+    let submission = submission(args, around)?;
+    let submission = Submission { resume: resume(&beginning, around).await?, ..submission };
     // Who leaves the run alone wants its id, or to end this command as any other.
     let mut presses = if detach { None } else { Some(Presses::listen()?) };
     let (view, pressed) = hand_in(&submission, around, presses.as_mut()).await?;
@@ -155,11 +155,19 @@ async fn hand_in(
 ///
 /// # Errors
 /// [`CliError::Usage`]: nothing to run, a parameter given twice, no working folder.
+/// [`CliError::Settings`]: a mistake in the configuration is told now, not when the next daemon
+/// starts.
 fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
     if args.workload.is_none() && args.command.is_empty() {
         let what = "nothing to run: give a workload or a command".to_owned();
         return Err(CliError::Usage { what, next: NOTHING_TO_RUN.to_owned() });
     }
+    let (parameters, settings) = set::split(args.set);
+    no_parameters(&args.command, &parameters)?;
+    // The project is where the command is typed, whichever machine the run is for.
+    let folder = env::current_dir().ok();
+    let options = args.settings.overrides();
+    let wishes = wishes(around, below(around), folder.as_deref(), &settings, options)?;
     let (cwd, env) = match around.target {
         Target::Here(_) => (working_folder()?, worker_env(env::vars_os())),
         // This machine's mean nothing there; the daemon has its own.
@@ -172,13 +180,22 @@ fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
     Ok(Submission {
         resume: Resume::Auto,
         workload: args.workload,
-        params: params(args.set)?,
+        params: params(parameters)?,
         command: (!args.command.is_empty()).then_some(args.command),
         name: args.name,
         cwd,
         env: env.vars,
-        overrides: args.settings.overrides(),
+        overrides: wishes.overrides(),
         command_id: command_id(),
+    })
+}
+
+/// Parameters are a workload's.
+fn no_parameters(command: &[String], parameters: &[Pair]) -> Result<(), CliError> {
+    let Some((key, value)) = parameters.first().filter(|_| !command.is_empty()) else { return Ok(()) };
+    Err(CliError::Usage {
+        what: format!("--set {key}={value}: a command has no parameters, only a workload has"),
+        next: "give the command its own options behind the --; a setting has a dot: --set retry.max=3".to_owned(),
     })
 }
 
@@ -261,6 +278,15 @@ mod tests {
         let error = params(pairs(&[("a", "1"), ("b", "2"), ("a", "3")])).unwrap_err();
         assert_eq!(error.exit(), ExitCode::Usage);
         assert_eq!(error.to_string(), "--set a is given twice: a=1 and a=3");
+    }
+
+    #[test]
+    fn a_command_has_settings_and_no_parameters() {
+        let command = ["sh".to_owned()];
+        assert!(no_parameters(&command, &[]).is_ok() && no_parameters(&[], &pairs(&[("a", "1")])).is_ok());
+        let error = no_parameters(&command, &pairs(&[("a", "1")])).unwrap_err();
+        assert_eq!(error.exit(), ExitCode::Usage);
+        assert!(error.to_string().starts_with("--set a=1: a command has no parameters"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// A log file that sets itself aside (`daemon.log.1`, `.2`, …) when it has reached its size.
@@ -14,9 +15,23 @@ use tracing_subscriber::fmt::MakeWriter;
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
-    bytes_max: u64,
-    keep: u32,
+    limits: Arc<Limits>,
     open: Mutex<Open>,
+}
+
+/// When a log is set aside, and how many are kept. May become others while it is written.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    bytes_max: AtomicU64,
+    keep: AtomicU32,
+}
+
+impl Limits {
+    /// Applies from the next line on.
+    pub(crate) fn set(&self, bytes_max: u64, keep: u32) {
+        self.bytes_max.store(bytes_max, Ordering::Relaxed);
+        self.keep.store(keep, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug)]
@@ -32,15 +47,22 @@ impl Journal {
     /// The I/O error of opening it.
     pub(crate) fn open(path: PathBuf, bytes_max: u64, keep: u32) -> io::Result<Self> {
         let open = Mutex::new(Open::at(&path)?);
-        Ok(Self { path, bytes_max, keep, open })
+        let limits = Limits { bytes_max: AtomicU64::new(bytes_max), keep: AtomicU32::new(keep) };
+        Ok(Self { path, limits: Arc::new(limits), open })
+    }
+
+    /// Its limits, to change them.
+    pub(crate) fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits)
     }
 
     /// Writes one whole line. A line never spans two files.
     fn line(&self, line: &[u8]) -> io::Result<()> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = open.bytes > 0 && open.bytes.saturating_add(line.len() as u64) > self.bytes_max;
+        let bytes_max = self.limits.bytes_max.load(Ordering::Relaxed);
+        let full = open.bytes > 0 && open.bytes.saturating_add(line.len() as u64) > bytes_max;
         if full {
-            set_aside(&self.path, self.keep)?;
+            set_aside(&self.path, self.limits.keep.load(Ordering::Relaxed))?;
             *open = Open::at(&self.path)?;
         }
         open.file.write_all(line)?;

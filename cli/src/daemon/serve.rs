@@ -3,12 +3,14 @@
 use crate::daemon::bus;
 use crate::daemon::halt::{allow_starts, halt};
 use crate::daemon::handshake::OWN_PROGRAM;
-use crate::daemon::journal::Journal;
+use crate::daemon::journal::{Journal, Limits};
 use crate::daemon::record::{Record, build_id};
+use crate::daemon::reload::{Reloader, on_hangup, tuning};
 use crate::daemon::voice::Voice;
 use crate::error::CliError;
 use crate::place::Place;
-use crate::settings::Settings;
+use crate::settings::reload::Live;
+use crate::settings::{Settings, UserFile};
 use resus_actors::notify::Notifier;
 use resus_actors::system::{Setup, System};
 use resus_bus::setup::{BusSetup, Choice};
@@ -23,7 +25,8 @@ use std::io::{self, IsTerminal};
 use std::os::unix::fs::PermissionsExt;
 use std::panic;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::net::UnixListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -60,7 +63,10 @@ pub(crate) struct Options {
 /// [`CliError`]: the configuration, the lock, or what the daemon needs to live.
 pub(crate) fn run(state: StateDir, options: Options) -> Result<(), CliError> {
     keep_out_of_dumps();
-    let settings = Settings::load()?;
+    let file = UserFile::locate();
+    let read = file.as_ref().map_or(Ok(None), UserFile::read)?;
+    let settings = Settings::of(file.as_ref(), read.as_ref())?;
+    let live = Live::new(settings.clone(), file.as_ref(), read.map(|read| read.stamp), rfc3339(unix_ms()));
     let bus = bus::setup(&settings.bus, env::var(bus::URL_VAR).ok().as_deref())?;
     if options.detached {
         // Fails only for the leader of a process group, which then has been set apart already.
@@ -69,7 +75,7 @@ pub(crate) fn run(state: StateDir, options: Options) -> Result<(), CliError> {
     let lock = take_lock(&state, options.replace)?;
     // Whoever starts it wants it: nobody has stopped it on purpose any more.
     allow_starts(&state)?;
-    log_to(&state, &settings)?;
+    let log = log_to(&state, &settings)?;
     let recorded = Record::read(&state).and_then(|record| record.socket.parent().map(Path::to_path_buf));
     let place = Place::make(&state, recorded.as_deref())?;
     let io_failed = |what, path: &Path| {
@@ -84,7 +90,7 @@ pub(crate) fn run(state: StateDir, options: Options) -> Result<(), CliError> {
         .enable_all()
         .build()
         .map_err(io_failed("start the threads of", &program))?;
-    live(&runtime, Parts { state, lock, settings, bus, place, program, shim, options })
+    live_on(&runtime, Parts { state, lock, file, live, log, bus, place, program, shim, options })
 }
 
 /// The daemon holds the environments of all runs: no core dump of it is ever written, and other
@@ -126,7 +132,9 @@ fn take_lock(state: &StateDir, replace: bool) -> Result<StateLock, CliError> {
 struct Parts {
     state: StateDir,
     lock: StateLock,
-    settings: Settings,
+    file: Option<UserFile>,
+    live: Live,
+    log: Arc<Limits>,
     bus: BusSetup,
     place: Place,
     program: PathBuf,
@@ -134,7 +142,7 @@ struct Parts {
     options: Options,
 }
 
-fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
+fn live_on(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
     let (state, socket) = (parts.state.clone(), parts.place.socket());
     let io_failed = |what, path: &Path| {
         let path = path.to_path_buf();
@@ -146,19 +154,22 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
     // Whoever speaks through a server can't start a daemon that has ended.
     let is_local = parts.bus.choice == Choice::Local;
     let may_end = parts.options.detached && notifier.is_none() && is_local;
-    let idle_exit_ms = Some(parts.settings.idle_exit_ms).filter(|ms| may_end && *ms > 0);
+    let tuning = tuning(&parts.live.now, may_end);
     runtime.block_on(async {
+        // Heard from the start: who sends it to a daemon that is about to be up means that one.
+        let hangups =
+            signal(SignalKind::hangup()).map_err(io_failed("watch the signals of", &parts.program))?;
         let asked_to_end = ending_signals().map_err(io_failed("watch the signals of", &parts.program))?;
         let system = System::start(Setup {
             state: parts.state,
             lock: parts.lock,
             runtime_dir: parts.place.path().into(),
-            policy: parts.settings.policy,
-            disk_share_percent: parts.settings.disk_share_percent,
+            policy: tuning.policy,
+            disk_share_percent: tuning.disk_share_percent,
             bus: parts.bus.clone(),
-            node: parts.settings.node.unwrap_or_else(host_name),
+            node: parts.live.now.node.clone().unwrap_or_else(host_name),
             version: VERSION.to_owned(),
-            idle_exit: idle_exit_ms.map(Duration::from_millis),
+            idle_exit: tuning.idle_exit,
             notifier,
             program: parts.program,
             shim: parts.shim,
@@ -181,12 +192,15 @@ fn live(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
             eprintln!("the daemon is up (pid {}), its log is {}", record.pid, log.display());
             eprintln!("Ctrl-C ends it; trainings go on");
         }
-        let front = Front::new(system.door());
+        let reloader = Reloader::new(parts.file, parts.live, system.door(), parts.log, may_end);
+        let reloading = tokio::spawn(on_hangup(hangups, Arc::clone(&reloader)));
+        let front = Front::new(system.door(), reloader);
         let voice = (!is_local).then(|| Voice::begin(&system, &parts.bus, front.clone()));
         resus_panel::serve(listener, front, end(&system, asked_to_end)).await;
         if let Some(voice) = voice {
             voice.end().await;
         }
+        reloading.abort();
         // While we hold the lock nobody else listens here.
         if let Err(error) = fs::remove_file(&socket) {
             tracing::warn!(%error, "the socket can't be removed");
@@ -211,18 +225,15 @@ async fn end(system: &System, mut asked: watch::Receiver<Option<&'static str>>) 
     }
 }
 
-/// The name of the first signal that asks us to end. SIGHUP is heard and ignored: a daemon has
-/// no terminal that could hang up.
+/// The name of the first signal that asks us to end.
 fn ending_signals() -> io::Result<watch::Receiver<Option<&'static str>>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut hangup = signal(SignalKind::hangup())?;
     let (tell, told) = watch::channel(None);
     tokio::spawn(async move {
         loop {
             let name = tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
-                _ = hangup.recv() => continue,
             };
             tell.send_replace(Some(name));
         }
@@ -231,10 +242,11 @@ fn ending_signals() -> io::Result<watch::Receiver<Option<&'static str>>> {
 }
 
 /// From here on everything that is said goes to the log, the last words of a panic too.
-fn log_to(state: &StateDir, settings: &Settings) -> Result<(), CliError> {
+fn log_to(state: &StateDir, settings: &Settings) -> Result<Arc<Limits>, CliError> {
     let path = state.daemon_log();
     let journal = Journal::open(path.clone(), settings.log_bytes_max, settings.log_keep)
         .map_err(|source| CliError::Io { what: "open", path, source })?;
+    let limits = journal.limits();
     // The NATS client tells of every step of every connection; what matters of it is told by us.
     let loud = Targets::new().with_default(LevelFilter::INFO).with_target("async_nats", LevelFilter::OFF);
     let layer = tracing_subscriber::fmt::layer().json().log_internal_errors(false).with_writer(journal);
@@ -249,7 +261,7 @@ fn log_to(state: &StateDir, settings: &Settings) -> Result<(), CliError> {
         let backtrace = std::backtrace::Backtrace::force_capture().to_string();
         tracing::error!(message, place, backtrace, "panic");
     }));
-    Ok(())
+    Ok(limits)
 }
 
 /// This program's path, to start shims and workers with. An upgrade replaces the file under a
@@ -279,7 +291,7 @@ pub(crate) fn host_name() -> Slug {
     Slug::nearest(&name, "node")
 }
 
-fn unix_ms() -> u64 {
+pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

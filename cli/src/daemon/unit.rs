@@ -35,10 +35,10 @@ impl Unit<'_> {
     /// [`UnitError`] for a path that a unit can't hold.
     pub(crate) fn text(&self) -> Result<String, UnitError> {
         let program = program(self.program)?;
-        let mut start = format!("{program} daemon run --replace");
-        if let Some(state) = self.state {
-            start.push_str(&format!(" --state-dir {}", argument(utf8(state)?)));
-        }
+        let state = match self.state {
+            Some(state) => format!(" --state-dir {}", argument(utf8(state)?)),
+            None => String::new(),
+        };
         let env: String = self
             .env
             .iter()
@@ -56,7 +56,9 @@ StartLimitIntervalSec=0
 Type=notify
 NotifyAccess=main
 {env}# A daemon that a command or a shim has started meanwhile makes room.
-ExecStart={start}
+ExecStart={program} daemon run --replace{state}
+# Fails, and says why, if the settings are refused; then the old ones stay.
+ExecReload={program} daemon reload{state}
 # The ledger is replayed before it is ready.
 TimeoutStartSec=150
 # Answers from the actors themselves, not from a thread beside them.

@@ -182,8 +182,9 @@ async fn daemon(state: &StateDir) -> (Check, Option<DaemonView>) {
             (Check::warning(WHAT, error.to_string(), fix), None)
         }
         Err(error) => {
-            let fix = "resus daemon logs";
-            (Check::bad(WHAT, error.to_string(), fix, ExitCode::DaemonUnreachable), None)
+            let (said, error) = (error.to_string(), CliError::from(error));
+            let fix = error.told().next.unwrap_or_else(|| "resus daemon logs".to_owned());
+            (Check::bad(WHAT, said, &fix, error.exit()), None)
         }
     }
 }

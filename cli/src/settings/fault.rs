@@ -1,8 +1,9 @@
 //! What is wrong with a configuration, and where.
 
+use resus_core::text::visible;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why the configuration can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -15,13 +16,11 @@ pub(crate) enum SettingsError {
         /// The reason.
         source: io::Error,
     },
-    /// The file says something that makes no sense.
-    #[error("the configuration {} is not valid", path.display())]
+    /// What was said makes no sense.
+    #[error("the configuration{} is not valid", only(documents))]
     Invalid {
-        /// The file.
-        path: PathBuf,
-        /// Everything that is wrong with it, in the order of its text. Never empty.
-        faults: Vec<Fault>,
+        /// Every source with faults, the weakest layer first. Never empty, and none of them has none.
+        documents: Vec<Judged>,
     },
     /// What the section `[bus]` names can't be used.
     #[error("the daemon can't speak on the bus as it is set up")]
@@ -31,24 +30,73 @@ pub(crate) enum SettingsError {
     },
 }
 
+/// The name of the source, if there is only one.
+fn only(documents: &[Judged]) -> String {
+    match documents {
+        [one] => format!(" {}", one.name),
+        _ => String::new(),
+    }
+}
+
 impl SettingsError {
     /// What exactly is wrong: one line per fault, each beginning with `file:line:column`.
     pub(crate) fn details(&self) -> Vec<String> {
         match self {
             Self::Read { source, .. } => vec![source.to_string()],
-            Self::Invalid { path, faults } => {
-                faults.iter().map(|fault| format!("{}:{fault}", path.display())).collect()
-            }
+            Self::Invalid { documents } => documents.iter().flat_map(Judged::lines).collect(),
             Self::Bus { faults } => faults.clone(),
         }
     }
 }
 
+impl SettingsError {
+    /// The same as a fault of the document at `path`, to be told beside others.
+    pub(crate) fn as_document(&self, path: &Path) -> Judged {
+        let faults = self.details().into_iter();
+        let faults = faults.map(|message| Fault { place: None, message, nearest: None }).collect();
+        Judged { name: path.display().to_string(), faults }
+    }
+}
+
+/// A source of settings with everything that is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Judged {
+    /// The file, or the argument.
+    pub name: String,
+    /// In the order of its text.
+    pub faults: Vec<Fault>,
+}
+
+impl Judged {
+    fn lines(&self) -> impl Iterator<Item = String> {
+        self.faults.iter().map(|fault| {
+            let between = if fault.place.is_some() { ":" } else { ": " };
+            // Names and keys are whatever somebody wrote into a file.
+            let line = format!("{}{between}{fault}", self.name);
+            visible(&without_password(&line)).replace(['\n', '\t'], " ")
+        })
+    }
+}
+
+/// The text without what stands before the `@` of an address: somebody may have given it to the
+/// wrong key.
+fn without_password(text: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once("://") {
+        let end = behind.find([' ', '"', '\'']).unwrap_or(behind.len());
+        let skipped = behind.get(..end).and_then(|address| address.rfind('@'));
+        masked.extend([before, "://", if skipped.is_some() { "***" } else { "" }]);
+        rest = behind.get(skipped.unwrap_or(0)..).unwrap_or_default();
+    }
+    masked + rest
+}
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// Where.
-    pub place: Place,
+    /// Where; `None` = the whole of it.
+    pub place: Option<Place>,
     /// What.
     pub message: String,
     /// The name that was probably meant.
@@ -57,7 +105,10 @@ pub(crate) struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.place.line, self.place.column, self.message)?;
+        if let Some(place) = self.place {
+            write!(f, "{}:{}: ", place.line, place.column)?;
+        }
+        f.write_str(&self.message)?;
         match &self.nearest {
             Some(near) => write!(f, "; did you mean {near}?"),
             None => Ok(()),
@@ -81,5 +132,21 @@ impl Place {
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let column = before.get(line_start..).map_or(0, |line| line.chars().count());
         Self { line: before.matches('\n').count() + 1, column: column + 1 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_the_wrong_place_is_not_shown() {
+        for (text, shown) in [
+            ("a \"nats://ann:s3cret@h:1\" b@c", "a \"nats://***@h:1\" b@c"),
+            ("tls://x@y@z, http://h/ x", "tls://***@z, http://h/ x"),
+            ("nothing: to hide", "nothing: to hide"),
+        ] {
+            assert_eq!(without_password(text), shown);
+        }
     }
 }

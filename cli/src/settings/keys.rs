@@ -1,20 +1,35 @@
-//! The table of keys: name, form, and where the value goes. To add a key: a row here and in
-//! `config/default.toml`.
+//! The table of keys: name, where a change of it applies, form, and where the value goes. To add
+//! a key: a row here and in `config/default.toml`.
 
 use crate::settings::Settings;
 use crate::settings::bus::{self, AGES, SIZES, path, some};
 use resus_core::retention::Best;
 
 /// One key of the configuration.
-pub(super) struct Key {
+pub(crate) struct Key {
     /// Section and name, e.g. `retry.max`; the same in [`resus_core::spec::SpecError::Range`].
     pub name: &'static str,
+    /// Where a change of it applies.
+    pub reach: Reach,
     /// Form of its value.
     pub form: Form,
+    /// Whether two settings agree on it.
+    pub same: fn(&Settings, &Settings) -> bool,
+}
+
+/// Where a change of a key applies, and so who may say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// To runs that are accepted later. A project may have its own.
+    Runs,
+    /// To the daemon, as soon as it has read it.
+    AtOnce,
+    /// To the daemon, once it is started anew.
+    Restart,
 }
 
 /// Form of a value, and where it goes.
-pub(super) enum Form {
+pub(crate) enum Form {
     /// A time, kept in milliseconds.
     Time(fn(&mut Settings, u64)),
     /// A time, kept in milliseconds: zero for "never", else between the two.
@@ -41,79 +56,105 @@ pub(super) enum Form {
     Port(fn(&mut Settings, u16)),
     /// A text that is read by the function, which says what it should have been.
     Text(fn(&mut Settings, &str) -> Result<(), String>),
+    /// The whole path of a file; empty = none.
+    File(fn(&mut Settings, &str) -> Result<(), String>),
 }
 
-/// A text that names a file; empty = none.
-macro_rules! file {
-    ($field:ident) => {
-        Form::Text(|s, text| path(text).map(|path| s.bus.$field = path))
+/// A key whose value is kept as it is read: `key!(NAME, REACH, FORM(LIMITS), PLACE)`.
+macro_rules! key {
+    ($name:literal, $reach:ident, $form:ident($($limit:expr),*), $($place:ident).+) => {
+        Key {
+            name: $name,
+            reach: Reach::$reach,
+            form: Form::$form(|s, value| s.$($place).+ = value $(, $limit)*),
+            same: |a, b| a.$($place).+ == b.$($place).+,
+        }
     };
 }
 
-const fn key(name: &'static str, form: Form) -> Key {
-    Key { name, form }
+/// A key whose value is a text that has to be read.
+macro_rules! text {
+    ($name:literal, $reach:ident, $read:expr, $($place:ident).+) => {
+        Key {
+            name: $name,
+            reach: Reach::$reach,
+            form: Form::Text($read),
+            same: |a, b| a.$($place).+ == b.$($place).+,
+        }
+    };
 }
 
+/// A key of `[bus]` that names a file.
+macro_rules! file {
+    ($name:literal, $field:ident) => {
+        Key {
+            name: $name,
+            reach: Reach::Restart,
+            form: Form::File(|s, text| path(text).map(|path| s.bus.$field = path)),
+            same: |a, b| a.bus.$field == b.bus.$field,
+        }
+    };
+}
+
+/// Longest stay of an idle daemon: what is longer is meant to be for ever.
+const IDLE_MS_MAX: u64 = 400 * 86_400_000;
+/// Largest limit on a run's checkpoints, as a run's spec has it.
+const CHECKPOINT_BYTES_MAX: u64 = 1 << 60;
+
 /// Every key, in the order of `default.toml`.
-pub(super) const KEYS: &[Key] = &[
-    key("retry.max", Form::Count(|s, n| s.policy.retry.max = n)),
-    key("retry.window", Form::Time(|s, ms| s.policy.retry.window_ms = ms)),
-    key("retry.backoff", Form::Time(|s, ms| s.policy.retry.backoff_ms = ms)),
-    key("retry.backoff_factor", Form::Factor(|s, n| s.policy.retry.backoff_factor_percent = n)),
-    key("retry.backoff_max", Form::Time(|s, ms| s.policy.retry.backoff_max_ms = ms)),
-    key("retry.healthy_after", Form::Time(|s, ms| s.policy.retry.healthy_after_ms = ms)),
-    key("retry.startup_window", Form::Time(|s, ms| s.policy.retry.startup_window_ms = ms)),
-    key("stop.grace", Form::Time(|s, ms| s.policy.stop_grace_ms = ms)),
-    key("stop.ask_wait", Form::Time(|s, ms| s.policy.ask_wait_ms = ms)),
-    key("stop.kill_wait", Form::Time(|s, ms| s.policy.kill_wait_ms = ms)),
-    key("watchdog.startup_timeout", Form::Time(|s, ms| s.policy.startup_timeout_ms = ms)),
-    key("watchdog.cooldown_timeout", Form::Time(|s, ms| s.policy.cooldown_timeout_ms = ms)),
-    key("watchdog.heartbeat_timeout", Form::Time(|s, ms| s.policy.heartbeat_timeout_ms = ms)),
-    key("watchdog.progress_timeout", Form::Time(|s, ms| s.policy.progress_timeout_ms = ms)),
-    key("watchdog.hang_grace", Form::Time(|s, ms| s.policy.hang_grace_ms = ms)),
-    key("pause.hold_wait", Form::Time(|s, ms| s.policy.pause_hold_ms = ms)),
-    key("pause.release_wait", Form::Time(|s, ms| s.policy.pause_release_ms = ms)),
-    key("errors.max_share", Form::Share(|s, n| s.policy.errors.max_share_permille = n)),
-    key("errors.window", Form::Number(|s, n| s.policy.errors.window = n)),
-    key("errors.min_sample", Form::Number(|s, n| s.policy.errors.min_sample = n)),
-    key("checkpoint.keep", Form::Count(|s, n| s.policy.keep_checkpoints = n)),
-    key("checkpoint.keep_best", Form::Count(|s, n| s.policy.keep_best = n)),
-    key("checkpoint.best_metric", Form::Text(best_metric)),
-    key("checkpoint.keep_every", Form::Number(|s, n| s.policy.keep_every = n)),
-    key("checkpoint.max_bytes", Form::Size(|s, bytes| s.policy.max_checkpoint_bytes = bytes, 0, 1 << 60)),
-    key("checkpoint.disk_share", Form::Percent(|s, percent| s.disk_share_percent = percent)),
+pub(crate) const KEYS: &[Key] = &[
+    key!("retry.max", Runs, Count(), policy.retry.max),
+    key!("retry.window", Runs, Time(), policy.retry.window_ms),
+    key!("retry.backoff", Runs, Time(), policy.retry.backoff_ms),
+    key!("retry.backoff_factor", Runs, Factor(), policy.retry.backoff_factor_percent),
+    key!("retry.backoff_max", Runs, Time(), policy.retry.backoff_max_ms),
+    key!("retry.healthy_after", Runs, Time(), policy.retry.healthy_after_ms),
+    key!("retry.startup_window", Runs, Time(), policy.retry.startup_window_ms),
+    key!("stop.grace", Runs, Time(), policy.stop_grace_ms),
+    key!("stop.ask_wait", Runs, Time(), policy.ask_wait_ms),
+    key!("stop.kill_wait", Runs, Time(), policy.kill_wait_ms),
+    key!("watchdog.startup_timeout", Runs, Time(), policy.startup_timeout_ms),
+    key!("watchdog.cooldown_timeout", Runs, Time(), policy.cooldown_timeout_ms),
+    key!("watchdog.heartbeat_timeout", Runs, Time(), policy.heartbeat_timeout_ms),
+    key!("watchdog.progress_timeout", Runs, Time(), policy.progress_timeout_ms),
+    key!("watchdog.hang_grace", Runs, Time(), policy.hang_grace_ms),
+    key!("pause.hold_wait", Runs, Time(), policy.pause_hold_ms),
+    key!("pause.release_wait", Runs, Time(), policy.pause_release_ms),
+    key!("errors.max_share", Runs, Share(), policy.errors.max_share_permille),
+    key!("errors.window", Runs, Number(), policy.errors.window),
+    key!("errors.min_sample", Runs, Number(), policy.errors.min_sample),
+    key!("checkpoint.keep", Runs, Count(), policy.keep_checkpoints),
+    key!("checkpoint.keep_best", Runs, Count(), policy.keep_best),
+    text!("checkpoint.best_metric", Runs, best_metric, policy.best_metric),
+    key!("checkpoint.keep_every", Runs, Number(), policy.keep_every),
+    key!("checkpoint.max_bytes", Runs, Size(0, CHECKPOINT_BYTES_MAX), policy.max_checkpoint_bytes),
+    key!("checkpoint.disk_share", AtOnce, Percent(), disk_share_percent),
     // A daemon that ends sooner would be gone between a command's two questions.
-    key("daemon.idle_exit", Form::TimeOrNever(|s, ms| s.idle_exit_ms = ms, 1_000, 400 * 86_400_000)),
+    key!("daemon.idle_exit", AtOnce, TimeOrNever(1_000, IDLE_MS_MAX), idle_exit_ms),
     // Below 64 KiB a single burst would push everything out; above 1 GiB nobody opens it.
-    key("daemon.log_size", Form::Size(|s, bytes| s.log_bytes_max = bytes, 64 << 10, 1 << 30)),
-    key("daemon.log_keep", Form::Count(|s, n| s.log_keep = n)),
-    key("daemon.node", Form::Node),
-    key("bus.url", Form::Text(bus::url)),
-    key("bus.namespace", Form::Text(bus::namespace)),
-    key(
-        "bus.user",
-        Form::Text(|s, text| {
-            s.bus.user = some(text);
-            Ok(())
-        }),
-    ),
-    key("bus.password_file", file!(password_file)),
-    key("bus.token_file", file!(token_file)),
-    key("bus.nkey_file", file!(nkey_file)),
-    key("bus.creds_file", file!(creds_file)),
-    key("bus.tls_ca", file!(tls_ca)),
-    key("bus.tls_cert", file!(tls_cert)),
-    key("bus.tls_key", file!(tls_key)),
-    key("bus.ledger_size", Form::Size(|s, bytes| s.bus.ledger_bytes = bytes, SIZES.0, SIZES.1)),
-    key("bus.ledger_age", Form::TimeBetween(|s, ms| s.bus.ledger_age_ms = ms, AGES.0, AGES.1)),
-    key("bus.telemetry_size", Form::Size(|s, bytes| s.bus.telemetry_bytes = bytes, SIZES.0, SIZES.1)),
-    key("bus.outbox_alarm", Form::Number(|s, n| s.bus.outbox_alarm = n)),
-    key("bus.allow_commands", Form::Flag(|s, yes| s.bus.allow_commands = yes)),
-    key("bus.file", Form::Flag(|s, yes| s.bus.file = yes)),
-    key("bus.monitor_url", Form::Text(bus::monitor_url)),
-    key("bus.port", Form::Port(|s, port| s.bus.port = port)),
-    key("bus.websocket_port", Form::Port(|s, port| s.bus.websocket_port = port)),
-    key("bus.server", file!(server)),
+    key!("daemon.log_size", AtOnce, Size(64 << 10, 1 << 30), log_bytes_max),
+    key!("daemon.log_keep", AtOnce, Count(), log_keep),
+    Key { name: "daemon.node", reach: Reach::Restart, form: Form::Node, same: |a, b| a.node == b.node },
+    text!("bus.url", Restart, bus::url, bus.url),
+    text!("bus.namespace", Restart, bus::namespace, bus.namespace),
+    text!("bus.user", Restart, user, bus.user),
+    file!("bus.password_file", password_file),
+    file!("bus.token_file", token_file),
+    file!("bus.nkey_file", nkey_file),
+    file!("bus.creds_file", creds_file),
+    file!("bus.tls_ca", tls_ca),
+    file!("bus.tls_cert", tls_cert),
+    file!("bus.tls_key", tls_key),
+    key!("bus.ledger_size", Restart, Size(SIZES.0, SIZES.1), bus.ledger_bytes),
+    key!("bus.ledger_age", Restart, TimeBetween(AGES.0, AGES.1), bus.ledger_age_ms),
+    key!("bus.telemetry_size", Restart, Size(SIZES.0, SIZES.1), bus.telemetry_bytes),
+    key!("bus.outbox_alarm", Restart, Number(), bus.outbox_alarm),
+    key!("bus.allow_commands", Restart, Flag(), bus.allow_commands),
+    key!("bus.file", Restart, Flag(), bus.file),
+    text!("bus.monitor_url", Restart, bus::monitor_url, bus.monitor_url),
+    key!("bus.port", Restart, Port(), bus.port),
+    key!("bus.websocket_port", Restart, Port(), bus.websocket_port),
+    file!("bus.server", server),
 ];
 
 /// By which metric the best checkpoints are told; empty = by none.
@@ -121,16 +162,56 @@ fn best_metric(settings: &mut Settings, text: &str) -> Result<(), String> {
     if !text.is_empty() {
         Best::parse(text).map_err(|error| error.to_string())?;
     }
-    settings.policy.best_metric = Some(text.to_owned()).filter(|text| !text.is_empty());
+    settings.policy.best_metric = some(text);
     Ok(())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the form of every reader of a text")]
+fn user(settings: &mut Settings, text: &str) -> Result<(), String> {
+    settings.bus.user = some(text);
+    Ok(())
+}
+
+impl Key {
+    /// Its section.
+    pub(crate) fn section(&self) -> &'static str {
+        self.name.split_once('.').map_or(self.name, |(section, _)| section)
+    }
+
+    /// Its name within the section.
+    pub(crate) fn last(&self) -> &'static str {
+        self.name.split_once('.').map_or(self.name, |(_, last)| last)
+    }
+
+    /// Why a project, or a command about a run, may not say it; `None` = it may.
+    pub(crate) fn not_of_runs(&self) -> Option<String> {
+        match self.reach {
+            Reach::Runs => None,
+            Reach::AtOnce | Reach::Restart => Some(format!(
+                "{} is the daemon's, one for all runs: it belongs in the user's file",
+                self.name
+            )),
+        }
+    }
+}
+
 /// The key called `name`.
-pub(super) fn find(name: &str) -> Option<&'static Key> {
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
 /// Whether `name` is a section.
-pub(super) fn is_section(name: &str) -> bool {
-    KEYS.iter().any(|key| key.name.split_once('.').is_some_and(|(section, _)| section == name))
+pub(crate) fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| key.section() == name)
+}
+
+/// Why a project may not have the section `name`; `None` = it may.
+pub(crate) fn section_not_of_runs(name: &str) -> Option<String> {
+    let is_of_runs = KEYS.iter().any(|key| key.section() == name && key.reach == Reach::Runs);
+    (!is_of_runs).then(|| {
+        format!(
+            "[{name}] is about the daemon and belongs in the user's file: a project that somebody cloned must \
+             not say what the daemon does or where it publishes"
+        )
+    })
 }

@@ -4,7 +4,7 @@ use crate::settings::keys::{KEYS, find};
 use crate::text::nearest::{allowed, distance};
 
 /// The key nearest to `name` (`section.key`, `section` or a bare key), if any is near.
-pub(super) fn key(name: &str) -> Option<&'static str> {
+pub(crate) fn key(name: &str) -> Option<&'static str> {
     // Secrets are not typed here: the file that holds one is named.
     if let Some(file) = find(&format!("{name}_file")) {
         return Some(file.name);
@@ -22,7 +22,7 @@ pub(super) fn key(name: &str) -> Option<&'static str> {
 }
 
 /// The section nearest to `name`, if any is near.
-pub(super) fn section(name: &str) -> Option<&'static str> {
+pub(crate) fn section(name: &str) -> Option<&'static str> {
     KEYS.iter()
         .filter_map(|key| key.name.split_once('.').map(|(section, _)| (distance(section, name), section)))
         .min()

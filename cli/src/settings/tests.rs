@@ -23,7 +23,7 @@ fn the_default_file_says_what_the_code_says() {
             Form::Node => base.node = Some(Slug::new("scrambled").expect("a slug")),
             Form::Flag(put) => put(&mut base, true),
             Form::Port(put) => put(&mut base, 1),
-            Form::Text(put) => {
+            Form::Text(put) | Form::File(put) => {
                 let taken = ["local", "/scrambled", "http://h:1"].map(|text| put(&mut base, text).is_ok());
                 assert!(taken.contains(&true), "{}", key.name);
             }

@@ -21,7 +21,7 @@ pub(super) fn put(settings: &mut Settings, form: &Form, value: &DeValue<'_>) -> 
         Form::TimeBetween(put, min, max) => put(settings, time_between(value, *min, *max)?),
         Form::Flag(put) => put(settings, flag(value)?),
         Form::Port(put) => put(settings, port(value)?),
-        Form::Text(put) => {
+        Form::Text(put) | Form::File(put) => {
             let text = value.as_str().ok_or_else(|| format!("it is text, not {}", kind(value)))?;
             put(settings, text)?;
         }
@@ -149,7 +149,8 @@ pub(super) fn show(name: &str, number: u64) -> String {
             | Form::Node
             | Form::Flag(_)
             | Form::Port(_)
-            | Form::Text(_),
+            | Form::Text(_)
+            | Form::File(_),
         )
         | None => number.to_string(),
     }

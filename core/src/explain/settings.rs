@@ -36,12 +36,33 @@ pub(crate) fn settings(changes: &Overrides) -> String {
             bytes => format!("max checkpoint bytes {bytes}"),
         }),
     ];
-    told.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    told.into_iter().chain(rarer(changes)).flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Those that no option of a command has a name for.
+fn rarer(changes: &Overrides) -> [Option<String>; 13] {
+    let time = |name: &str, ms: Option<u64>| ms.map(|ms| format!("{name} {}", seconds(ms)));
+    [
+        time("retry window", changes.retry_window_ms),
+        changes.backoff_factor_percent.map(|n| format!("backoff factor {}", f64::from(n) / 100.0)),
+        time("longest backoff", changes.backoff_max_ms),
+        time("healthy after", changes.healthy_after_ms),
+        time("startup window", changes.startup_window_ms),
+        time("ask wait", changes.ask_wait_ms),
+        time("kill wait", changes.kill_wait_ms),
+        time("cooldown timeout", changes.cooldown_timeout_ms),
+        time("hang grace", changes.hang_grace_ms),
+        time("hold wait", changes.pause_hold_ms),
+        time("release wait", changes.pause_release_ms),
+        changes.error_window.map(|units| format!("error window {units}")),
+        changes.error_min_sample.map(|units| format!("error sample {units}")),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Policy;
 
     #[test]
     fn only_what_changes_is_named() {
@@ -64,5 +85,18 @@ mod tests {
         let told =
             "keep best 2, best metric auc\\u{1b}, keep one of every 1000 steps, no max checkpoint bytes";
         assert_eq!(settings(&kept), told);
+        let rare = Overrides {
+            backoff_factor_percent: Some(150),
+            kill_wait_ms: Some(2_000),
+            error_window: Some(500),
+            ..Overrides::default()
+        };
+        assert_eq!(settings(&rare), "backoff factor 1.5, kill wait 2 s, error window 500");
+    }
+
+    #[test]
+    fn no_setting_is_passed_over() {
+        let all = Overrides::of(&Policy::default(), |_| true);
+        assert_eq!(settings(&all).split(", ").count(), Overrides::KEYS.len());
     }
 }

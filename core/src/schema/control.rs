@@ -165,8 +165,21 @@ fn overrides() -> Shape {
         "progress_timeout_ms",
         "keep_every",
         "max_checkpoint_bytes",
+        "retry_window_ms",
+        "backoff_max_ms",
+        "healthy_after_ms",
+        "startup_window_ms",
+        "ask_wait_ms",
+        "kill_wait_ms",
+        "cooldown_timeout_ms",
+        "hang_grace_ms",
+        "pause_hold_ms",
+        "pause_release_ms",
+        "error_window",
+        "error_min_sample",
     ];
-    let numbers = ["retries", "max_error_share_permille", "keep_checkpoints", "keep_best"];
+    let numbers =
+        ["retries", "max_error_share_permille", "keep_checkpoints", "keep_best", "backoff_factor_percent"];
     let metric = text().or_null().about("NAME, NAME:min or NAME:max; empty = none");
     let fields = large.map(|name| optional(name, whole().or_null())).into_iter();
     let fields = fields.chain(numbers.map(|name| optional(name, small().or_null())));

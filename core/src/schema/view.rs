@@ -109,7 +109,20 @@ fn daemon() -> Shape {
         required("rss_bytes", whole()),
         required("actor_restarts", map(small())),
         required("bus", bus()),
+        optional("settings", settings()),
     ])
+}
+
+fn settings() -> Shape {
+    let refused = object([required("at", time()), required("faults", list(text()))]);
+    object([
+        optional("file", text().about("The user's file, whether it is there or not")),
+        optional("stamp", text().about("Which state of it was read; absent: it was not there")),
+        required("read_at", time()),
+        optional("waiting", list(text()).about("Keys whose newest value needs a restart")),
+        optional("refused", refused.about("The newest reading, if it was refused")),
+    ])
+    .about("Where its settings are from")
 }
 
 fn bus() -> Shape {

@@ -7,6 +7,7 @@ use resus_core::api::control::{
     LogsRequest, PauseRequest, PinRequest, PruneRequest, RecheckRequest, RestoreRequest, RunRequest,
     StartRequest, StateRequest,
 };
+use resus_core::policy::Policy;
 use resus_core::spec::Resume;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -68,11 +69,8 @@ fn agree<T: DeserializeOwned>(schemas: &mut Schemas, file: &str, whole: &Value) 
 fn requests_are_taken_exactly_when_they_are_read() {
     let mut schemas = Schemas::new(Unlisted::Ignored);
     let schemas = &mut schemas;
-    let overrides = json!({
-        "retries": 1, "backoff_ms": 1, "grace_ms": 1, "startup_timeout_ms": 1, "heartbeat_timeout_ms": 1,
-        "progress_timeout_ms": 1, "max_error_share_permille": 1, "keep_checkpoints": 1, "keep_best": 1,
-        "best_metric": "auc", "keep_every": 1, "max_checkpoint_bytes": 1,
-    });
+    let overrides = serde_json::to_value(Overrides::of(&Policy::default(), |_| true)).unwrap();
+    assert_eq!(overrides.as_object().unwrap().len(), Overrides::KEYS.len());
     agree::<Overrides>(schemas, "overrides.json", &overrides);
     let start = json!({
         "workload": "w", "params": {}, "command": ["x"], "name": "n", "cwd": "/", "env": [["A", "b"]],

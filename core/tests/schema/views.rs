@@ -141,6 +141,10 @@ fn answers_fit() {
             "server_version": "2.15.1", "jetstream": true, "lacking": ["x"], "waiting": 3, "left_out": 0,
             "alarms": ["x"],
         },
+        "settings": {
+            "file": "/c/config.toml", "stamp": "9@1.2", "read_at": "2026-11-22T04:13:46.123Z", "waiting": ["bus.url"],
+            "refused": {"at": "2026-11-22T04:13:46.123Z", "faults": ["x"]},
+        },
     }))
     .unwrap();
     fits(&mut schemas, "daemon_view.json", &daemon);

@@ -25,6 +25,7 @@ async fn wrong_methods_name_the_right_ones() {
         ("/v2/runs/othello", "POST", "GET,HEAD"),
         ("/v2/runs/othello/command", "GET", "POST"),
         ("/v2/daemon/stop", "GET", "POST"),
+        ("/v2/daemon/reload", "GET", "POST"),
         ("/healthz", "PUT", "GET,HEAD"),
     ] {
         let request = Request::builder().method(method).uri(address).body(Body::empty()).unwrap();

@@ -6,7 +6,8 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, RestoreBody, RunList, StoryLine, Submission,
+    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, SettingsView, StoryLine,
+    Submission,
 };
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;
@@ -241,11 +242,28 @@ impl Desk for FakeDesk {
             rss_bytes: 1 << 20,
             actor_restarts: BTreeMap::new(),
             bus: Default::default(),
+            settings: None,
         }
     }
 
     fn request_stop(&self) {
         self.note("stop the daemon".into());
+    }
+
+    async fn reload(&self) -> Result<ReloadReply, Problem> {
+        self.note("reload".into());
+        let degraded = self.degraded.lock().unwrap().clone();
+        match degraded {
+            None => Ok(ReloadReply {
+                for_new_runs: vec!["retry.max".into()],
+                at_once: Vec::new(),
+                needs_restart: Vec::new(),
+                settings: SettingsView::default(),
+            }),
+            Some(why) => {
+                Err(Problem { status: 400, detail: why, exit_code: ExitCode::ConfigInvalid, ..nobody("") })
+            }
+        }
     }
 }
 

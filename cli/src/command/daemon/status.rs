@@ -1,6 +1,7 @@
 //! `resus daemon status`.
 
 use crate::command::Around;
+use crate::command::daemon::known::Known;
 use crate::daemon::record::Record;
 use crate::daemon::service;
 use crate::error::CliError;
@@ -26,10 +27,14 @@ const LABEL_WIDTH: usize = 12;
 pub(super) async fn status(around: &Around) -> Result<ExitCode, CliError> {
     let view = around.target.client().daemon().await?;
     let Some(state) = around.target.state() else { return of_there(&view, around) };
+    let known = view.settings.as_ref().map(Known::of_here);
     let unit = service::path().ok().filter(|path| service::is_ours(path).unwrap_or(false));
     if around.console.json {
         let mut document = serde_json::to_value(&view).map_err(|error| CliError::Output(error.into()))?;
         document["unit"] = json!(unit);
+        if let Some(known) = &known {
+            document["settings"]["differs"] = json!(known.differs);
+        }
         around.console.out_json(&document)?;
         return Ok(ExitCode::Ok);
     }
@@ -38,6 +43,7 @@ pub(super) async fn status(around: &Around) -> Result<ExitCode, CliError> {
         &view,
         record.as_ref(),
         &unit.as_deref().map_or(Unit::None, Unit::Path),
+        known.as_ref(),
         &around.console.out_page(),
     );
     around.console.out(&text)?;
@@ -56,12 +62,24 @@ enum Unit<'a> {
 fn of_there(view: &DaemonView, around: &Around) -> Result<ExitCode, CliError> {
     match around.console.json {
         true => around.console.out_json(view)?,
-        false => around.console.out(&block(view, None, &Unit::Unknown, &around.console.out_page()))?,
+        false => around.console.out(&block(
+            view,
+            None,
+            &Unit::Unknown,
+            view.settings.as_ref().map(Known::of_there).as_ref(),
+            &around.console.out_page(),
+        ))?,
     }
     Ok(ExitCode::Ok)
 }
 
-fn block(view: &DaemonView, record: Option<&Record>, unit: &Unit<'_>, page: &Page) -> String {
+fn block(
+    view: &DaemonView,
+    record: Option<&Record>,
+    unit: &Unit<'_>,
+    settings: Option<&Known<'_>>,
+    page: &Page,
+) -> String {
     let paint = page.paint;
     let head = match &view.degraded {
         None => paint.on(Colour::Green, "● running"),
@@ -86,6 +104,9 @@ fn block(view: &DaemonView, record: Option<&Record>, unit: &Unit<'_>, page: &Pag
         Unit::Path(path) => row("unit", &said(&path.to_string_lossy())),
         Unit::None => row("unit", "none; after a reboot the first command starts the daemon"),
         Unit::Unknown => {}
+    }
+    for (label, value) in settings.iter().flat_map(|settings| settings.rows(page)) {
+        row(label, &value);
     }
     for (label, value) in bus::rows(&view.bus, page) {
         row(label, &value);
@@ -135,8 +156,8 @@ mod tests {
   memory      12MiB
   restarts    store 1
 ";
-        assert_eq!(block(&view(Some("disk full")), None, &Unit::None, &page(80)), expected);
-        let text = block(&view(None), None, &Unit::Path(Path::new("/c/resus.service")), &page(80));
+        assert_eq!(block(&view(Some("disk full")), None, &Unit::None, None, &page(80)), expected);
+        let text = block(&view(None), None, &Unit::Path(Path::new("/c/resus.service")), None, &page(80));
         assert!(text.starts_with("● running  pid 77"), "{text}");
         assert!(text.contains("\n  unit        /c/resus.service\n"), "{text}");
     }
@@ -158,7 +179,7 @@ mod tests {
   alarm       BUS_BACKLOG: many
   memory      12MiB
 ";
-        let text = block(&view, None, &Unit::Unknown, &page(80));
+        let text = block(&view, None, &Unit::Unknown, None, &page(80));
         assert!(text.contains(expected), "{text}");
     }
 }
