@@ -249,9 +249,10 @@ impl Board {
                 id: &run.id,
                 name: run.spec.name.as_str(),
                 accepted_unix_ms: run.accepted_at.unix_ms,
+                phase: run.phase,
             })
             .collect();
-        let found = select(selector, &named)?;
+        let found = select(selector, &named, clock::now().unix_ms)?;
         published.runs.get(found).cloned().ok_or_else(|| SelectError::NotFound { text: selector.to_owned() })
     }
 

@@ -6,6 +6,8 @@ mod checkpoints;
 mod tuning;
 
 pub use tuning::Tuning;
+mod dry;
+mod rerun;
 
 use crate::board::Board;
 use crate::clock;
@@ -95,7 +97,7 @@ impl Door {
     /// A [`Problem`]: no such run, not legal in its phase, or the ledger can't be written.
     pub async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {
         let input = Input::Command { verb: body.verb, by: who(&body.by) };
-        self.give(selector, input, body.command_id).await
+        self.give_or_tell(selector, input, body.command_id, body.dry_run).await
     }
 
     /// Changes settings of the run that `selector` names.
@@ -107,7 +109,7 @@ impl Door {
             return Err(invalid("no setting is given", None));
         }
         let input = Input::Configure { changes: body.changes, by: who(&body.by) };
-        self.give(selector, input, body.command_id).await
+        self.give_or_tell(selector, input, body.command_id, body.dry_run).await
     }
 
     async fn give(
@@ -122,7 +124,7 @@ impl Door {
         self.0.directory.gateway.send(GatewayMsg::Command { selector, input, command_id, reply });
         let accepted = answer(waiting).await?;
         let run = self.view(&accepted.run_id)?;
-        Ok(CommandReply { changed: accepted.changed, why: accepted.why.code(), run })
+        Ok(CommandReply { changed: accepted.changed, why: accepted.why.code(), run, would: None })
     }
 
     /// The state of a run for those who come late.
@@ -354,8 +356,12 @@ fn who(by: &str) -> String {
 
 /// Every wait has a deadline: should the Gateway die with our question, the reply is dropped.
 async fn answer(waiting: oneshot::Receiver<Outcome>) -> Outcome {
+    waited(waiting).await?
+}
+
+async fn waited<T>(waiting: oneshot::Receiver<T>) -> Result<T, Problem> {
     match tokio::time::timeout(COMMAND_DEADLINE + Duration::from_secs(1), waiting).await {
-        Ok(Ok(outcome)) => outcome,
+        Ok(Ok(outcome)) => Ok(outcome),
         Ok(Err(_)) | Err(_) => Err(unwritable("the daemon did not answer; ask again")),
     }
 }

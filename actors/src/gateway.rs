@@ -12,6 +12,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use resus_core::api::{Problem, Submission};
 use resus_core::ids::{CommandId, RunId};
 use resus_core::input::Input;
+use resus_core::spec::Spec;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -22,6 +23,12 @@ pub(crate) type Outcome = Result<Accepted, Problem>;
 pub(crate) enum GatewayMsg {
     Submit {
         submission: Box<Submission>,
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// A spec that is made already.
+    Accept {
+        spec: Box<Spec>,
+        command_id: Option<CommandId>,
         reply: oneshot::Sender<Outcome>,
     },
     Command {
@@ -83,6 +90,12 @@ impl Actor for Gateway {
         let _busy = directory.gateway.doing.begin(message.summary());
         match message {
             GatewayMsg::Submit { submission, reply } => submit(&myself, state, &submission, reply),
+            GatewayMsg::Accept { spec, command_id, reply } => {
+                let key = command_id.clone().map(|id| (id, String::new()));
+                if let Some(reply) = join(state, key.as_ref(), reply) {
+                    accept(&myself, state, spec, command_id, reply);
+                }
+            }
             GatewayMsg::Command { selector, input, command_id, reply } => {
                 command(&myself, state, &selector, *input, command_id, reply);
             }
@@ -103,20 +116,27 @@ fn submit(
     let key = submission.command_id.clone().map(|id| (id, String::new()));
     let Some(reply) = join(state, key.as_ref(), reply) else { return };
     let spec = match state.registry.spec(submission) {
-        Ok(spec) => spec,
+        Ok(spec) => Box::new(spec),
         Err(problem) => return settle(state, key, reply, Err(problem)),
     };
+    accept(myself, state, spec, submission.command_id.clone(), reply);
+}
+
+/// Hands a new run to the Supervisor.
+fn accept(
+    myself: &ActorRef<GatewayMsg>,
+    state: &mut GatewayState,
+    spec: Box<Spec>,
+    command_id: Option<CommandId>,
+    reply: oneshot::Sender<Outcome>,
+) {
+    let key = command_id.clone().map(|id| (id, String::new()));
     let run_id = match RunId::new(uuid::Uuid::now_v7().to_string()) {
         Ok(run_id) => run_id,
         Err(error) => return settle(state, key, reply, Err(internal(error))),
     };
     let (answer, waiting) = oneshot::channel();
-    state.directory.supervisor.send(SupervisorMsg::Submit {
-        run_id,
-        spec: Box::new(spec),
-        command_id: submission.command_id.clone(),
-        reply: answer,
-    });
+    state.directory.supervisor.send(SupervisorMsg::Submit { run_id, spec, command_id, reply: answer });
     wait(myself, state, key, reply, waiting);
 }
 

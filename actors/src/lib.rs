@@ -34,6 +34,7 @@ mod problem;
 mod publisher;
 mod readiness;
 mod recent;
+mod rerun;
 mod root;
 mod run_files;
 mod silences;

@@ -30,8 +30,9 @@ pub(crate) fn problem(
 pub(crate) fn of_selector(error: &SelectError) -> Problem {
     let (kind, title, hint) = match error {
         SelectError::NotFound { .. } => ("not-found", "No such run", "list the runs with: resus ps -a"),
+        SelectError::TooFew { .. } => ("not-found", "No such run", "list the runs with: resus ps -a"),
         SelectError::Ambiguous { .. } => {
-            ("ambiguous", "More than one run", "give more characters of the id, or NAME@latest")
+            ("ambiguous", "More than one run", "give more characters of the id, NAME@latest, or NAME@2")
         }
     };
     problem(kind, 404, title, error, Some(hint.to_owned()), ExitCode::NotFound)

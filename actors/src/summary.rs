@@ -115,6 +115,7 @@ impl Summary for SupervisorMsg {
             Self::Begin => "replay the ledger".to_owned(),
             Self::Submit { run_id, .. } => format!("submission of run {run_id}"),
             Self::Command { run_id, input, .. } => format!("{} run {run_id}", command(input)),
+            Self::Consider { run_id, input, .. } => format!("would {} run {run_id}", command(input)),
             Self::Observed(observation) => format!(
                 "observed of run {} attempt {}: {}",
                 observation.run_id,
@@ -172,6 +173,7 @@ impl Summary for GatewayMsg {
     fn summary(&self) -> String {
         match self {
             Self::Submit { .. } => "a submission".to_owned(),
+            Self::Accept { .. } => "a run once more".to_owned(),
             Self::Command { input, .. } => format!("a command: {}", command(input)),
             Self::Answered { .. } => "an answer".to_owned(),
         }

@@ -1,6 +1,7 @@
 //! The Supervisor: the only one that changes runs. It asks core what follows from what it is
 //! told, hands the events to the store, and lets the effects go when they are on disk.
 
+mod dry;
 mod replay;
 
 use crate::board::Board;
@@ -76,6 +77,12 @@ pub(crate) enum SupervisorMsg {
         run_id: RunId,
         input: Input,
         reply: CommandReply,
+    },
+    /// Only say what a command would do.
+    Consider {
+        run_id: RunId,
+        input: Input,
+        reply: dry::ConsiderReply,
     },
     Observed(Observation),
     DeadlinePassed {
@@ -179,6 +186,7 @@ impl Actor for Supervisor {
                 submit(state, run_id, *spec, command_id, reply);
             }
             SupervisorMsg::Command { run_id, input, reply } => command(state, run_id, &input, reply),
+            SupervisorMsg::Consider { run_id, input, reply } => dry::consider(state, &run_id, &input, reply),
             SupervisorMsg::Observed(observation) => observed(state, observation),
             SupervisorMsg::DeadlinePassed { run_id, attempt } => {
                 tell(state, &run_id, &Input::DeadlinePassed { attempt });

@@ -168,7 +168,20 @@ impl Registry {
         })
     }
 
-    fn argv(&self, workload: &Workload, params: &BTreeMap<String, String>) -> Result<Vec<String>, Problem> {
+    /// Whether a word of a workload's `argv` stands for this program.
+    pub(crate) fn is_program(word: &str) -> bool {
+        word == PROGRAM
+    }
+
+    /// The command line of `workload` with these parameters.
+    ///
+    /// # Errors
+    /// A [`Problem`] that names every parameter that does not fit.
+    pub(crate) fn argv(
+        &self,
+        workload: &Workload,
+        params: &BTreeMap<String, String>,
+    ) -> Result<Vec<String>, Problem> {
         let program = |arg: &String| if arg == PROGRAM { self.program.clone() } else { arg.clone() };
         let mut argv: Vec<_> = workload.argv.iter().map(program).collect();
         let mut faults = Vec::new();

@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::command::adopt::AdoptArgs;
+use crate::command::attach::AttachArgs;
 use crate::command::checkpoint::CheckpointArgs;
 use crate::command::checkpoints::CheckpointsArgs;
 use crate::command::config::ConfigArgs;
@@ -13,6 +14,7 @@ use crate::command::logs::LogsArgs;
 use crate::command::nats::NatsArgs;
 use crate::command::pause::{PauseArgs, ResumeArgs};
 use crate::command::ps::PsArgs;
+use crate::command::rerun::RerunArgs;
 use crate::command::restore::RestoreArgs;
 use crate::command::retry::RetryArgs;
 use crate::command::run::RunArgs;
@@ -43,8 +45,8 @@ use std::time::Duration;
   resus run -- python train.py      any command: watched, restarted, resumed
   resus run othello -d              a built-in workload, in the background
   resus ps; resus logs -f @latest   what runs, and what the newest run prints",
-    after_help = "A RUN is a unique part of its id (4 characters or more), its NAME, NAME@latest
-or @latest.
+    after_help = "A RUN is a unique part of its id (4 characters or more), its NAME, NAME@latest,
+NAME@2 (the second of that name; NAME@1 is the oldest) or @latest.
 Exit codes: 0 done, 1 unexpected (a bug, output not written), 2 usage, 10 not found,
 11 refused, 12 no daemon, 13 bad settings, 14 timed out, 15 damaged, 16 different,
 17 daemon hangs, 18 its version; run: 20 failed, 21 cancelled, 22 lost; 130 Ctrl-C."
@@ -105,6 +107,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Start a training and watch it
     Run(RunArgs),
+    /// Watch a run that was left, with the same keys
+    Attach(AttachArgs),
     /// List runs
     Ps(PsArgs),
     /// Show everything about one run
@@ -117,7 +121,7 @@ pub(crate) enum Command {
     Events(EventsArgs),
     /// Show everything as it happens
     Watch(WatchArgs),
-    /// Wait until a run ends
+    /// Wait until runs end, or are where they should be
     Wait(WaitArgs),
     /// Halt runs; they keep their memory, or leave with a checkpoint
     Pause(PauseArgs),
@@ -137,6 +141,8 @@ pub(crate) enum Command {
     Kill(KillArgs),
     /// Start a failed or cancelled run again from its checkpoint
     Retry(RetryArgs),
+    /// Start a new run as an old one was started
+    Rerun(RerunArgs),
     /// Watch a training that somebody else runs
     Adopt(AdoptArgs),
     /// Look after the daemon

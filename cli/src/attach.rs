@@ -173,7 +173,7 @@ impl<'a> Watcher<'a> {
                 let is_stopping = self.view.phase == "stopping" || self.keys.notice().is_some();
                 let (goes_on, next) = match is_stopping {
                     true => ("goes on stopping", format!("See how it ends with: resus wait {id}")),
-                    false => ("goes on", format!("Come back with: resus logs {id} -f")),
+                    false => ("goes on", format!("Come back with: resus attach {id}")),
                 };
                 let page = self.around.console.err_page();
                 self.screen.say(&page.sentence(&format!("detached; {id} {goes_on}. {next}")));

@@ -1,6 +1,7 @@
 //! The commands, one file each: its arguments, what it asks the daemon, what it shows.
 
 pub(crate) mod adopt;
+pub(crate) mod attach;
 pub(crate) mod checkpoint;
 pub(crate) mod checkpoints;
 pub(crate) mod config;
@@ -8,12 +9,14 @@ pub(crate) mod configure;
 pub(crate) mod context;
 pub(crate) mod daemon;
 pub(crate) mod doctor;
+pub(crate) mod dry_run;
 pub(crate) mod events;
 pub(crate) mod logs;
 pub(crate) mod nats;
 pub(crate) mod overrides;
 pub(crate) mod pause;
 pub(crate) mod ps;
+pub(crate) mod rerun;
 pub(crate) mod restore;
 mod resume_from;
 pub(crate) mod retry;
@@ -73,16 +76,16 @@ impl Around {
     }
 }
 
-/// Carries out `command`.
+/// Carries out `command`: the exit code of the process, which may be that of a worker.
 ///
 /// # Errors
 /// [`CliError`].
-pub(crate) fn carry_out(command: Command, global: &Global, around: &Around) -> Result<ExitCode, CliError> {
+pub(crate) fn carry_out(command: Command, global: &Global, around: &Around) -> Result<u8, CliError> {
     if let Command::Daemon(args) = &command
         && let Some(options) = args.as_daemon()
     {
         // The daemon has a runtime of its own kind, and must not be born under another.
-        return crate::daemon::serve::run(around.here()?.clone(), options).map(|()| ExitCode::Ok);
+        return crate::daemon::serve::run(around.here()?.clone(), options).map(|()| ExitCode::Ok.code());
     }
     // One thread starts in a fraction of a millisecond and is all that a client needs.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -95,12 +98,14 @@ pub(crate) fn carry_out(command: Command, global: &Global, around: &Around) -> R
         {
             handshake::tell(state, around.console).await?;
         }
-        match command {
-            Command::Run(args) => run::run(args, around).await,
+        let done = match command {
+            Command::Run(args) => return run::run(args, around).await,
+            Command::Attach(args) => return attach::attach(args, around).await,
+            Command::Rerun(args) => return rerun::rerun(args, around).await,
+            Command::Wait(args) => return wait::wait(args, around).await,
             Command::Ps(args) => ps::ps(args, around).await,
             Command::Status(args) => status::status(args, around).await,
             Command::Logs(args) => logs::logs(args, around).await,
-            Command::Wait(args) => wait::wait(args, around).await,
             Command::Events(args) => events::events(args, around).await,
             Command::Watch(args) => watch::watch(args, around).await,
             Command::Why(args) => why::why(args, around).await,
@@ -119,7 +124,8 @@ pub(crate) fn carry_out(command: Command, global: &Global, around: &Around) -> R
             Command::Context(args) => context::context(args, global, around),
             Command::Nats(args) => nats::nats(&args, around),
             Command::Doctor(args) => doctor::doctor(args, around).await,
-        }
+        };
+        done.map(ExitCode::code)
     })
 }
 
@@ -169,7 +175,9 @@ fn minds_the_build(command: &Command) -> bool {
         | Command::Adopt(_)
         | Command::Stop(_)
         | Command::Kill(_)
-        | Command::Retry(_) => true,
+        | Command::Retry(_)
+        | Command::Rerun(_)
+        | Command::Attach(_) => true,
     }
 }
 
@@ -199,7 +207,9 @@ impl Command {
             | Self::Configure(_)
             | Self::Stop(_)
             | Self::Kill(_)
-            | Self::Retry(_) => Scope::Anywhere,
+            | Self::Retry(_)
+            | Self::Rerun(_)
+            | Self::Attach(_) => Scope::Anywhere,
         }
     }
 }

@@ -32,6 +32,8 @@ pub(crate) enum ColourChoice {
 
 /// Columns of a terminal that does not say how many it has.
 const WIDTH_DEFAULT: usize = 80;
+/// Lines of one that does not say.
+const HEIGHT_DEFAULT: usize = 24;
 
 /// The two streams of a command, and what each can show.
 #[derive(Debug, Clone, Copy)]
@@ -123,6 +125,15 @@ impl Console {
     /// wrap.
     pub(crate) fn out_width(&self) -> usize {
         columns(io::stdout())
+    }
+
+    /// Lines of the terminal that standard output is; no limit where it is none.
+    pub(crate) fn out_height(&self) -> usize {
+        match tcgetwinsize(io::stdout()) {
+            Ok(size) if size.ws_row > 0 => usize::from(size.ws_row),
+            Ok(_) => HEIGHT_DEFAULT,
+            Err(_) => usize::MAX,
+        }
     }
 
     /// What standard output is to somebody who reads it.

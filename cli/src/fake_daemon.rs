@@ -9,7 +9,7 @@ use resus_bus::control::{Endpoints, Reply};
 use resus_bus::nats::RequestError;
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission,
+    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, Reach, RerunBody, RerunReply, EnvChanges,
 };
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;
@@ -121,20 +121,34 @@ impl Desk for FakeDesk {
             panic!("dies before it has answered, as this test wants");
         }
         let run = self.run(selector)?;
-        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run, would: None })
+    }
+
+    async fn rerun(&self, selector: &str, body: RerunBody, reach: Reach) -> Result<RerunReply, Problem> {
+        self.commanded.lock().unwrap().push(format!("rerun {selector} {} {reach:?}", json!(body)));
+        let run = self.run(selector)?;
+        Ok(RerunReply {
+            of: run.run_id.clone(),
+            name: run.name.clone(),
+            workload: run.workload.clone(),
+            argv: run.argv.clone(),
+            cwd: "/".into(),
+            env: EnvChanges::default(),
+            run: (!body.dry_run).then_some(run),
+        })
     }
 
     async fn restore(&self, selector: &str, _: RestoreBody) -> Result<CommandReply, Problem> {
         self.commanded.lock().unwrap().push(selector.to_owned());
         let run = self.run(selector)?;
-        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run, would: None })
     }
 
     async fn pin(&self, selector: &str, body: PinBody) -> Result<CommandReply, Problem> {
         let verb = if body.pinned { "pin" } else { "unpin" };
         self.commanded.lock().unwrap().push(format!("{verb} {selector} {}", body.checkpoint));
         let run = self.run(selector)?;
-        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run, would: None })
     }
 
     async fn prune(&self, selector: &str, body: PruneBody) -> Result<PruneReply, Problem> {
@@ -150,12 +164,12 @@ impl Desk for FakeDesk {
         let which = body.checkpoint.as_deref().unwrap_or("all");
         self.commanded.lock().unwrap().push(format!("recheck {selector} {which}"));
         let run = self.run(selector)?;
-        Ok(CommandReply { changed: false, why: "REQUESTED".into(), run })
+        Ok(CommandReply { changed: false, why: "REQUESTED".into(), run, would: None })
     }
 
     async fn configure(&self, selector: &str, _: ConfigureBody) -> Result<CommandReply, Problem> {
         let run = self.run(selector)?;
-        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run, would: None })
     }
 
     fn checkpoints(&self, selector: &str) -> Result<CheckpointList, Problem> {

@@ -23,6 +23,7 @@ mod judgement;
 mod keys;
 mod named;
 mod output;
+mod passthrough;
 mod place;
 mod progress;
 mod render;
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
     match words.next().as_ref().and_then(|word| word.to_str()) {
         Some("shim") => resus_shim::main(words),
         Some("worker") => worker(program, words),
-        _ => exit(cli()),
+        _ => ExitCode::from(cli()),
     }
 }
 
@@ -71,10 +72,11 @@ fn worker(program: OsString, mut words: impl Iterator<Item = OsString>) -> ExitC
     }
 }
 
-fn cli() -> Exit {
+/// Carries out what the command line says: the exit code of this process.
+fn cli() -> u8 {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refuse_arguments(&error),
+        Err(error) => return refuse_arguments(&error).code(),
     };
     let console = Console::of_process(cli.global.json, cli.global.color);
     let around = Around::new(&cli.global, cli.command.scope(), console);
@@ -82,10 +84,10 @@ fn cli() -> Exit {
     match done {
         Ok(code) => code,
         // Whoever read our output has seen enough.
-        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
+        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok.code(),
         Err(error) => {
             tell(&error, console);
-            error.exit()
+            error.exit().code()
         }
     }
 }
@@ -112,8 +114,4 @@ fn refuse_arguments(error: &clap::Error) -> Exit {
     }
     print_usage(error);
     if is_help { Exit::Ok } else { Exit::Usage }
-}
-
-fn exit(code: Exit) -> ExitCode {
-    ExitCode::from(code.code())
 }

@@ -19,12 +19,12 @@ pub(crate) fn command_id() -> Option<CommandId> {
 
 /// A command of this process.
 pub(crate) fn command_body(verb: Verb) -> CommandBody {
-    CommandBody { verb, by: BY.to_owned(), command_id: command_id() }
+    CommandBody { verb, by: BY.to_owned(), command_id: command_id(), dry_run: false }
 }
 
 /// A wish of this process to go on from `checkpoint`.
 pub(crate) fn restore_body(checkpoint: String) -> RestoreBody {
-    RestoreBody { checkpoint, by: BY.to_owned(), command_id: command_id() }
+    RestoreBody { checkpoint, by: BY.to_owned(), command_id: command_id(), dry_run: false }
 }
 
 /// A wish of this process that retention leaves `checkpoint` alone, or no longer does.
@@ -44,7 +44,7 @@ pub(crate) fn recheck_body(checkpoint: Option<String>) -> RecheckBody {
 
 /// A wish of this process to change settings.
 pub(crate) fn configure_body(changes: Overrides) -> ConfigureBody {
-    ConfigureBody { changes, by: BY.to_owned(), command_id: command_id() }
+    ConfigureBody { changes, by: BY.to_owned(), command_id: command_id(), dry_run: false }
 }
 
 /// The environment of a worker, and the names that had to be left out because they or their

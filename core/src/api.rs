@@ -4,10 +4,14 @@ pub mod bus;
 mod checkpoints;
 pub mod control;
 mod settings;
+mod dry;
+mod rerun;
 
 pub use checkpoints::{
     CheckpointList, CheckpointState, CheckpointView, PinBody, PruneBody, PruneReply, RecheckBody,
 };
+pub use dry::{Foretold, ForetoldEvent};
+pub use rerun::{EnvChanges, RerunBody, RerunReply, Reach};
 
 pub use settings::{ReloadReply, SettingsRefusal, SettingsView};
 
@@ -22,6 +26,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
+
+/// For fields that are left out where they say nothing.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
 
 /// A request to run something: a registered workload with parameters, or any command.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -84,6 +94,9 @@ pub struct CommandBody {
     /// The same id again is the same command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_id: Option<CommandId>,
+    /// Only say what it would do.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
 }
 
 /// A wish to go on from a checkpoint of one's choice.
@@ -98,6 +111,9 @@ pub struct RestoreBody {
     /// The same id again is the same command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_id: Option<CommandId>,
+    /// Only say what it would do.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
 }
 
 /// A wish to change settings of a run.
@@ -112,17 +128,23 @@ pub struct ConfigureBody {
     /// The same id again is the same command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_id: Option<CommandId>,
+    /// Only say what it would do.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
 }
 
 /// The answer to a command.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CommandReply {
-    /// Whether it changed anything; a run that is being stopped already is not stopped again.
+    /// Whether it changed anything, or would have; a run that is being stopped already is not stopped again.
     pub changed: bool,
     /// Reason code of the decision.
     pub why: String,
     /// The run after it.
     pub run: RunView,
+    /// What it would have done, if that is all that was asked: nothing was recorded or done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would: Option<Foretold>,
 }
 
 /// A list of runs.

@@ -180,6 +180,16 @@ impl Fleet {
     /// # Errors
     /// A [`FleetError`]; nothing has changed then.
     pub fn step(&mut self, run_id: &RunId, input: &Input, now: Moment) -> Result<Step, FleetError> {
+        let (step, after) = self.consider(run_id, input, now)?;
+        self.keep(Some(after));
+        Ok(step)
+    }
+
+    /// What [`Fleet::step`] would do, and the run as it would be then. Nothing changes.
+    ///
+    /// # Errors
+    /// Those of the real thing.
+    pub fn consider(&self, run_id: &RunId, input: &Input, now: Moment) -> Result<(Step, Run), FleetError> {
         if let Some(reason) = self.quarantined.get(run_id) {
             return Err(FleetError::Quarantined { run_id: run_id.clone(), reason: reason.clone() });
         }
@@ -191,8 +201,9 @@ impl Fleet {
             }
         }
         let decision = decide(run, input, now)?;
-        let recorded = self.record(run_id, decision.events, decision.why, now)?;
-        Ok(Step { recorded, effects: decision.effects, why: decision.why })
+        let (recorded, after) = self.plan(run_id, decision.events, decision.why, now)?;
+        let after = after.unwrap_or_else(|| run.clone());
+        Ok((Step { recorded, effects: decision.effects, why: decision.why }, after))
     }
 
     /// Numbers and applies events. All or none: the run changes only if every event fits.
@@ -203,6 +214,28 @@ impl Fleet {
         why: Why,
         at: Moment,
     ) -> Result<Vec<Recorded>, FleetError> {
+        let (recorded, after) = self.plan(run_id, events, why, at)?;
+        self.keep(after);
+        Ok(recorded)
+    }
+
+    fn keep(&mut self, after: Option<Run>) {
+        if let Some(run) = after {
+            if let Some(command_id) = &run.command_id {
+                self.by_command.insert(command_id.clone(), run.id.clone());
+            }
+            self.runs.insert(run.id.clone(), run);
+        }
+    }
+
+    /// The records that events make, and the run behind them.
+    fn plan(
+        &self,
+        run_id: &RunId,
+        events: Vec<Event>,
+        why: Why,
+        at: Moment,
+    ) -> Result<(Vec<Recorded>, Option<Run>), FleetError> {
         let mut after = self.runs.get(run_id).cloned();
         let mut recorded = Vec::with_capacity(events.len());
         for mut event in events {
@@ -225,13 +258,7 @@ impl Fleet {
             recorded.push(Recorded { record, envelope });
             after = Some(run);
         }
-        if let Some(run) = after {
-            if let Some(command_id) = &run.command_id {
-                self.by_command.insert(command_id.clone(), run.id.clone());
-            }
-            self.runs.insert(run.id.clone(), run);
-        }
-        Ok(recorded)
+        Ok((recorded, after))
     }
 
     fn envelope(&self, record: &Record, before: Status, run: &Run) -> Envelope {

@@ -1,6 +1,9 @@
-//! How people name a run: any unique part of its id of four characters or more, or `NAME@latest`, or `@latest`.
+//! How people name a run: any unique part of its id of four characters or more, its name where no
+//! other run has it, `NAME@latest`, `NAME@2` (the second of that name, the oldest is the first), or
+//! `@latest`.
 
 use crate::ids::RunId;
+use crate::phase::Phase;
 
 /// Shortest part of an id that is accepted, in characters.
 const PART_MIN: usize = 4;
@@ -16,6 +19,8 @@ pub struct Named<'a> {
     pub name: &'a str,
     /// When it was accepted, Unix ms.
     pub accepted_unix_ms: u64,
+    /// Where it is.
+    pub phase: Phase,
 }
 
 /// Why a text names no single run.
@@ -27,12 +32,20 @@ pub enum SelectError {
         /// What was asked for.
         text: String,
     },
+    /// There are not so many of that name.
+    #[error("{}", few(text, *count))]
+    TooFew {
+        /// What was asked for.
+        text: String,
+        /// Runs that have the name.
+        count: usize,
+    },
     /// Several runs fit.
     #[error("{text:?} could be {}{}", candidates.join(", "), more(*others))]
     Ambiguous {
         /// What was asked for.
         text: String,
-        /// Some that fit, newest first.
+        /// Some that fit, newest first, each with its name, its phase and its age.
         candidates: Vec<String>,
         /// How many more fit.
         others: usize,
@@ -43,12 +56,36 @@ fn more(others: usize) -> String {
     if others == 0 { String::new() } else { format!(" and {others} more") }
 }
 
+fn few(text: &str, count: usize) -> String {
+    let name = text.rsplit_once('@').map_or(text, |(name, _)| name);
+    match count {
+        1 => format!("only one run is called {name:?}; the first is {name}@1"),
+        _ => format!("{count} runs are called {name:?}: {name}@1 (the oldest) to {name}@{count}"),
+    }
+}
+
+/// An age, roughly: the largest unit that fits.
+fn age(ms: u64) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min")];
+    let largest = units.into_iter().find(|(unit_ms, _)| ms >= *unit_ms);
+    largest.map_or_else(|| format!("{}s", ms / 1000), |(unit_ms, word)| format!("{}{word}", ms / unit_ms))
+}
+
+/// The text after `@` of a name, as a place among the runs of that name, counted from 1.
+fn place(text: &str) -> Option<(&str, usize)> {
+    let (name, number) = text.rsplit_once('@')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    // A number too large for us is larger than any count.
+    (is_number && !name.is_empty()).then(|| (name, number.parse().unwrap_or(usize::MAX)))
+}
+
 /// Finds the run that `text` names: the whole id, a unique part of it of at least four
-/// characters, `NAME@latest`, `@latest`, or a name that only one run has.
+/// characters, `NAME@latest`, `NAME@N`, `@latest`, or a name that only one run has. A name is meant
+/// before a part of an id. `now_unix_ms` is for the ages of candidates.
 ///
 /// # Errors
 /// [`SelectError`] when none or several fit.
-pub fn select<'a>(text: &str, runs: &[Named<'a>]) -> Result<&'a RunId, SelectError> {
+pub fn select<'a>(text: &str, runs: &[Named<'a>], now_unix_ms: u64) -> Result<&'a RunId, SelectError> {
     if let Some(run) = runs.iter().find(|run| run.id.as_str() == text) {
         return Ok(run.id);
     }
@@ -60,23 +97,38 @@ pub fn select<'a>(text: &str, runs: &[Named<'a>]) -> Result<&'a RunId, SelectErr
             .map(|run| run.id)
             .ok_or_else(|| SelectError::NotFound { text: text.to_owned() });
     }
-    let part = text.len() >= PART_MIN;
-    let fits = |run: &&Named<'_>| run.name == text || (part && run.id.as_str().contains(text));
-    let found: Vec<_> = runs.iter().filter(fits).collect();
+    if let Some((name, place)) = place(text) {
+        return nth(text, name, place, runs);
+    }
+    let mut found: Vec<_> = runs.iter().filter(|run| run.name == text).collect();
+    if found.is_empty() && text.len() >= PART_MIN {
+        found = runs.iter().filter(|run| run.id.as_str().contains(text)).collect();
+    }
     match found.as_slice() {
         [] => Err(SelectError::NotFound { text: text.to_owned() }),
         [one] => Ok(one.id),
         many => {
             let mut newest: Vec<_> = many.to_vec();
-            newest.sort_by_key(|run| std::cmp::Reverse(run.accepted_unix_ms));
-            let candidates = newest
-                .iter()
-                .take(LISTED_MAX)
-                .map(|run| format!("{} ({})", run.id.short(), run.name))
-                .collect();
+            newest.sort_by_key(|run| std::cmp::Reverse((run.accepted_unix_ms, run.id)));
+            let candidate = |run: &&Named<'_>| {
+                let age = age(now_unix_ms.saturating_sub(run.accepted_unix_ms));
+                format!("{} ({}, {}, {age} old)", run.id.short(), run.name, run.phase)
+            };
+            let candidates = newest.iter().copied().take(LISTED_MAX).map(|run| candidate(&run)).collect();
             let others = many.len().saturating_sub(LISTED_MAX);
             Err(SelectError::Ambiguous { text: text.to_owned(), candidates, others })
         }
+    }
+}
+
+/// The run that is `place`-th of `name`, the oldest being the first.
+fn nth<'a>(text: &str, name: &str, place: usize, runs: &[Named<'a>]) -> Result<&'a RunId, SelectError> {
+    let mut oldest: Vec<_> = runs.iter().filter(|run| run.name == name).collect();
+    oldest.sort_by_key(|run| (run.accepted_unix_ms, run.id));
+    match (place.checked_sub(1).and_then(|index| oldest.get(index)), oldest.len()) {
+        (Some(run), _) => Ok(run.id),
+        (None, 0) => Err(SelectError::NotFound { text: text.to_owned() }),
+        (None, count) => Err(SelectError::TooFew { text: text.to_owned(), count }),
     }
 }
 
@@ -93,8 +145,8 @@ mod tests {
     fn found(text: &str) -> Result<String, SelectError> {
         let ids = ids();
         let runs: Vec<_> =
-            ids.iter().map(|(id, name, at)| Named { id, name, accepted_unix_ms: *at }).collect();
-        select(text, &runs).map(|id| id.as_str().to_owned())
+            ids.iter().map(|(id, name, at)| Named { id, name, accepted_unix_ms: *at, phase: Phase::Done }).collect();
+        select(text, &runs, 7_300_002).map(|id| id.as_str().to_owned())
     }
 
     #[test]
@@ -107,6 +159,9 @@ mod tests {
             ("resnet", "0194-cccc-1111"),
             ("othello@latest", "0193-bbbb-2222"),
             ("@latest", "0194-cccc-1111"),
+            ("othello@1", "0193-aaaa-1111"),
+            ("othello@2", "0193-bbbb-2222"),
+            ("resnet@1", "0194-cccc-1111"),
         ] {
             assert_eq!(found(text).as_deref(), Ok(id), "{text}");
         }
@@ -120,7 +175,31 @@ mod tests {
         let Err(SelectError::Ambiguous { candidates, others: 0, .. }) = found("othello") else {
             panic!("ambiguous")
         };
-        assert_eq!(candidates, ["bbb-2222 (othello)", "aaa-1111 (othello)"]);
+        let expected = ["bbb-2222 (othello, done, 2h old)", "aaa-1111 (othello, done, 2h old)"];
+        assert_eq!(candidates, expected);
         assert!(matches!(found("0193"), Err(SelectError::Ambiguous { .. })));
+        assert!(matches!(found("nobody@1"), Err(SelectError::NotFound { .. })));
+        for text in ["othello@0", "othello@3", "othello@99999999999999999999999"] {
+            let error = found(text).unwrap_err();
+            assert!(matches!(error, SelectError::TooFew { count: 2, .. }), "{text}");
+            assert_eq!(error.to_string(), "2 runs are called \"othello\": othello@1 (the oldest) to othello@2");
+        }
+        assert!(matches!(found("@1"), Err(SelectError::NotFound { .. })), "a number needs a name");
+    }
+
+    #[test]
+    fn a_name_is_meant_before_a_part_of_an_id() {
+        let [named, other] = ["0195-dddd-0000", "beef-0000-0000"].map(|id| RunId::new(id).unwrap());
+        let run = |id, name| Named { id, name, accepted_unix_ms: 1, phase: Phase::Running };
+        let runs = [run(&named, "beef"), run(&other, "resnet")];
+        assert_eq!(select("beef", &runs, 1), Ok(&named));
+        assert_eq!(select("beef-", &runs, 1), Ok(&other));
+    }
+
+    #[test]
+    fn ages_are_rough() {
+        for (ms, text) in [(0, "0s"), (59_999, "59s"), (60_000, "1min"), (7_200_000, "2h"), (90_000_000, "1d")] {
+            assert_eq!(age(ms), text);
+        }
     }
 }

@@ -8,7 +8,7 @@ mod start;
 pub use start::Grounds;
 
 use crate::answer::problem;
-use crate::control::page::{fitting, page, shorten};
+use crate::control::page::{fitting, page, shorten, shorten_rerun};
 use crate::desk::Desk;
 use crate::document::parse;
 use crate::limits::{BODY_BYTES_MAX, BUS_EVENTS_MAX, OUTPUT_BYTES_MAX};
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use resus_bus::control::{Endpoints, Reply, Verb as Endpoint};
 use resus_core::api::control::{
     ConfigureRequest, CurvesReply, CurvesRequest, DaemonRequest, EventsReply, HistoryRequest, ListReply,
-    ListRequest, LogsRequest, OUTPUT_HEADER, PauseRequest, RunRequest, StateReply, StateRequest, WhyReply,
+    ListRequest, LogsRequest, OUTPUT_HEADER, PauseRequest, RerunRequest, RunRequest, StateReply, StateRequest, WhyReply,
 };
 use resus_core::api::{CommandBody, CommandReply, ConfigureBody, Problem, StoryLine};
 use resus_core::exit::ExitCode;
@@ -36,6 +36,7 @@ const REASON_BYTES_MAX: usize = 1024;
 /// Everything that can be asked. A verb is a row here and an arm of [`Control::reply`].
 const VERBS: &[Endpoint] = &[
     row("start", "StartRequest", "RunView"),
+    row("rerun", "RerunRequest", "RerunReply"),
     row("stop", "RunRequest", "CommandReply"),
     row("kill", "RunRequest", "CommandReply"),
     row("retry", "RunRequest", "CommandReply"),
@@ -79,6 +80,7 @@ impl<D: Desk> Control<D> {
     async fn reply(&self, verb: &str, body: &[u8], bytes_max: usize) -> Result<Reply, Problem> {
         match verb {
             "start" => self.start(body, bytes_max).await,
+            "rerun" => self.rerun(read(body)?, bytes_max).await,
             "stop" => self.give(Verb::Stop, read(body)?, bytes_max).await,
             "kill" => self.give(Verb::Kill, read(body)?, bytes_max).await,
             "retry" => self.give(Verb::Retry, read(body)?, bytes_max).await,
@@ -116,21 +118,27 @@ impl<D: Desk> Control<D> {
         fitting(view, |view| view, bytes_max)
     }
 
+    async fn rerun(&self, asked: RerunRequest, bytes_max: usize) -> Result<Reply, Problem> {
+        let (run, body) = self.grounds.rerun(asked);
+        let reply = self.panel.desk.rerun(&run, body, self.grounds.reach()).await?;
+        page::document(&shorten_rerun(reply), bytes_max)
+    }
+
     async fn give(&self, verb: Verb, asked: RunRequest, bytes_max: usize) -> Result<Reply, Problem> {
-        let RunRequest { run, by, command_id } = asked;
-        let reply = self.panel.desk.command(&run, CommandBody { verb, by, command_id }).await?;
+        let RunRequest { run, by, command_id, dry_run } = asked;
+        let reply = self.panel.desk.command(&run, CommandBody { verb, by, command_id, dry_run }).await?;
         fitting(reply, |reply: &mut CommandReply| &mut reply.run, bytes_max)
     }
 
     async fn pause(&self, asked: PauseRequest, bytes_max: usize) -> Result<Reply, Problem> {
-        let PauseRequest { run, by, command_id, release } = asked;
+        let PauseRequest { run, by, command_id, release, dry_run } = asked;
         let verb = if release { Verb::Release } else { Verb::Pause };
-        self.give(verb, RunRequest { run, by, command_id }, bytes_max).await
+        self.give(verb, RunRequest { run, by, command_id, dry_run }, bytes_max).await
     }
 
     async fn configure(&self, asked: ConfigureRequest, bytes_max: usize) -> Result<Reply, Problem> {
-        let ConfigureRequest { run, changes, by, command_id } = asked;
-        let reply = self.panel.desk.configure(&run, ConfigureBody { changes, by, command_id }).await?;
+        let ConfigureRequest { run, changes, by, command_id, dry_run } = asked;
+        let reply = self.panel.desk.configure(&run, ConfigureBody { changes, by, command_id, dry_run }).await?;
         fitting(reply, |reply: &mut CommandReply| &mut reply.run, bytes_max)
     }
 

@@ -3,7 +3,7 @@
 pub use resus_actors::door::Heard;
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission,
+    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, Reach, RerunBody, RerunReply,
 };
 use resus_core::pulse::state::StateSnapshot;
 use resus_core::telemetry::history::Curves;
@@ -19,6 +19,13 @@ pub trait Desk: Clone + Send + Sync + 'static {
     type Listener: Listen;
     /// Accepts a run.
     fn submit(&self, submission: Submission) -> impl Future<Output = Result<RunView, Problem>> + Send;
+    /// Accepts a new run of the spec of the one that `selector` names, as far as `reach` goes.
+    fn rerun(
+        &self,
+        selector: &str,
+        body: RerunBody,
+        reach: Reach,
+    ) -> impl Future<Output = Result<RerunReply, Problem>> + Send;
     /// Gives a command to the run that `selector` names.
     fn command(
         &self,

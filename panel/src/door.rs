@@ -8,8 +8,7 @@ use axum::http::StatusCode;
 use resus_actors::door::{Door, Listener};
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, SettingsView, StoryLine,
-    Submission,
+    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, SettingsView, StoryLine, Submission, Reach, RerunBody, RerunReply,
 };
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;
@@ -57,6 +56,10 @@ impl Desk for Front {
 
     async fn submit(&self, submission: Submission) -> Result<RunView, Problem> {
         self.door.submit(submission).await
+    }
+
+    async fn rerun(&self, selector: &str, body: RerunBody, reach: Reach) -> Result<RerunReply, Problem> {
+        self.door.rerun(selector, body, reach).await
     }
 
     async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {

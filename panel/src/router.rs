@@ -72,6 +72,7 @@ pub fn router<D: Desk>(panel: Panel<D>) -> Router {
         .route("/v2/runs", get(runs::list::<D>).post(runs::submit::<D>))
         .route("/v2/runs/{run}", get(runs::one::<D>))
         .route("/v2/runs/{run}/command", post(runs::command::<D>))
+        .route("/v2/runs/{run}/rerun", post(runs::rerun::<D>))
         .route("/v2/runs/{run}/restore", post(checkpoints::restore::<D>))
         .route("/v2/runs/{run}/pin", post(checkpoints::pin::<D>))
         .route("/v2/runs/{run}/prune", post(checkpoints::prune::<D>))

@@ -9,7 +9,7 @@ use crate::router::Panel;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use resus_core::api::{CommandBody, ConfigureBody, Submission};
+use resus_core::api::{CommandBody, ConfigureBody, Reach, RerunBody, Submission};
 use serde::Deserialize;
 
 /// `GET /v2/runs`
@@ -60,6 +60,17 @@ pub(crate) async fn command<D: Desk>(
 ) -> Result<Response, Refusal> {
     let reply = panel.desk.command(&run, body).await?;
     Ok(json(StatusCode::OK, &reply))
+}
+
+/// `POST /v2/runs/{run}/rerun`
+pub(crate) async fn rerun<D: Desk>(
+    State(panel): State<Panel<D>>,
+    Selector(run): Selector,
+    Document(body): Document<RerunBody>,
+) -> Result<Response, Refusal> {
+    let reply = panel.desk.rerun(&run, body, Reach::Anything).await?;
+    let status = if reply.run.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(json(status, &reply))
 }
 
 /// `POST /v2/runs/{run}/configure`

@@ -30,7 +30,7 @@ impl Door {
     /// As [`Door::command`], or there is no such checkpoint.
     pub async fn restore(&self, selector: &str, body: RestoreBody) -> Result<CommandReply, Problem> {
         let input = Input::Restore { checkpoint: body.checkpoint, by: who(&body.by) };
-        self.give(selector, input, body.command_id).await
+        self.give_or_tell(selector, input, body.command_id, body.dry_run).await
     }
 
     /// Lets retention leave a checkpoint of the run that `selector` names alone, or no longer.

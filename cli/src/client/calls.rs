@@ -4,7 +4,7 @@ use crate::client::stream::Stream;
 use crate::client::{Client, ClientError, Wire};
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, PruneBody,
-    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission,
+    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, RerunBody, RerunReply,
 };
 use resus_core::view::RunView;
 use std::time::Duration;
@@ -32,6 +32,14 @@ impl Client {
         match &self.0 {
             Wire::Socket(socket) => socket.submit(submission).await,
             Wire::Nats(there) => there.submit(submission).await,
+        }
+    }
+
+    /// Accepts a new run of the spec of an old one.
+    pub(crate) async fn rerun(&self, run: &str, body: &RerunBody) -> Result<RerunReply, ClientError> {
+        match &self.0 {
+            Wire::Socket(socket) => socket.rerun(run, body).await,
+            Wire::Nats(there) => there.rerun(run, body).await,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::client::wire::{Answer, Socket, segment};
 use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, ClientError, STORY_DEADLINE};
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Problem, PruneBody,
-    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, Story, StoryLine, Submission,
+    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, Story, StoryLine, Submission, RerunBody, RerunReply,
 };
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
@@ -25,6 +25,11 @@ impl Socket {
 
     pub(super) async fn command(&self, run: &str, body: &CommandBody) -> Result<CommandReply, ClientError> {
         let address = format!("/v2/runs/{}/command", named(run)?);
+        self.post(&address, body, COMMAND_DEADLINE).await?.document()
+    }
+
+    pub(super) async fn rerun(&self, run: &str, body: &RerunBody) -> Result<RerunReply, ClientError> {
+        let address = format!("/v2/runs/{}/rerun", named(run)?);
         self.post(&address, body, COMMAND_DEADLINE).await?.document()
     }
 

@@ -15,12 +15,12 @@ use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, ClientError, SIGN_DEADLIN
 use resus_bus::link::Link;
 use resus_core::api::control::{
     CheckpointsRequest, ConfigureRequest, DaemonRequest, HistoryRequest, ListReply, ListRequest, LogsRequest,
-    OUTPUT_HEADER, PinRequest, PruneRequest, RecheckRequest, RestoreRequest, RunRequest, StartRequest,
+    OUTPUT_HEADER, PinRequest, PruneRequest, RecheckRequest, RerunRequest, RestoreRequest, RunRequest, StartRequest,
     StateReply, StateRequest, WhyReply,
 };
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Problem, PruneBody,
-    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission,
+    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, RerunBody, RerunReply,
 };
 use resus_core::ids::Slug;
 use resus_core::view::RunView;
@@ -119,15 +119,19 @@ impl There {
         self.document("start", &StartRequest::from(submission), COMMAND_DEADLINE).await
     }
 
+    pub(super) async fn rerun(&self, run: &str, body: &RerunBody) -> Result<RerunReply, ClientError> {
+        self.document("rerun", &RerunRequest::of(run, body.clone()), COMMAND_DEADLINE).await
+    }
+
     pub(super) async fn command(&self, run: &str, body: &CommandBody) -> Result<CommandReply, ClientError> {
-        let CommandBody { verb, by, command_id } = body.clone();
-        let question = RunRequest { run: run.to_owned(), by, command_id };
+        let CommandBody { verb, by, command_id, dry_run } = body.clone();
+        let question = RunRequest { run: run.to_owned(), by, command_id, dry_run };
         self.document(verb.as_str(), &question, COMMAND_DEADLINE).await
     }
 
     pub(super) async fn restore(&self, run: &str, body: &RestoreBody) -> Result<CommandReply, ClientError> {
-        let RestoreBody { checkpoint, by, command_id } = body.clone();
-        let question = RestoreRequest { run: run.to_owned(), checkpoint, by, command_id };
+        let RestoreBody { checkpoint, by, command_id, dry_run } = body.clone();
+        let question = RestoreRequest { run: run.to_owned(), checkpoint, by, command_id, dry_run };
         self.document("restore", &question, COMMAND_DEADLINE).await
     }
 
@@ -154,8 +158,8 @@ impl There {
         run: &str,
         body: &ConfigureBody,
     ) -> Result<CommandReply, ClientError> {
-        let ConfigureBody { changes, by, command_id } = body.clone();
-        let question = ConfigureRequest { run: run.to_owned(), changes, by, command_id };
+        let ConfigureBody { changes, by, command_id, dry_run } = body.clone();
+        let question = ConfigureRequest { run: run.to_owned(), changes, by, command_id, dry_run };
         self.document("configure", &question, COMMAND_DEADLINE).await
     }
 

@@ -1,6 +1,7 @@
 //! `resus checkpoint`: a checkpoint now.
 
 use crate::args::a_duration;
+use crate::command::dry_run::{self, DryRunArg};
 use crate::command::{Around, give};
 use crate::error::CliError;
 use crate::follow::Tell;
@@ -37,6 +38,8 @@ pub(crate) struct CheckpointArgs {
     /// Wait for each run no longer than this, e.g. 5m
     #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub timeout: Option<Duration>,
+    #[command(flatten)]
+    pub dry: DryRunArg,
 }
 
 /// Carries out `resus checkpoint`.
@@ -44,6 +47,9 @@ pub(crate) struct CheckpointArgs {
 /// # Errors
 /// [`CliError`] of the first run that it fails for.
 pub(crate) async fn checkpoint(args: CheckpointArgs, around: &Around) -> Result<ExitCode, CliError> {
+    if args.dry.dry_run {
+        return dry_run::command(around, &args.runs, Verb::Checkpoint).await;
+    }
     let mut asked = Vec::new();
     for run in &args.runs {
         asked.push(give(around, run, Verb::Checkpoint).await?);

@@ -2,6 +2,7 @@
 
 use crate::args::{a_number, a_size};
 use crate::command::Around;
+use crate::command::dry_run::{self, DryRunArg};
 use crate::command::overrides::{OverrideArgs, SetArgs, wishes};
 use crate::daemon::start::ask;
 use crate::error::CliError;
@@ -10,7 +11,7 @@ use crate::render::parts::short;
 use crate::settings::layers::Below;
 use crate::submission::configure_body;
 use clap::Args;
-use resus_core::api::{CommandReply, Overrides};
+use resus_core::api::{CommandReply, ConfigureBody, Overrides};
 use resus_core::exit::ExitCode;
 
 /// Arguments of `resus configure`.
@@ -41,6 +42,8 @@ pub(crate) struct ConfigureArgs {
     pub max_bytes: Option<u64>,
     #[command(flatten)]
     pub set: SetArgs,
+    #[command(flatten)]
+    pub dry: DryRunArg,
 }
 
 impl ConfigureArgs {
@@ -64,8 +67,13 @@ pub(crate) async fn configure(args: ConfigureArgs, around: &Around) -> Result<Ex
         });
     }
     for run in &args.runs {
-        let body = &configure_body(changes.clone());
-        let reply = ask(&around.target, |client| async move { client.configure(run, body).await }).await?;
+        let body = &ConfigureBody { dry_run: args.dry.dry_run, ..configure_body(changes.clone()) };
+        let asked = ask(&around.target, |client| async move { client.configure(run, body).await }).await;
+        if args.dry.dry_run {
+            dry_run::tell(asked, run, around).await?;
+            continue;
+        }
+        let reply = asked?;
         if around.console.json {
             around.console.out_json(&reply.run)?;
             continue;
@@ -92,7 +100,7 @@ mod tests {
 
     #[test]
     fn it_is_told_whether_anything_changed() {
-        let reply = |changed| CommandReply { changed, why: String::new(), run: view(json!({})) };
+        let reply = |changed| CommandReply { changed, why: String::new(), run: view(json!({})), would: None };
         assert_eq!(told(&reply(true), &page(80)), "✓ 8c1d9e77 (othello) has other settings from now on\n");
         assert_eq!(told(&reply(false), &page(80)), "✓ 8c1d9e77 (othello) has these settings already\n");
     }

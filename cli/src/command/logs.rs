@@ -13,7 +13,7 @@ use crate::render::summary::outcome;
 use crate::text::paint::{Colour, phase};
 use crate::text::size;
 use clap::Args;
-use resus_core::api::OutputChunk;
+use resus_core::api::{OutputChunk, Problem};
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
 use serde::Serialize;
@@ -30,15 +30,18 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 #[command(
     after_help = "On a terminal plain colours of letters pass, each to the end of its line at most (others are left
 out: what is printed can't be hidden), progress bars are shown as they were printed last, and
-everything else that a terminal would obey or not show is made visible. A pipe or a file gets every
-byte as it was printed. Values of secret variables and arguments are shown as asterisks.
+everything else that a terminal would obey or not show is made visible. A pipe or a file, and --raw,
+get every byte as it was printed. Values of secret variables and arguments are shown as asterisks.
+Lines have no times and there is no --since: workers write into the file themselves, and when is
+not recorded; 'resus events' tells when things happened.
 -f goes on across attempts and restarts of the daemon; when the run has ended it exits with 0
 (done), 20 (failed), 21 (cancelled) or 22 (lost). With --attempt it ends with that attempt.
 
 Examples:
   resus logs -f nightly
   resus logs -n 50 @latest
-  resus logs nightly --attempt 1 > attempt-1.log"
+  resus logs nightly --all > nightly.log
+  resus logs nightly --previous -n 20"
 )]
 pub(crate) struct LogsArgs {
     /// Which run
@@ -52,6 +55,15 @@ pub(crate) struct LogsArgs {
     /// Of this attempt [default: the newest]
     #[arg(long, value_name = "N", value_parser = an_attempt, allow_negative_numbers = true)]
     pub attempt: Option<u32>,
+    /// Of the attempt before the newest
+    #[arg(short, long, conflicts_with_all = ["attempt", "all"])]
+    pub previous: bool,
+    /// Of all attempts, in their order
+    #[arg(long, conflicts_with_all = ["attempt", "lines"])]
+    pub all: bool,
+    /// Every byte as it was printed, on a terminal, too
+    #[arg(long)]
+    pub raw: bool,
 }
 
 /// A piece of output for programs.
@@ -76,7 +88,10 @@ pub(crate) async fn logs(args: LogsArgs, around: &Around) -> Result<ExitCode, Cl
         note(around, "nothing yet: no worker was started");
         return Ok(ExitCode::Ok);
     };
-    let mut reading = Reading::new(around, &source.run_id, attempt, args.attempt.is_some());
+    let mut reading = Reading::new(around, &source.run_id, attempt, &args);
+    if args.all {
+        reading.head(attempt);
+    }
     if let Some(lines) = args.lines {
         let lines = usize::try_from(lines).unwrap_or(usize::MAX);
         let start = source.get(async |client, run| tail_start(client, run, attempt, lines).await).await?;
@@ -92,7 +107,7 @@ pub(crate) async fn logs(args: LogsArgs, around: &Around) -> Result<ExitCode, Cl
             .get(async |client, run| client.output(run, Some(attempt), offset, PIECE_BYTES, wait).await)
             .await?;
         reading.show(&output.bytes, &output.chunk)?;
-        match reading.after(&output.chunk, args.follow) {
+        match reading.after(&output.chunk) {
             After::More | After::NextAttempt => {}
             After::End => {
                 reading.finish()?;
@@ -175,11 +190,45 @@ async fn first_attempt(
     if args.attempt.is_some() {
         return Ok(args.attempt);
     }
+    if args.previous {
+        return previous(&view).map(Some);
+    }
     while view.attempt == 0 && args.follow && outcome(&view).is_none() {
         sleep(RETRY_INTERVAL).await;
         view = source.view().await?;
     }
-    Ok((view.attempt > 0).then_some(view.attempt))
+    Ok((view.attempt > 0).then_some(if args.all { 1 } else { view.attempt }))
+}
+
+/// The attempt before the newest one.
+///
+/// # Errors
+/// That there is none.
+fn previous(view: &RunView) -> Result<u32, CliError> {
+    if view.attempt > 1 {
+        return Ok(view.attempt - 1);
+    }
+    let id = short(&view.run_id);
+    let problem = Problem {
+        kind: "urn:resus:not-found".to_owned(),
+        title: "No such attempt".to_owned(),
+        status: 404,
+        detail: format!("{id} ({}) has no attempt before attempt {}", view.name, view.attempt),
+        hint: Some(format!("resus logs {id}")),
+        exit_code: ExitCode::NotFound,
+    };
+    Err(ClientError::Refused(Box::new(problem)).into())
+}
+
+/// Which attempts are shown, and up to where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Scope {
+    /// Up to the end of the run, however long that takes.
+    follow: bool,
+    /// No other attempt than the one begun with.
+    stays: bool,
+    /// Those behind it, too, as far as they are there.
+    all: bool,
 }
 
 /// What comes after a piece.
@@ -196,8 +245,9 @@ struct Reading<'a> {
     around: &'a Around,
     run_id: String,
     attempt: u32,
-    /// Other attempts are not asked for.
-    stays: bool,
+    scope: Scope,
+    /// Bytes as they were printed.
+    raw: bool,
     offset: u64,
     /// There was something to show.
     printed: bool,
@@ -205,9 +255,12 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(around: &'a Around, run_id: &str, attempt: u32, stays: bool) -> Self {
+    fn new(around: &'a Around, run_id: &str, attempt: u32, args: &LogsArgs) -> Self {
         let decoder = Decoder::new(around.console.out_paint.0);
-        Self { around, run_id: run_id.to_owned(), attempt, stays, offset: 0, printed: false, decoder }
+        let stays = args.attempt.is_some() || args.previous;
+        let scope = Scope { follow: args.follow, stays, all: args.all };
+        let (run_id, raw) = (run_id.to_owned(), args.raw);
+        Self { around, run_id, attempt, scope, raw, offset: 0, printed: false, decoder }
     }
 
     fn show(&mut self, bytes: &[u8], chunk: &OutputChunk) -> Result<(), CliError> {
@@ -225,7 +278,7 @@ impl<'a> Reading<'a> {
             let (run_id, attempt, offset) = (self.run_id.as_str(), chunk.attempt, chunk.offset);
             return console.out_json(&Piece { run_id, attempt, offset, text });
         }
-        if console.out_is_terminal {
+        if console.out_is_terminal && !self.raw {
             return console.out_harmless(&self.decoder.decode(bytes));
         }
         console.out_bytes(bytes)
@@ -238,9 +291,9 @@ impl<'a> Reading<'a> {
     }
 
     /// Moves on behind `chunk`, to the next attempt where this one is complete.
-    fn after(&mut self, chunk: &OutputChunk, follow: bool) -> After {
+    fn after(&mut self, chunk: &OutputChunk) -> After {
         self.offset = chunk.next_offset;
-        let next = after(chunk, follow, self.stays);
+        let next = after(chunk, self.scope);
         if next == After::NextAttempt {
             self.begin(chunk.attempt + 1);
         }
@@ -251,6 +304,11 @@ impl<'a> Reading<'a> {
         // What the last attempt left unfinished is not worth ending for.
         let _ = self.finish();
         (self.attempt, self.offset) = (attempt, 0);
+        self.head(attempt);
+    }
+
+    /// What comes next is of `attempt`.
+    fn head(&self, attempt: u32) {
         note(self.around, &format!("── attempt {attempt} ──"));
     }
 
@@ -279,17 +337,21 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// What comes after a piece that was shown. Who `stays` asked for one attempt only.
-fn after(chunk: &OutputChunk, follow: bool, stays: bool) -> After {
+/// What comes after a piece that was shown.
+fn after(chunk: &OutputChunk, scope: Scope) -> After {
     let is_drained = chunk.next_offset >= chunk.length;
-    if !follow {
-        return if is_drained { After::End } else { After::More };
+    let is_newest = chunk.newest_attempt <= chunk.attempt;
+    if !scope.follow {
+        return match (is_drained, scope.all && !is_newest) {
+            (false, _) => After::More,
+            (true, true) => After::NextAttempt,
+            (true, false) => After::End,
+        };
     }
     if !(chunk.complete && is_drained) {
         return After::More;
     }
-    let is_newest = chunk.newest_attempt <= chunk.attempt;
-    match (is_newest, stays) {
+    match (is_newest, scope.stays) {
         (true, _) if chunk.run_ended => After::RunEnded,
         (_, true) => After::End,
         (true, false) => After::More,

@@ -1,6 +1,7 @@
 //! `resus pause` and `resus resume`: a halt that costs nothing, and its end.
 
 use crate::args::a_duration;
+use crate::command::dry_run::{self, DryRunArg};
 use crate::command::{Around, give};
 use crate::error::CliError;
 use crate::follow::Tell;
@@ -43,6 +44,8 @@ pub(crate) struct PauseArgs {
     /// Wait for each run no longer than this, e.g. 30s
     #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub timeout: Option<Duration>,
+    #[command(flatten)]
+    pub dry: DryRunArg,
 }
 
 /// Arguments of `resus resume`.
@@ -60,6 +63,8 @@ pub(crate) struct ResumeArgs {
     /// Wait for each run no longer than this, e.g. 30s
     #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub timeout: Option<Duration>,
+    #[command(flatten)]
+    pub dry: DryRunArg,
 }
 
 /// Carries out `resus pause`.
@@ -68,6 +73,9 @@ pub(crate) struct ResumeArgs {
 /// [`CliError`] of the first run that it fails for.
 pub(crate) async fn pause(args: PauseArgs, around: &Around) -> Result<ExitCode, CliError> {
     let verb = if args.release { Verb::Release } else { Verb::Pause };
+    if args.dry.dry_run {
+        return dry_run::command(around, &args.runs, verb).await;
+    }
     let mut asked = Vec::new();
     for run in &args.runs {
         asked.push(give(around, run, verb).await?);
@@ -110,6 +118,9 @@ fn end_of_pausing(view: &RunView) -> Option<Option<String>> {
 /// # Errors
 /// [`CliError`] of the first run that it fails for.
 pub(crate) async fn resume(args: ResumeArgs, around: &Around) -> Result<ExitCode, CliError> {
+    if args.dry.dry_run {
+        return dry_run::command(around, &args.runs, Verb::Resume).await;
+    }
     let mut asked = Vec::new();
     for run in &args.runs {
         asked.push(give(around, run, Verb::Resume).await?);

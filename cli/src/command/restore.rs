@@ -2,6 +2,7 @@
 
 use crate::args::a_duration;
 use crate::command::Around;
+use crate::command::dry_run::{self, DryRunArg};
 use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::follow::Tell;
@@ -12,7 +13,7 @@ use crate::submission::restore_body;
 use crate::text::paint::Colour;
 use crate::until::{in_time, until};
 use clap::Args;
-use resus_core::api::StoryLine;
+use resus_core::api::{RestoreBody, StoryLine};
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
 use std::time::Duration;
@@ -45,6 +46,8 @@ pub(crate) struct RestoreArgs {
     /// Wait no longer than this, e.g. 5m
     #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub timeout: Option<Duration>,
+    #[command(flatten)]
+    pub dry: DryRunArg,
 }
 
 /// Carries out `resus restore`.
@@ -52,6 +55,12 @@ pub(crate) struct RestoreArgs {
 /// # Errors
 /// [`CliError`].
 pub(crate) async fn restore(args: RestoreArgs, around: &Around) -> Result<ExitCode, CliError> {
+    if args.dry.dry_run {
+        let (run, body) = (args.run.as_str(), restore_body(args.checkpoint));
+        let body = &RestoreBody { dry_run: true, ..body };
+        let asked = ask(&around.target, |client| async move { client.restore(run, body).await }).await;
+        return dry_run::tell(asked, run, around).await.map(|()| ExitCode::Ok);
+    }
     let run = args.run.as_str();
     let is_anew = args.checkpoint == NONE;
     let body = &restore_body(args.checkpoint);
@@ -144,7 +153,7 @@ mod tests {
     async fn the_run_that_was_looked_at_is_restored() {
         let daemon = FakeDaemon::start();
         let (run, checkpoint) = ("@latest".to_owned(), "latest".to_owned());
-        let args = RestoreArgs { run, checkpoint, no_wait: true, timeout: None };
+        let args = RestoreArgs { run, checkpoint, no_wait: true, timeout: None, dry: DryRunArg::default() };
         restore(args, &Around::of_test(&daemon.state)).await.unwrap();
         assert_eq!(*daemon.desk.commanded.lock().unwrap(), [RUN_ID]);
     }

@@ -1,6 +1,7 @@
 //! `resus retry`: another attempt, asked for by the user.
 
 use crate::command::Around;
+use crate::command::dry_run::{self, DryRunArg};
 use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::follow::Tell;
@@ -28,7 +29,8 @@ const EVENTS_BEFORE: u64 = 8;
 #[derive(Debug, Args)]
 #[command(
     after_help = "A run that waits for its next retry is tried at once. What you ask for is not counted
-as one of its retries.
+as one of its retries. The new attempt has the environment, the folder and the settings that
+were recorded with the run; for others start a new one: resus rerun.
 
 Examples:
   resus retry nightly
@@ -38,6 +40,8 @@ pub(crate) struct RetryArgs {
     /// Which runs
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<String>,
+    #[command(flatten)]
+    pub dry: DryRunArg,
 }
 
 /// Carries out `resus retry`.
@@ -45,6 +49,9 @@ pub(crate) struct RetryArgs {
 /// # Errors
 /// [`CliError`] of the first run that it fails for.
 pub(crate) async fn retry(args: RetryArgs, around: &Around) -> Result<ExitCode, CliError> {
+    if args.dry.dry_run {
+        return dry_run::command(around, &args.runs, Verb::Retry).await;
+    }
     for run in &args.runs {
         let body = &command_body(Verb::Retry);
         let asked = ask(&around.target, |client| async move { client.command(run, body).await }).await;

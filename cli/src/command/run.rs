@@ -11,6 +11,7 @@ use crate::ending;
 use crate::error::CliError;
 use crate::keys::{Act, Key, Keys, Presses};
 use crate::output::terminal::Decoder;
+use crate::passthrough;
 use crate::output::{PIECE_BYTES, tail_start};
 use crate::render::header::header;
 use crate::settings::set::{self, Pair};
@@ -77,16 +78,19 @@ pub(crate) struct RunArgs {
     /// or set aside because of numbers that are not finite, is refused.
     #[arg(long, value_name = "WHERE", default_value = "auto", hide_default_value = true)]
     pub resume: String,
+    /// Exit as its last worker did: its code, 128+n after signal n
+    #[arg(long, conflicts_with = "detach")]
+    pub passthrough: bool,
     #[command(flatten)]
     pub settings: OverrideArgs,
 }
 
-/// Carries out `resus run`.
+/// Carries out `resus run`: the exit code of the process.
 ///
 /// # Errors
 /// [`CliError`].
-pub(crate) async fn run(args: RunArgs, around: &Around) -> Result<ExitCode, CliError> {
-    let detach = args.detach;
+pub(crate) async fn run(args: RunArgs, around: &Around) -> Result<u8, CliError> {
+    let (detach, passthrough) = (args.detach, args.passthrough);
     let beginning = args.resume.clone();
     let submission = submission(args, around)?;
     let submission = Submission { resume: resume(&beginning, around).await?, ..submission };
@@ -103,16 +107,34 @@ pub(crate) async fn run(args: RunArgs, around: &Around) -> Result<ExitCode, CliE
             true => around.console.out_json(&view)?,
             false => around.console.out(&format!("{}\n", view.run_id))?,
         }
-        return Ok(ExitCode::Ok);
+        return Ok(ExitCode::Ok.code());
     };
+    stay_on(view, passthrough, (presses, &pressed), around).await
+}
+
+/// Watches `view` until it ends, and tells how: the exit code of the process.
+///
+/// # Errors
+/// [`CliError`].
+pub(crate) async fn stay(view: RunView, passthrough: bool, around: &Around) -> Result<u8, CliError> {
+    stay_on(view, passthrough, (&mut Presses::listen()?, &[]), around).await
+}
+
+/// The same with the keys that are heard already.
+async fn stay_on(
+    view: RunView,
+    passthrough: bool,
+    (presses, pressed): (&mut Presses, &[Key]),
+    around: &Around,
+) -> Result<u8, CliError> {
     if !around.console.json {
         around.console.tell(&header(&view, &around.console.err_page()));
     }
-    match watch(around, view, presses, &pressed).await? {
-        Watched::Left(exit) => Ok(exit),
+    match watch(around, view, presses, pressed).await? {
+        Watched::Left(exit) => Ok(exit.code()),
         Watched::Ended(view, exit) => {
             conclude(&view, around).await?;
-            Ok(exit)
+            Ok(passthrough::code(&view, exit, passthrough))
         }
     }
 }
@@ -237,7 +259,10 @@ fn suggestions(submission: &Submission) -> Option<String> {
 }
 
 /// Tells how the run ended, and shows its last words if it failed.
-async fn conclude(view: &RunView, around: &Around) -> Result<(), CliError> {
+///
+/// # Errors
+/// [`CliError`].
+pub(crate) async fn conclude(view: &RunView, around: &Around) -> Result<(), CliError> {
     let console = &around.console;
     let has_failed = view.phase == "failed" && !console.json;
     if has_failed && let Some(words) = last_words(&ensure(&around.target).await?, view).await {

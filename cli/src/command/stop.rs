@@ -1,6 +1,7 @@
 //! `resus stop` and `resus kill`: the end of runs.
 
 use crate::command::Around;
+use crate::command::dry_run::{self, DryRunArg};
 use crate::command::wait::until_ended;
 use crate::daemon::start::ask;
 use crate::error::CliError;
@@ -26,6 +27,8 @@ pub(crate) struct StopArgs {
     /// Return when the stop has begun
     #[arg(long)]
     pub no_wait: bool,
+    #[command(flatten)]
+    pub dry: DryRunArg,
 }
 
 /// Arguments of `resus kill`.
@@ -37,6 +40,8 @@ pub(crate) struct KillArgs {
     /// Which runs
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<String>,
+    #[command(flatten)]
+    pub dry: DryRunArg,
 }
 
 /// Carries out `resus stop`.
@@ -44,6 +49,9 @@ pub(crate) struct KillArgs {
 /// # Errors
 /// [`CliError`] of the first run that it fails for.
 pub(crate) async fn stop(args: StopArgs, around: &Around) -> Result<ExitCode, CliError> {
+    if args.dry.dry_run {
+        return dry_run::command(around, &args.runs, Verb::Stop).await;
+    }
     end(around, Verb::Stop, &args.runs, !args.no_wait).await
 }
 
@@ -52,6 +60,9 @@ pub(crate) async fn stop(args: StopArgs, around: &Around) -> Result<ExitCode, Cl
 /// # Errors
 /// [`CliError`] of the first run that it fails for.
 pub(crate) async fn kill(args: KillArgs, around: &Around) -> Result<ExitCode, CliError> {
+    if args.dry.dry_run {
+        return dry_run::command(around, &args.runs, Verb::Kill).await;
+    }
     end(around, Verb::Kill, &args.runs, true).await
 }
 

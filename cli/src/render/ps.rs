@@ -1,26 +1,43 @@
 //! The table of runs.
 
+mod column;
+
+pub(crate) use column::Column;
+
 use crate::render::health;
-use crate::render::parts::{percent, retries, share, short};
-use crate::text::bar::bar;
 use crate::text::columns::{cut, pad, width};
-use crate::text::duration::{age_s, eta_s};
-use crate::text::number;
 use crate::text::paint::{Colour, Paint, phase};
 use resus_core::view::RunView;
+use std::collections::BTreeMap;
 
 /// Runs that have ended shown besides those that live.
 pub(crate) const ENDED_SHOWN: usize = 10;
-/// Columns of a bar.
-const BAR_WIDTH: usize = 8;
 /// Narrowest column of names.
 const NAME_MIN: usize = 8;
-/// Index of the column of names.
-const NAME: usize = 1;
-/// Index of the column of phases, the one with a colour.
-const STATUS: usize = 2;
-const HEAD: [&str; 8] = ["RUN", "NAME", "STATUS", "PROGRESS", "LOSS", "ETA", "RETRIES", "AGE"];
+/// Names this long are not cut as long as something else can go.
+const NAME_GOOD: usize = 16;
+/// Narrowest column of commands.
+const COMMAND_MIN: usize = 20;
 const GAP: usize = 2;
+/// What a table gives up where there is no room, one after the other.
+const GIVES_UP: [GiveUp; 4] =
+    [GiveUp::Column(Column::Node), GiveUp::Bars, GiveUp::Column(Column::Retries), GiveUp::Column(Column::Loss)];
+
+/// Something that a table can do without.
+#[derive(Debug, Clone, Copy)]
+enum GiveUp {
+    Column(Column),
+    Bars,
+}
+
+/// What a list of runs looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// The plain columns, as far as there is room for them.
+    Plain,
+    /// Exactly these.
+    Columns(Vec<Column>),
+}
 
 /// Of `runs`, newest first, those to be shown unless all are asked for: the ones that live and
 /// the newest that have ended.
@@ -33,58 +50,110 @@ pub(crate) fn shown(runs: Vec<RunView>) -> Vec<RunView> {
     runs.into_iter().filter(shows).collect()
 }
 
+/// What to type for each run of `all`, newest first, by its id: its name, with its number where
+/// several have it.
+pub(crate) fn names(all: &[RunView]) -> BTreeMap<&str, String> {
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut of_name: BTreeMap<&str, usize> = BTreeMap::new();
+    for run in all {
+        *of_name.entry(&run.name).or_default() += 1;
+    }
+    let mut typed = BTreeMap::new();
+    for run in all.iter().rev() {
+        let place = places.entry(&run.name).or_default();
+        *place += 1;
+        let is_alone = of_name.get(run.name.as_str()) == Some(&1);
+        let name = if is_alone { run.name.clone() } else { format!("{}@{place}", run.name) };
+        typed.insert(run.run_id.as_str(), name);
+    }
+    typed
+}
+
 /// The table, within `columns` where that is possible; `bars` on terminals.
-pub(crate) fn table(runs: &[RunView], columns: usize, bars: bool, paint: Paint) -> String {
-    let rows: Vec<_> = runs.iter().map(|run| cells(run, bars)).collect();
-    let mut widths = HEAD.map(width);
-    for row in &rows {
-        for (width_max, cell) in widths.iter_mut().zip(row) {
-            *width_max = (*width_max).max(width(cell));
+pub(crate) fn table(runs: &[RunView], look: &Look, columns: usize, bars: bool, paint: Paint) -> String {
+    let grid = match look {
+        Look::Columns(wanted) => Grid::of(runs, wanted.clone(), bars),
+        Look::Plain => plain(runs, columns, bars),
+    };
+    grid.text(runs, columns, paint)
+}
+
+/// The plain table with as much as there is room for.
+fn plain(runs: &[RunView], columns: usize, bars: bool) -> Grid {
+    let (mut wanted, mut bars) = (Vec::from(Column::PLAIN), bars);
+    let mut grid = Grid::of(runs, wanted.clone(), bars);
+    for given_up in GIVES_UP {
+        if grid.least(NAME_GOOD) <= columns {
+            break;
+        }
+        match given_up {
+            GiveUp::Column(column) => wanted.retain(|wanted| *wanted != column),
+            GiveUp::Bars => bars = false,
+        }
+        grid = Grid::of(runs, wanted.clone(), bars);
+    }
+    grid
+}
+
+/// The cells of a table and how wide its columns are.
+struct Grid {
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
+    widths: Vec<usize>,
+}
+
+impl Grid {
+    fn of(runs: &[RunView], columns: Vec<Column>, bars: bool) -> Self {
+        let cells = |run: &RunView| columns.iter().map(|column| column.cell(run, bars)).collect::<Vec<_>>();
+        let rows: Vec<_> = runs.iter().map(cells).collect();
+        let mut widths: Vec<_> = columns.iter().map(|column| width(column.word())).collect();
+        for row in &rows {
+            for (width_max, cell) in widths.iter_mut().zip(row) {
+                *width_max = (*width_max).max(width(cell));
+            }
+        }
+        Self { columns, rows, widths }
+    }
+
+    fn total(&self) -> usize {
+        self.widths.iter().sum::<usize>() + GAP * self.widths.len().saturating_sub(1)
+    }
+
+    /// How wide it is with names of at most so many columns.
+    fn least(&self, name_max: usize) -> usize {
+        let names = self.columns.iter().zip(&self.widths).filter(|(column, _)| **column == Column::Name);
+        self.total() - names.map(|(_, width)| width.saturating_sub(name_max)).sum::<usize>()
+    }
+
+    /// Takes what is too much away from a column, down to `least`.
+    fn shrink(&mut self, column: Column, least: usize, columns: usize) {
+        let too_much = self.total().saturating_sub(columns);
+        let place = self.columns.iter().position(|known| *known == column);
+        if let Some(width) = place.and_then(|place| self.widths.get_mut(place)) {
+            *width = width.saturating_sub(too_much).max(least.min(*width));
         }
     }
-    let total = widths.iter().sum::<usize>() + GAP * (HEAD.len() - 1);
-    widths[NAME] = widths[NAME].saturating_sub(total.saturating_sub(columns)).max(NAME_MIN.min(widths[NAME]));
-    let mut table = line(&HEAD.map(str::to_owned), &widths, |_, text| paint.on(Colour::Dim, text));
-    for (row, run) in rows.iter().zip(runs) {
-        let colour = health::word(run).map_or(phase(&run.phase).colour, |(_, colour)| colour);
-        table.push_str(&line(row, &widths, |column, text| {
-            if column == STATUS { paint.on(colour, text) } else { text.to_owned() }
-        }));
+
+    fn text(mut self, runs: &[RunView], columns: usize, paint: Paint) -> String {
+        self.shrink(Column::Command, COMMAND_MIN, columns);
+        self.shrink(Column::Name, NAME_MIN, columns);
+        let head: Vec<_> = self.columns.iter().map(|column| column.word().to_uppercase()).collect();
+        let mut table = self.line(&head, |_, text| paint.on(Colour::Dim, text));
+        for (row, run) in self.rows.iter().zip(runs) {
+            let colour = health::word(run).map_or(phase(&run.phase).colour, |(_, colour)| colour);
+            table.push_str(&self.line(row, |column, text| {
+                if column == Column::Status { paint.on(colour, text) } else { text.to_owned() }
+            }));
+        }
+        table
     }
-    table
-}
 
-fn cells(run: &RunView, bars: bool) -> [String; HEAD.len()] {
-    let dash = || "—".to_owned();
-    let look = phase(&run.phase);
-    let progress = percent(&run.progress).map(|percent| match share(&run.progress).filter(|_| bars) {
-        Some(share) => format!("{} {percent:>4}", bar(share, BAR_WIDTH)),
-        None => percent,
-    });
-    [
-        short(&run.run_id).to_owned(),
-        run.name.clone(),
-        match health::word(run) {
-            Some((word, _)) => format!("{} {} ({word})", look.glyph, look.word),
-            None => format!("{} {}", look.glyph, look.word),
-        },
-        progress.or_else(|| run.progress.done.map(number::amount)).unwrap_or_else(dash),
-        run.progress.loss.map_or_else(dash, number::value),
-        run.progress.eta_s.map_or_else(dash, eta_s),
-        retries(run),
-        age_s(run.age_s),
-    ]
-}
-
-fn line(
-    cells: &[String; HEAD.len()],
-    widths: &[usize; HEAD.len()],
-    paint: impl Fn(usize, &str) -> String,
-) -> String {
-    let padded = cells.iter().zip(widths).enumerate();
-    let padded = padded.map(|(column, (cell, width))| paint(column, &pad(&cut(cell, *width), *width)));
-    let joined = padded.collect::<Vec<_>>().join(&" ".repeat(GAP));
-    format!("{}\n", joined.trim_end())
+    fn line(&self, cells: &[String], paint: impl Fn(Column, &str) -> String) -> String {
+        let cells = cells.iter().zip(&self.widths).zip(&self.columns);
+        let padded = cells.map(|((cell, width), column)| paint(*column, &pad(&cut(cell, *width), *width)));
+        let joined = padded.collect::<Vec<_>>().join(&" ".repeat(GAP));
+        format!("{}\n", joined.trim_end())
+    }
 }
 
 #[cfg(test)]
@@ -110,12 +179,12 @@ mod tests {
     #[test]
     fn the_table_lines_up() {
         let expected = "\
-RUN       NAME               STATUS     PROGRESS  LOSS   ETA  RETRIES  AGE
-8c1d9e77  othello            ● running  62%       0.127  12s  0/5      3m
-0000000a  llama-fine-tuning  ↻ waiting  1,500     —      —    2/5      2h
-0000000b  sh                 ✗ failed   —         —      —    5/5      3s
+RUN       NAME               STATUS     PROGRESS  LOSS   ETA  RETRIES  AGE  NODE
+8c1d9e77  othello            ● running  62%       0.127  12s  0/5      3m   gpu-a1
+0000000a  llama-fine-tuning  ↻ waiting  1,500     —      —    2/5      2h   gpu-a1
+0000000b  sh                 ✗ failed   —         —      —    5/5      3s   gpu-a1
 ";
-        assert_eq!(table(&runs(), usize::MAX, false, Paint(false)), expected);
+        assert_eq!(table(&runs(), &Look::Plain, usize::MAX, false, Paint(false)), expected);
     }
 
     #[test]
@@ -124,20 +193,64 @@ RUN       NAME               STATUS     PROGRESS  LOSS   ETA  RETRIES  AGE
             view(json!({"health": "hung"})),
             view(json!({"phase": "paused", "health": "ok", "pause": {"step": "held", "cause": "user"}})),
         ];
-        let told = table(&runs, usize::MAX, false, Paint(true));
+        let told = table(&runs, &Look::Plain, usize::MAX, false, Paint(true));
         assert!(told.contains("\x1b[31m● running (hung)\x1b[0m"), "{told}");
         assert!(told.contains("\x1b[33m‖ paused        \x1b[0m"), "{told}");
     }
 
     #[test]
-    fn a_terminal_gets_bars_and_names_that_fit() {
+    fn a_terminal_of_80_columns_has_room_for_bars_and_for_all_but_the_node() {
         let expected = "\
-RUN       NAME      STATUS     PROGRESS       LOSS   ETA  RETRIES  AGE
-8c1d9e77  othello   ● running  ████▉     62%  0.127  12s  0/5      3m
-0000000a  llama-f…  ↻ waiting  1,500          —      —    2/5      2h
-0000000b  sh        ✗ failed   —              —      —    5/5      3s
+RUN       NAME               STATUS     PROGRESS       LOSS   ETA  RETRIES  AGE
+8c1d9e77  othello            ● running  ████▉     62%  0.127  12s  0/5      3m
+0000000a  llama-fine-tuning  ↻ waiting  1,500          —      —    2/5      2h
+0000000b  sh                 ✗ failed   —              —      —    5/5      3s
 ";
-        assert_eq!(table(&runs(), 60, true, Paint(false)), expected);
+        let told = table(&runs(), &Look::Plain, 80, true, Paint(false));
+        assert_eq!(told, expected);
+        assert!(told.lines().all(|line| width(line) <= 80), "{told}");
+        let roomy = table(&runs(), &Look::Plain, 100, true, Paint(false));
+        assert!(roomy.contains("llama-fine-tuning") && roomy.contains("gpu-a1"), "{roomy}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_what_fits() {
+        let expected = "\
+RUN       NAME              STATUS     PROGRESS  ETA  AGE
+8c1d9e77  othello           ● running  62%       12s  3m
+0000000a  llama-fine-tuni…  ↻ waiting  1,500     —    2h
+0000000b  sh                ✗ failed   —         —    3s
+";
+        assert_eq!(table(&runs(), &Look::Plain, 57, true, Paint(false)), expected);
+        let tiny = table(&runs(), &Look::Plain, 10, true, Paint(false));
+        assert!(tiny.contains("0000000a  llama-f…  ↻ waiting"), "{tiny}");
+    }
+
+    #[test]
+    fn exactly_the_columns_that_are_asked_for_are_shown() {
+        let checkpoint = json!({"checkpoint_id": "ck-5\u{1b}[2J", "path": "/p"});
+        let runs = [view(json!({"checkpoint": checkpoint, "argv": ["sh", "-c", "echo\n1"]}))];
+        let look = Look::Columns(vec![Column::Checkpoint, Column::Pid, Column::Node, Column::Command]);
+        let expected = "\
+CHECKPOINT     PID   NODE    COMMAND
+ck-5\\u{1b}[2J  4242  gpu-a1  sh -c echo · 1
+";
+        let told = table(&runs, &look, 20, false, Paint(false));
+        assert_eq!(told, expected);
+        for column in Column::ALL {
+            let told = table(&runs, &Look::Columns(vec![column]), 80, false, Paint(false));
+            assert!(told.starts_with(&column.word().to_uppercase()), "{told}");
+            assert_eq!(told.lines().count(), 2, "{told}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_several_have_is_told_with_its_number() {
+        let run = |id: &str, name: &str| view(json!({"run_id": id, "name": name}));
+        let all = [run("run-c", "nightly"), run("run-b", "sh"), run("run-a", "nightly")];
+        let names = names(&all);
+        let typed: Vec<_> = all.iter().map(|run| names[run.run_id.as_str()].as_str()).collect();
+        assert_eq!(typed, ["nightly@2", "sh", "nightly@1"]);
     }
 
     #[test]
@@ -152,9 +265,9 @@ RUN       NAME      STATUS     PROGRESS       LOSS   ETA  RETRIES  AGE
             plain + rest
         };
         let lines = |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
-        let painted = table(&runs(), 100, true, Paint(true));
+        let painted = table(&runs(), &Look::Plain, 100, true, Paint(true));
         assert!(painted.contains("\x1b[32m● running\x1b[0m"), "{painted}");
-        assert_eq!(lines(&strip(&painted)), lines(&table(&runs(), 100, true, Paint(false))));
+        assert_eq!(lines(&strip(&painted)), lines(&table(&runs(), &Look::Plain, 100, true, Paint(false))));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Requests and replies of the control service on the bus: what HTTP says with an address and a
 //! query, said in one document. Every reply fits into one message, so long ones come in pages.
 
-use crate::api::{Overrides, StoryLine, Submission};
+pub use crate::api::rerun::RerunRequest;
+use crate::api::{Overrides, StoryLine, Submission, is_false};
 use crate::ids::CommandId;
 use crate::pulse::state::StateSnapshot;
 use crate::secret::{mask_argv, names_of};
@@ -96,6 +97,9 @@ pub struct RunRequest {
     /// The same id again is the same command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_id: Option<CommandId>,
+    /// Only say what it would do.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
 }
 
 /// `restore`: go on from a checkpoint of one's choice.
@@ -112,6 +116,9 @@ pub struct RestoreRequest {
     /// The same id again is the same command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_id: Option<CommandId>,
+    /// Only say what it would do.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
 }
 
 /// `pin`: retention leaves a checkpoint alone, or no longer does.
@@ -180,6 +187,9 @@ pub struct ConfigureRequest {
     /// The same id again is the same command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_id: Option<CommandId>,
+    /// Only say what it would do.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
 }
 
 /// `checkpoints`: those of a run.
@@ -205,6 +215,9 @@ pub struct PauseRequest {
     /// The worker saves a checkpoint and leaves: what the verb `release` does.
     #[serde(default)]
     pub release: bool,
+    /// Only say what it would do.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
 }
 
 /// `state`: one run.

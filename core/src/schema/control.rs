@@ -20,8 +20,9 @@ pub struct Exchange {
 }
 
 /// Every verb of the control service.
-pub const EXCHANGES: [Exchange; 21] = [
+pub const EXCHANGES: [Exchange; 22] = [
     exchange("start", "StartRequest", "RunView"),
+    exchange("rerun", "RerunRequest", "RerunReply"),
     exchange("stop", "RunRequest", "CommandReply"),
     exchange("kill", "RunRequest", "CommandReply"),
     exchange("retry", "RunRequest", "CommandReply"),
@@ -81,11 +82,15 @@ fn requests() -> Vec<Document> {
         start().document_of_type("StartRequest"),
         overrides().document_of_type("Overrides"),
         resume().document_of_type("Resume"),
-        command([]).document_of_type("RunRequest"),
-        command([optional("release", flag().about("The worker saves a checkpoint and leaves"))])
+        rerun().document_of_type("RerunRequest"),
+        command([dry_run()]).document_of_type("RunRequest"),
+        command([dry_run(), optional("release", flag().about("The worker saves a checkpoint and leaves"))])
             .document_of_type("PauseRequest"),
-        command([required("checkpoint", text().about("Its id, the beginning of it, latest, or none"))])
-            .document_of_type("RestoreRequest"),
+        command([
+            dry_run(),
+            required("checkpoint", text().about("Its id, the beginning of it, latest, or none")),
+        ])
+        .document_of_type("RestoreRequest"),
         command([
             required("checkpoint", text().about("Its id, the beginning of it, or latest")),
             required("pinned", flag().about("Whether retention leaves it alone")),
@@ -98,7 +103,7 @@ fn requests() -> Vec<Document> {
             text().or_null().about("Its id, the beginning of it, or latest; by default all"),
         )])
         .document_of_type("RecheckRequest"),
-        command([required("changes", like("Overrides"))]).document_of_type("ConfigureRequest"),
+        command([dry_run(), required("changes", like("Overrides"))]).document_of_type("ConfigureRequest"),
         request(
             "StateRequest",
             vec![
@@ -132,6 +137,25 @@ fn requests() -> Vec<Document> {
         ),
         request("DaemonRequest", vec![]),
     ]
+}
+
+fn dry_run() -> Field {
+    optional("dry_run", flag().about("Only say what it would do"))
+}
+
+fn rerun() -> Shape {
+    object([
+        run(),
+        optional("name", text().or_null()),
+        optional("params", map(text()).about("Those that are to be others")),
+        optional("fresh_env", flag().about("The daemon's own environment, not the recorded one")),
+        optional("set_env", map(text()).about("Only where the daemon's operator allows it")),
+        optional("unset_env", list(text()).about("Only where the daemon's operator allows it")),
+        optional("overrides", like("Overrides")),
+        optional("command_id", id().or_null().about("The same id again finds the run that it created")),
+        dry_run(),
+    ])
+    .closed()
 }
 
 fn start() -> Shape {
@@ -188,6 +212,36 @@ fn overrides() -> Shape {
         .about("Settings of one run that differ from the daemon's")
 }
 
+fn foretold() -> Shape {
+    let event = object([
+        required("what", text().about("As the ledger calls it")),
+        required("why", text().about("A code")),
+        required("sentence", text()),
+    ]);
+    object([
+        required("events", list(event).about("What would be recorded, in order")),
+        required("phase", text().about("Of the run then")),
+    ])
+}
+
+fn rerun_reply() -> Shape {
+    let names = || list(text().about("A name; values are not told"));
+    let env = object([
+        required("added", names()),
+        required("removed", names()),
+        required("changed", names()),
+    ]);
+    object([
+        required("of", id().about("The run whose spec it is")),
+        optional("run", like("RunView").about("The new one; none if it would only be")),
+        required("name", text()),
+        required("workload", text()),
+        required("argv", list(text())),
+        required("cwd", text()),
+        required("env", env.about("How it differs from the recorded one")),
+    ])
+}
+
 fn replies() -> Vec<Document> {
     let reply = |name, fields: Vec<Field>| object(fields).document_of_type(name);
     let next_seq = || optional("next", whole().about("There may be more after this seq"));
@@ -198,8 +252,11 @@ fn replies() -> Vec<Document> {
                 required("changed", flag().about("False: it was so already")),
                 required("why", text().about("A code")),
                 required("run", like("RunView")),
+                optional("would", like("Foretold").about("All that was asked is what it would do")),
             ],
         ),
+        foretold().document_of_type("Foretold"),
+        rerun_reply().document_of_type("RerunReply"),
         reply(
             "StateReply",
             vec![

@@ -3,6 +3,7 @@
 use crate::reach::check_step;
 use crate::support::*;
 use proptest::prelude::*;
+use resus_core::api::Foretold;
 use resus_core::codes::Code;
 use resus_core::event::{Event, StopCause, Why};
 use resus_core::fleet::{Fleet, Recorded};
@@ -82,6 +83,39 @@ fn may_follow(before: Status, after: Status, same_attempt: bool) -> bool {
         }
         (_, Status::Error | Status::Cancelled) => true,
         (_, _) => false,
+    }
+}
+
+/// What every command would do, asked of a fleet that is not changed by it, is what it then does.
+fn check_foretold(fleet: &Fleet, now: u64) {
+    let before = format!("{fleet:?}");
+    let current = run(fleet);
+    for (name, input) in inputs(current.attempt, current.upto) {
+        let considered = fleet.consider(&run_id(), &input, at(now));
+        assert_eq!(format!("{fleet:?}"), before, "{name}: asking changes nothing");
+        let mut really = fleet.clone();
+        let stepped = really.step(&run_id(), &input, at(now));
+        match (considered, stepped) {
+            (Ok((foretold, after)), Ok(step)) => {
+                assert_eq!(foretold, step, "{name}");
+                assert_eq!(&after, run(&really), "{name}");
+                let told = Foretold::of(current, &foretold).expect("it fits");
+                assert_eq!(told.events.len(), step.recorded.len(), "{name}");
+                assert_eq!(told.phase, after.phase.as_str(), "{name}");
+            }
+            (Err(foretold), Err(refused)) => assert_eq!(foretold, refused, "{name}"),
+            (foretold, step) => panic!("{name}: {foretold:?} and then {step:?}"),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_a_command_would_do_is_what_it_does((opaque, moves) in history()) {
+        let played = play(opaque, &moves, policy());
+        check_foretold(&played.fleet, 500_000);
     }
 }
 

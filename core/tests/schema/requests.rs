@@ -4,7 +4,7 @@ use crate::validate::{Schemas, Unlisted};
 use resus_core::api::Overrides;
 use resus_core::api::control::{
     CheckpointsRequest, ConfigureRequest, CurvesRequest, DaemonRequest, HistoryRequest, ListRequest,
-    LogsRequest, PauseRequest, PinRequest, PruneRequest, RecheckRequest, RestoreRequest, RunRequest,
+    LogsRequest, PauseRequest, PinRequest, PruneRequest, RecheckRequest, RerunRequest, RestoreRequest, RunRequest,
     StartRequest, StateRequest,
 };
 use resus_core::policy::Policy;
@@ -77,10 +77,16 @@ fn requests_are_taken_exactly_when_they_are_read() {
         "overrides": overrides, "resume": "never", "command_id": "c",
     });
     agree::<StartRequest>(schemas, "start_request.json", &start);
-    agree::<RunRequest>(schemas, "run_request.json", &json!({"run": "r", "by": "me", "command_id": "c"}));
-    let pause = json!({"run": "r", "by": "me", "command_id": "c", "release": true});
+    agree::<RunRequest>(schemas, "run_request.json", &json!({"run": "r", "by": "me", "command_id": "c", "dry_run": true}));
+    let rerun = json!({
+        "run": "r", "name": "n", "params": {"games": "9"}, "fresh_env": true, "set_env": {"A": "b"},
+        "unset_env": ["C"], "overrides": overrides, "command_id": "c", "dry_run": true,
+    });
+    agree::<RerunRequest>(schemas, "rerun_request.json", &rerun);
+    let pause = json!({"run": "r", "by": "me", "command_id": "c", "release": true, "dry_run": true});
     agree::<PauseRequest>(schemas, "pause_request.json", &pause);
-    let restore = json!({"run": "r", "checkpoint": "latest", "by": "me", "command_id": "c"});
+    let restore =
+        json!({"run": "r", "checkpoint": "latest", "by": "me", "command_id": "c", "dry_run": true});
     agree::<RestoreRequest>(schemas, "restore_request.json", &restore);
     let from = json!({"from": {"checkpoint_id": "ck-1", "path": "/c/ck-1.prsm"}});
     agree::<Resume>(schemas, "resume.json", &from);
@@ -94,7 +100,8 @@ fn requests_are_taken_exactly_when_they_are_read() {
     agree::<PruneRequest>(schemas, "prune_request.json", &prune);
     let recheck = json!({"run": "r", "checkpoint": "latest", "by": "me", "command_id": "c"});
     agree::<RecheckRequest>(schemas, "recheck_request.json", &recheck);
-    let configure = json!({"run": "r", "changes": overrides, "by": "me", "command_id": "c"});
+    let configure =
+        json!({"run": "r", "changes": overrides, "by": "me", "command_id": "c", "dry_run": true});
     agree::<ConfigureRequest>(schemas, "configure_request.json", &configure);
     agree::<CheckpointsRequest>(schemas, "checkpoints_request.json", &json!({"run": "r"}));
     agree::<StateRequest>(schemas, "state_request.json", &json!({"run": "r", "since": 1, "wait_ms": 1}));

@@ -5,7 +5,7 @@ use crate::validate::{Schemas, Unlisted};
 use crate::walk::{Walk, node};
 use resus_core::api::control::{CurvesReply, EventsReply, ListReply, StateReply, WhyReply};
 use resus_core::api::{
-    CheckpointList, CommandReply, DaemonView, OutputChunk, Problem, PruneReply, StoryLine,
+    CheckpointList, CommandReply, DaemonView, EnvChanges, Foretold, ForetoldEvent, RerunReply, OutputChunk, Problem, PruneReply, StoryLine,
 };
 use resus_core::exit::ExitCode;
 use resus_core::policy::RetentionPolicy;
@@ -84,11 +84,25 @@ fn answers_fit() {
     let view = || RunView::of(run(&walk.fleet), &walk.slot, "n1", walk.now);
     let damaged = BTreeMap::from([("r".to_owned(), "row 3 does not verify".to_owned())]);
     let text = |text: &str| text.to_owned();
+    let event = ForetoldEvent { what: text("ended"), why: text("REQUESTED"), sentence: text("it ended") };
+    let would = Foretold { events: vec![event], phase: text("cancelled") };
+    fits(&mut schemas, "foretold.json", &would);
     fits(
         &mut schemas,
         "command_reply.json",
-        &CommandReply { changed: true, why: text("REQUESTED"), run: view() },
+        &CommandReply { changed: true, why: text("REQUESTED"), run: view(), would: Some(would) },
     );
+    let names = |name| vec![text(name)];
+    let rerun = RerunReply {
+        of: text("r"),
+        run: Some(view()),
+        name: text("n"),
+        workload: text("w"),
+        argv: names("train"),
+        cwd: text("/"),
+        env: EnvChanges { added: names("A"), removed: names("B"), changed: names("C") },
+    };
+    fits(&mut schemas, "rerun_reply.json", &rerun);
     let v1 = project(&V2State::of(run(&walk.fleet), &walk.slot, 7, walk.now.mono_ms));
     let place = TelemetryPlace::default();
     let snapshot = StateSnapshot::of(run(&walk.fleet), &walk.slot, None, v1, place, &node());
@@ -150,6 +164,8 @@ fn answers_fit() {
     fits(&mut schemas, "daemon_view.json", &daemon);
     for file in [
         "command_reply.json",
+        "foretold.json",
+        "rerun_reply.json",
         "state_reply.json",
         "list_reply.json",
         "events_reply.json",

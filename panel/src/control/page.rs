@@ -3,7 +3,7 @@
 use crate::answer::problem;
 use axum::http::StatusCode;
 use resus_bus::control::Reply;
-use resus_core::api::Problem;
+use resus_core::api::{Problem, RerunReply};
 use resus_core::exit::ExitCode;
 use resus_core::text::one_line;
 use resus_core::view::RunView;
@@ -65,13 +65,24 @@ pub(super) fn shorten(mut view: RunView) -> RunView {
     view
 }
 
+/// The same for a run that is run once more.
+pub(super) fn shorten_rerun(mut reply: RerunReply) -> RerunReply {
+    bound(&mut reply.argv);
+    reply.run = reply.run.map(shorten);
+    reply
+}
+
 fn cut_argv(view: &mut RunView) {
-    if view.argv.iter().map(String::len).sum::<usize>() <= ARGV_BYTES_MAX {
+    bound(&mut view.argv);
+}
+
+fn bound(argv: &mut Vec<String>) {
+    if argv.iter().map(String::len).sum::<usize>() <= ARGV_BYTES_MAX {
         return;
     }
     let mut left = ARGV_BYTES_MAX;
     let mut shown = Vec::new();
-    for arg in &view.argv {
+    for arg in &*argv {
         let arg = one_line(arg, ARG_BYTES_MAX);
         if arg.len() > left {
             break;
@@ -79,10 +90,10 @@ fn cut_argv(view: &mut RunView) {
         left -= arg.len();
         shown.push(arg);
     }
-    if shown.len() < view.argv.len() {
+    if shown.len() < argv.len() {
         shown.push("…".to_owned());
     }
-    view.argv = shown;
+    *argv = shown;
 }
 
 fn too_long(bytes: usize, bytes_max: usize) -> Problem {

@@ -1,8 +1,8 @@
 //! What may be started through the bus, and where: whoever can publish to a server is trusted
 //! less than whoever owns the daemon's socket.
 
-use resus_core::api::control::StartRequest;
-use resus_core::api::{Problem, Submission};
+use resus_core::api::control::{RerunRequest, StartRequest};
+use resus_core::api::{Problem, Reach, RerunBody, Submission};
 use resus_core::exit::ExitCode;
 use resus_core::spec::Resume;
 use std::env;
@@ -42,6 +42,19 @@ impl Grounds {
         let pairs = VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), var(name)?)));
         let home = var("HOME").filter(|home| home.starts_with('/'));
         Self { allow_commands, cwd: home.unwrap_or_else(|| "/".to_owned()), env: pairs.collect() }
+    }
+
+    /// What may be run again.
+    pub(super) fn reach(&self) -> Reach {
+        if self.allow_commands { Reach::Anything } else { Reach::Registered }
+    }
+
+    /// What a request from elsewhere to run something again stands for, and which run it is.
+    pub(super) fn rerun(&self, asked: RerunRequest) -> (String, RerunBody) {
+        let RerunRequest { run, name, params, fresh_env, set_env, unset_env, overrides, command_id, dry_run } =
+            asked;
+        let env = fresh_env.then(|| self.env.clone());
+        (run, RerunBody { name, params, env, set_env, unset_env, overrides, command_id, dry_run })
     }
 
     /// The submission that a request from elsewhere stands for.

@@ -6,8 +6,7 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, SettingsView, StoryLine,
-    Submission,
+    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, SettingsView, StoryLine, Submission, Reach, RerunBody, RerunReply, EnvChanges,
 };
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;
@@ -107,20 +106,34 @@ impl Desk for FakeDesk {
     async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {
         self.note(format!("{} {selector}", body.verb.as_str()));
         let run = self.run(selector)?;
-        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run, would: None })
+    }
+
+    async fn rerun(&self, selector: &str, body: RerunBody, reach: Reach) -> Result<RerunReply, Problem> {
+        self.note(format!("rerun {selector} {} {reach:?}", json!(body)));
+        let run = self.run(selector)?;
+        Ok(RerunReply {
+            of: run.run_id.clone(),
+            name: run.name.clone(),
+            workload: run.workload.clone(),
+            argv: run.argv.clone(),
+            cwd: "/".into(),
+            env: EnvChanges::default(),
+            run: (!body.dry_run).then_some(run),
+        })
     }
 
     async fn restore(&self, selector: &str, body: RestoreBody) -> Result<CommandReply, Problem> {
         self.note(format!("restore {selector} {}", body.checkpoint));
         let run = self.run(selector)?;
-        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run, would: None })
     }
 
     async fn pin(&self, selector: &str, body: PinBody) -> Result<CommandReply, Problem> {
         let verb = if body.pinned { "pin" } else { "unpin" };
         self.note(format!("{verb} {selector} {}", body.checkpoint));
         let run = self.run(selector)?;
-        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run, would: None })
     }
 
     async fn prune(&self, selector: &str, body: PruneBody) -> Result<PruneReply, Problem> {
@@ -132,13 +145,13 @@ impl Desk for FakeDesk {
     async fn recheck(&self, selector: &str, body: RecheckBody) -> Result<CommandReply, Problem> {
         self.note(format!("recheck {selector} {}", body.checkpoint.as_deref().unwrap_or("all")));
         let run = self.run(selector)?;
-        Ok(CommandReply { changed: false, why: "REQUESTED".into(), run })
+        Ok(CommandReply { changed: false, why: "REQUESTED".into(), run, would: None })
     }
 
     async fn configure(&self, selector: &str, body: ConfigureBody) -> Result<CommandReply, Problem> {
         self.note(format!("configure {selector} {}", json!(body.changes)));
         let run = self.run(selector)?;
-        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run })
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run, would: None })
     }
 
     fn checkpoints(&self, selector: &str) -> Result<CheckpointList, Problem> {

@@ -138,7 +138,10 @@ async fn commands_do_the_same_on_another_machine() {
             crate::args::Command::Status(args) => status::status(args, &around).await,
             crate::args::Command::Why(args) => why::why(args, &around).await,
             crate::args::Command::Logs(args) => logs::logs(args, &around).await,
-            crate::args::Command::Wait(args) => wait::wait(args, &around).await,
+            crate::args::Command::Wait(args) => {
+                assert_eq!(wait::wait(args, &around).await.unwrap(), 0, "{line}");
+                continue;
+            }
             other => panic!("{other:?}"),
         };
         assert_eq!(done.unwrap(), ExitCode::Ok, "{line}");

@@ -123,7 +123,7 @@ mod tests {
     fn the_checkpoint_is_told_by_its_name() {
         let newest = json!({"checkpoint_id": "ck-5", "path": "/s/ck-5"});
         let run = view(json!({"checkpoint": newest}));
-        let reply = |changed| CommandReply { changed, why: String::new(), run: run.clone() };
+        let reply = |changed| CommandReply { changed, why: String::new(), run: run.clone(), would: None };
         let at = |changed, typed, pinned| told(&reply(changed), typed, pinned, &page(80));
         let is_pinned = "✓ checkpoint ck-5 of 8c1d9e77 (othello) is pinned: retention leaves it alone\n";
         assert_eq!(at(true, "latest", true), is_pinned);

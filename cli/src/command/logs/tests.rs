@@ -8,6 +8,10 @@ fn chunk(attempt: u32, complete: bool, run_ended: bool) -> OutputChunk {
     OutputChunk { attempt, newest_attempt: 2, offset: 0, next_offset: 9, length: 9, complete, run_ended }
 }
 
+const LOOKS: Scope = Scope { follow: false, stays: false, all: false };
+const FOLLOWS: Scope = Scope { follow: true, ..LOOKS };
+const STAYS: Scope = Scope { stays: true, ..FOLLOWS };
+
 #[test]
 fn following_goes_on_until_the_run_ends() {
     for (chunk, next) in [
@@ -18,23 +22,41 @@ fn following_goes_on_until_the_run_ends() {
         (chunk(2, true, true), After::RunEnded),
         (OutputChunk { length: 10, ..chunk(2, true, true) }, After::More),
     ] {
-        assert_eq!(after(&chunk, true, false), next, "{chunk:?}");
+        assert_eq!(after(&chunk, FOLLOWS), next, "{chunk:?}");
     }
 }
 
 #[test]
 fn who_asked_for_an_attempt_stays_in_it() {
-    assert_eq!(after(&chunk(1, true, false), true, true), After::End);
-    assert_eq!(after(&chunk(1, true, true), true, true), After::End);
-    assert_eq!(after(&chunk(2, true, false), true, true), After::End);
-    assert_eq!(after(&chunk(2, false, false), true, true), After::More);
-    assert_eq!(after(&chunk(2, true, true), true, true), After::RunEnded, "its end is the run's");
+    assert_eq!(after(&chunk(1, true, false), STAYS), After::End);
+    assert_eq!(after(&chunk(1, true, true), STAYS), After::End);
+    assert_eq!(after(&chunk(2, true, false), STAYS), After::End);
+    assert_eq!(after(&chunk(2, false, false), STAYS), After::More);
+    assert_eq!(after(&chunk(2, true, true), STAYS), After::RunEnded, "its end is the run's");
 }
 
 #[test]
 fn without_following_everything_there_is_is_shown() {
-    assert_eq!(after(&chunk(2, false, false), false, false), After::End);
-    assert_eq!(after(&OutputChunk { length: 10, ..chunk(1, true, true) }, false, false), After::More);
+    assert_eq!(after(&chunk(2, false, false), LOOKS), After::End);
+    assert_eq!(after(&OutputChunk { length: 10, ..chunk(1, true, true) }, LOOKS), After::More);
+}
+
+#[test]
+fn all_attempts_are_shown_one_after_the_other() {
+    let all = Scope { all: true, ..LOOKS };
+    assert_eq!(after(&chunk(1, true, false), all), After::NextAttempt);
+    assert_eq!(after(&OutputChunk { length: 10, ..chunk(1, true, false) }, all), After::More);
+    assert_eq!(after(&chunk(2, false, false), all), After::End);
+    assert_eq!(after(&chunk(2, true, true), Scope { all: true, ..FOLLOWS }), After::RunEnded);
+}
+
+#[test]
+fn the_attempt_before_the_newest_is_there_or_not() {
+    assert_eq!(previous(&view(json!({"attempt": 3}))).unwrap(), 2);
+    for attempt in [0, 1] {
+        let error = previous(&view(json!({"attempt": attempt}))).unwrap_err();
+        assert_eq!(error.exit(), ExitCode::NotFound);
+    }
 }
 
 #[test]

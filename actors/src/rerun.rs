@@ -1,0 +1,203 @@
+//! The spec of a run that is run once more: as it was recorded, except for what is to be another.
+//!
+//! A retry reuses the spec of its run to the letter. Here a user may change it, so what a registered
+//! workload was started with is read back from its command line.
+
+use crate::problem::{invalid, problem};
+use crate::workload::{Kind, Registry, Workload};
+use resus_core::api::{Problem, Reach, RerunBody};
+use resus_core::exit::ExitCode;
+use resus_core::ids::Slug;
+use resus_core::spec::{Resume, Spec};
+
+/// The spec that `body` makes of `old`.
+///
+/// # Errors
+/// A [`Problem`]: it is outside `reach`, or a parameter or the name does not fit.
+pub(crate) fn spec(
+    registry: &Registry,
+    old: &Spec,
+    body: &RerunBody,
+    reach: Reach,
+) -> Result<Spec, Problem> {
+    let known = registry
+        .workloads()
+        .find(|workload| workload.name == old.workload)
+        .and_then(|workload| Some((workload, given(workload, &old.argv)?)));
+    may(reach, known.is_some(), old, body)?;
+    let argv = match known {
+        Some((workload, given)) => argv(registry, workload, given, body)?,
+        None if body.params.is_empty() => old.argv.clone(),
+        None => {
+            let what = format!("{} has no parameters that could be set", old.workload);
+            let hint = "start it anew with another command line: resus run".to_owned();
+            return Err(invalid(what, Some(hint)));
+        }
+    };
+    let name = match &body.name {
+        Some(name) => Slug::new(name.clone()).map_err(|error| invalid(error, None))?,
+        None => old.name.clone(),
+    };
+    let policy = body.overrides.over(old.policy.clone());
+    Ok(Spec { name, argv, env: env(old, body), policy, ..old.clone() })
+}
+
+fn may(reach: Reach, is_registered: bool, old: &Spec, body: &RerunBody) -> Result<(), Problem> {
+    let what = match reach {
+        Reach::Anything => return Ok(()),
+        Reach::Registered if !is_registered => "only registered workloads may be run again from elsewhere",
+        Reach::Registered if matches!(old.resume, Resume::From(_)) => {
+            "a run that begins at a file of this machine may not be run again from elsewhere"
+        }
+        Reach::Registered if !(body.set_env.is_empty() && body.unset_env.is_empty()) => {
+            "a workload's environment may not be changed from elsewhere"
+        }
+        Reach::Registered => return Ok(()),
+    };
+    let hint = "do it on that machine; or let the daemon's operator set bus.allow_commands = true";
+    let title = "Not from elsewhere";
+    Err(problem("refused", 403, title, what, Some(hint.to_owned()), ExitCode::Refused))
+}
+
+/// The parameters on a command line: name and value in their order; `None` if it is not one that
+/// this workload would be started with.
+fn given(workload: &Workload, argv: &[String]) -> Option<Vec<(String, String)>> {
+    let (first, rest) = argv.split_at_checked(workload.argv.len())?;
+    let is_same = |(known, word): (&String, &String)| known == word || Registry::is_program(known);
+    if !workload.argv.iter().zip(first).all(is_same) {
+        return None;
+    }
+    let mut rest = rest.iter();
+    let mut given = Vec::new();
+    while let Some(flag) = rest.next() {
+        let (name, param) = workload.params.iter().find(|(_, param)| param.flag == *flag)?;
+        let value = match param.kind {
+            Kind::Switch => "true".to_owned(),
+            Kind::Integer | Kind::Number | Kind::Text => rest.next()?.clone(),
+        };
+        given.push((name.clone(), value));
+    }
+    Some(given)
+}
+
+/// The command line of `workload` with what it was given before and what is to be another.
+fn argv(
+    registry: &Registry,
+    workload: &Workload,
+    given: Vec<(String, String)>,
+    body: &RerunBody,
+) -> Result<Vec<String>, Problem> {
+    let mut params: std::collections::BTreeMap<_, _> = given.into_iter().collect();
+    params.extend(body.params.clone());
+    registry.argv(workload, &params)
+}
+
+fn env(old: &Spec, body: &RerunBody) -> Vec<(String, String)> {
+    let base = body.env.as_ref().unwrap_or(&old.env);
+    let is_replaced = |name: &String| body.unset_env.contains(name) || body.set_env.contains_key(name);
+    let kept = base.iter().filter(|(name, _)| !is_replaced(name)).cloned();
+    kept.chain(body.set_env.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use resus_core::api::{Overrides, Submission};
+    use resus_core::input::CheckpointRef;
+    use resus_core::policy::Policy;
+    use std::collections::BTreeMap;
+
+    fn registry() -> Registry {
+        Registry::built_in("/opt/resus".into(), Policy::default()).unwrap()
+    }
+
+    fn old(params: &[(&str, &str)]) -> Spec {
+        let params = params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let env = vec![("PATH".to_owned(), "/bin".to_owned()), ("TOKEN".to_owned(), "s3cret".to_owned())];
+        let workload = Some("othello".into());
+        let submission = Submission { workload, params, cwd: "/w".into(), env, ..Submission::default() };
+        let earlier = Registry::built_in("/old/resus".into(), Policy::default()).unwrap();
+        earlier.spec(&submission).unwrap()
+    }
+
+    fn command() -> Spec {
+        let command = Some(vec!["/bin/sh".into(), "-c".into(), "true".into()]);
+        let submission = Submission { command, cwd: "/w".into(), ..Submission::default() };
+        registry().spec(&submission).unwrap()
+    }
+
+    #[test]
+    fn the_same_spec_is_run_once_more_by_the_present_program() {
+        let spec_of = |old: &Spec| spec(&registry(), old, &RerunBody::default(), Reach::Registered);
+        let before = old(&[("games", "9"), ("seed", "3")]);
+        let after = spec_of(&before).unwrap();
+        assert_eq!(after.argv[0], "/opt/resus");
+        assert_eq!(after.argv[1..], before.argv[1..]);
+        assert_eq!(Spec { argv: before.argv.clone(), ..after }, before);
+    }
+
+    #[test]
+    fn what_is_to_be_another_is_and_the_rest_is_as_it_was() {
+        let overrides = Overrides { retries: Some(9), ..Overrides::default() };
+        let set = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<BTreeMap<_, _>>()
+        };
+        let body = RerunBody {
+            name: Some("second".into()),
+            params: set(&[("games", "10"), ("threads", "2")]),
+            set_env: set(&[("PATH", "/usr/bin"), ("LR", "1")]),
+            unset_env: vec!["TOKEN".into()],
+            overrides,
+            ..RerunBody::default()
+        };
+        let again = spec(&registry(), &old(&[("games", "9"), ("seed", "3")]), &body, Reach::Anything).unwrap();
+        let expected = old(&[("games", "10"), ("seed", "3"), ("threads", "2")]);
+        assert_eq!(again.argv[1..], expected.argv[1..]);
+        assert_eq!((again.name.as_str(), again.policy.retry.max), ("second", 9));
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(again.env, [pair("LR", "1"), pair("PATH", "/usr/bin")]);
+        let fresh = RerunBody { env: Some(vec![pair("A", "b")]), ..RerunBody::default() };
+        assert_eq!(spec(&registry(), &old(&[]), &fresh, Reach::Registered).unwrap().env, [pair("A", "b")]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let with = |key: &str, value: &str| RerunBody {
+            params: BTreeMap::from([(key.to_owned(), value.to_owned())]),
+            ..RerunBody::default()
+        };
+        for (old, body) in [
+            (old(&[]), with("gmaes", "1")),
+            (old(&[]), with("games", "many")),
+            (command(), with("games", "1")),
+            (old(&[]), RerunBody { name: Some("No Slug".into()), ..RerunBody::default() }),
+        ] {
+            let refused = spec(&registry(), &old, &body, Reach::Anything).unwrap_err();
+            assert_eq!(refused.exit_code, ExitCode::Usage, "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn from_elsewhere_only_what_could_be_started_from_elsewhere() {
+        let plain = RerunBody::default();
+        let preloaded = RerunBody {
+            set_env: BTreeMap::from([("LD_PRELOAD".to_owned(), "/x".to_owned())]),
+            ..RerunBody::default()
+        };
+        let stripped = RerunBody { unset_env: vec!["PATH".into()], ..RerunBody::default() };
+        let from = Resume::From(Box::new(CheckpointRef::at("passwd", "/etc/passwd")));
+        let mut disguised = command();
+        disguised.workload = old(&[]).workload;
+        for (old, body) in [
+            (command(), &plain),
+            (disguised, &plain),
+            (Spec { resume: from, ..old(&[]) }, &plain),
+            (old(&[]), &preloaded),
+            (old(&[]), &stripped),
+        ] {
+            let refused = spec(&registry(), &old, body, Reach::Registered).unwrap_err();
+            assert_eq!((refused.status, refused.exit_code), (403, ExitCode::Refused));
+            assert!(spec(&registry(), &old, body, Reach::Anything).is_ok());
+        }
+    }
+}
