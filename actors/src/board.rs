@@ -6,6 +6,7 @@ use crate::clock;
 use crate::silences::{Life, Silences};
 use crate::telemetry::Heard;
 use resus_core::api::RunList;
+use resus_core::fleet::Tombstone;
 use resus_core::ids::{Attempt, RunId, Slug};
 use resus_core::moment::Moment;
 use resus_core::pulse::state::{StateSnapshot, TelemetryPlace};
@@ -14,7 +15,7 @@ use resus_core::pulse::v1::project::{V2State, project};
 use resus_core::pulse::v1::writer::Life as Believed;
 use resus_core::run::Run;
 use resus_core::secret::Secrets;
-use resus_core::selector::{Named, SelectError, select};
+use resus_core::selector::{Named, SelectError, by_id, select};
 use resus_core::slot::Slot;
 use resus_core::view::RunView;
 use resus_core::watch::Health;
@@ -29,6 +30,7 @@ struct Published {
     runs: BTreeMap<RunId, Arc<Run>>,
     slots: BTreeMap<RunId, Slot>,
     quarantined: BTreeMap<RunId, String>,
+    removed: BTreeMap<RunId, Tombstone>,
     actor_restarts: BTreeMap<String, u32>,
     degraded: Option<String>,
 }
@@ -86,10 +88,28 @@ impl Board {
         self.bump();
     }
 
+    /// A run is gone, and that is on disk.
+    pub(crate) fn remove(&self, run_id: RunId, tombstone: Tombstone) {
+        let mut published = self.lock();
+        published.runs.remove(&run_id);
+        published.slots.remove(&run_id);
+        published.removed.insert(run_id, tombstone);
+        drop(published);
+        self.bump();
+    }
+
+    /// What is left of a run that was removed.
+    pub(crate) fn tombstone(&self, run_id: &RunId) -> Option<Tombstone> {
+        self.lock().removed.get(run_id).cloned()
+    }
+
     /// Takes in telemetry of an attempt. That of an older attempt is ignored, and `false` says so.
     pub(crate) fn fold(&self, run_id: &RunId, attempt: Attempt, heard: Vec<Heard>) -> bool {
         let now = clock::now();
         let mut published = self.lock();
+        if published.removed.contains_key(run_id) {
+            return false;
+        }
         let slot = published.slots.entry(run_id.clone()).or_default();
         if attempt < slot.attempt {
             return false;
@@ -142,6 +162,11 @@ impl Board {
         Some(StateSnapshot::of(run, slot, health, v1, place.unwrap_or(none_yet), &self.node))
     }
 
+    /// Every run as its newest committed event left it.
+    pub(crate) fn runs(&self) -> Vec<Arc<Run>> {
+        self.lock().runs.values().cloned().collect()
+    }
+
     /// Every run.
     pub(crate) fn run_ids(&self) -> Vec<RunId> {
         self.lock().runs.keys().cloned().collect()
@@ -186,6 +211,7 @@ impl Board {
     pub(crate) fn quarantine(&self, run_id: RunId, reason: String) {
         let mut published = self.lock();
         published.runs.remove(&run_id);
+        published.removed.remove(&run_id);
         published.quarantined.insert(run_id, reason);
         drop(published);
         self.bump();
@@ -252,7 +278,13 @@ impl Board {
                 phase: run.phase,
             })
             .collect();
-        let found = select(selector, &named, clock::now().unix_ms)?;
+        let found = select(selector, &named, clock::now().unix_ms).map_err(|error| match error {
+            SelectError::NotFound { .. } => aside(&published, selector).unwrap_or(error),
+            SelectError::Ambiguous { .. }
+            | SelectError::TooFew { .. }
+            | SelectError::Removed { .. }
+            | SelectError::Quarantined { .. } => error,
+        })?;
         published.runs.get(found).cloned().ok_or_else(|| SelectError::NotFound { text: selector.to_owned() })
     }
 
@@ -300,6 +332,17 @@ impl Board {
             Ok(Err(_)) | Err(_) => self.version(),
         }
     }
+}
+
+/// Why a run that a text names by its id is none that can be found.
+fn aside(published: &Published, selector: &str) -> Option<SelectError> {
+    let ids = published.removed.keys().chain(published.quarantined.keys());
+    let run_id = by_id(selector, ids)?.clone();
+    if let Some(tombstone) = published.removed.get(&run_id) {
+        return Some(SelectError::Removed { run_id, tombstone: tombstone.clone() });
+    }
+    let reason = published.quarantined.get(&run_id)?.clone();
+    Some(SelectError::Quarantined { run_id, reason })
 }
 
 fn snapshot_v1_of(run: &Run, slot: &Slot, now: Moment) -> SnapshotV1 {

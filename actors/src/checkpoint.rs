@@ -32,6 +32,7 @@ use crate::supervisor::{Observation, SupervisorMsg};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use resus_core::ids::{Attempt, RunId};
 use resus_core::input::{CheckpointRef, Fact};
+use resus_core::policy::RetentionPolicy;
 use resus_disk::Real;
 use resus_store::StateDir;
 use std::collections::{BTreeMap, VecDeque};
@@ -199,7 +200,11 @@ fn start_next(
     if let Job::Prune { entries, rules, is_newest_read } = &mut job {
         // What was pinned, chosen or found damaged since the order was given counts.
         if let Some(now) = state.board.run(&run_id) {
-            (*entries, *rules) = (resus_core::retention::entries(&now, None), now.spec.policy.retention());
+            *entries = resus_core::retention::entries(&now, None);
+            // One that was reopened meanwhile goes by its own rules again.
+            if *rules != RetentionPolicy::only_newest() || !now.phase.is_terminal() {
+                *rules = now.spec.policy.retention();
+            }
         }
         let newest = prune::newest(entries).map(|newest| newest.path.as_str());
         *is_newest_read = newest.is_some() && newest == run.read_last.as_deref();

@@ -110,6 +110,11 @@ impl Curves {
         }
     }
 
+    /// The run is gone.
+    pub(crate) fn forget(&self, run_id: &RunId) {
+        self.lock().remove(run_id);
+    }
+
     /// Writes down what has changed. Blocking.
     pub(crate) fn save(&self) {
         let mut changed = Vec::new();

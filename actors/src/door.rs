@@ -8,11 +8,14 @@ mod tuning;
 pub use tuning::Tuning;
 mod dry;
 mod rerun;
+mod removing;
+mod sweeping;
 
 use crate::board::Board;
 use crate::clock;
 use crate::curves::Curves;
 use crate::directory::Directory;
+use crate::disposal::Disposal;
 use crate::gateway::{GatewayMsg, Outcome};
 use crate::idle::LastAsked;
 use crate::limits::{COMMAND_DEADLINE, EVENTS_PAGE_MAX, OUTPUT_BYTES_MAX};
@@ -38,6 +41,7 @@ use resus_core::ids::{CommandId, Slug};
 use resus_core::input::Input;
 use resus_core::moment::{Moment, rfc3339};
 use resus_core::pulse::state::StateSnapshot;
+use resus_core::selector::SelectError;
 use resus_core::telemetry::history::Curves as Points;
 use resus_core::text::one_line;
 use resus_core::view::RunView;
@@ -57,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) curves: Arc<Curves>,
     pub(crate) silences: Arc<Silences>,
+    pub(crate) disposal: Arc<Disposal>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) state: Arc<StateDir>,
@@ -118,13 +123,17 @@ impl Door {
         input: Input,
         command_id: Option<CommandId>,
     ) -> Result<CommandReply, Problem> {
+        let accepted = self.order(selector, input, command_id).await?;
+        let run = self.view(&accepted.run_id)?;
+        Ok(CommandReply { changed: accepted.changed, why: accepted.why.code(), run, would: None })
+    }
+
+    async fn order(&self, selector: &str, input: Input, command_id: Option<CommandId>) -> Outcome {
         self.0.asked.touch();
         let (reply, waiting) = oneshot::channel();
         let (selector, input) = (selector.to_owned(), Box::new(input));
         self.0.directory.gateway.send(GatewayMsg::Command { selector, input, command_id, reply });
-        let accepted = answer(waiting).await?;
-        let run = self.view(&accepted.run_id)?;
-        Ok(CommandReply { changed: accepted.changed, why: accepted.why.code(), run, would: None })
+        answer(waiting).await
     }
 
     /// The state of a run for those who come late.
@@ -157,7 +166,12 @@ impl Door {
     }
 
     fn view(&self, run_id: &resus_core::ids::RunId) -> Result<RunView, Problem> {
-        self.0.board.view(run_id).ok_or_else(|| internal(format!("run {run_id} is not on the board")))
+        let removed = || {
+            let tombstone = self.0.board.tombstone(run_id)?;
+            Some(of_selector(&SelectError::Removed { run_id: run_id.clone(), tombstone }))
+        };
+        let view = self.0.board.view(run_id);
+        view.ok_or_else(|| removed().unwrap_or_else(|| internal(format!("run {run_id} is not on the board"))))
     }
 
     /// A number that grows with every change of any run or its telemetry.

@@ -17,6 +17,7 @@ mod checkpoint;
 mod clock;
 mod curves;
 mod directory;
+mod disposal;
 mod doing;
 pub mod door;
 mod evidence;

@@ -91,6 +91,16 @@ pub const PUBLISH_BATCH: u32 = 256;
 /// Between two attempts to publish while the bus is away.
 pub const PUBLISH_RETRY: Duration = Duration::from_secs(1);
 
+/// First wait before files that could not be deleted are tried again: a shim leaves at once when its
+/// run has ended.
+pub const DISPOSAL_RETRY: Duration = Duration::from_millis(100);
+/// Longest wait between two tries.
+pub const DISPOSAL_RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// Commands of one sweep that wait for the disk together: they share its syncs, and leave room for
+/// those of others.
+pub const SWEPT_AT_ONCE: usize = 16;
+
 /// Longest piece of a worker's output handed out at once.
 pub const OUTPUT_BYTES_MAX: u32 = 256 * 1024;
 

@@ -1,6 +1,7 @@
 //! Pieces of what a worker printed, from the file it prints to.
 
 use resus_core::api::OutputChunk;
+use resus_core::moment::rfc3339;
 use resus_core::run::Run;
 use resus_core::secret::Secrets;
 use resus_store::StateDir;
@@ -46,6 +47,7 @@ pub(crate) fn read(
     let read =
         |offset, max| piece(&path, offset, max).map_err(|source| OutputError::Read { attempt, source });
     let piece = masked(&Secrets::of(&run.spec), offset, max, read)?;
+    let pruned = run.output_pruned.as_ref().filter(|pruned| attempt <= pruned.upto.0);
     let Piece { offset, bytes, length } = piece;
     let next_offset = offset.saturating_add(bytes.len() as u64);
     let chunk = OutputChunk {
@@ -56,6 +58,7 @@ pub(crate) fn read(
         length,
         complete: complete && next_offset >= length,
         run_ended: run.phase.is_terminal(),
+        pruned_at: pruned.map(|pruned| rfc3339(pruned.at_unix_ms)),
     };
     Ok((chunk, bytes))
 }

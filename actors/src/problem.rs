@@ -28,9 +28,14 @@ pub(crate) fn problem(
 }
 
 pub(crate) fn of_selector(error: &SelectError) -> Problem {
+    if let SelectError::Quarantined { .. } = error {
+        return quarantined(error);
+    }
     let (kind, title, hint) = match error {
-        SelectError::NotFound { .. } => ("not-found", "No such run", "list the runs with: resus ps -a"),
-        SelectError::TooFew { .. } => ("not-found", "No such run", "list the runs with: resus ps -a"),
+        SelectError::Removed { .. } => ("removed", "The run was removed", "list the runs with: resus ps -a"),
+        SelectError::NotFound { .. } | SelectError::TooFew { .. } | SelectError::Quarantined { .. } => {
+            ("not-found", "No such run", "list the runs with: resus ps -a")
+        }
         SelectError::Ambiguous { .. } => {
             ("ambiguous", "More than one run", "give more characters of the id, NAME@latest, or NAME@2")
         }
@@ -68,18 +73,34 @@ fn of_fleet(error: &FleetError) -> Problem {
             let hint = Some("list the runs with: resus ps -a".to_owned());
             problem("not-found", 404, "No such run", error, hint, ExitCode::NotFound)
         }
-        FleetError::Quarantined { .. } => {
-            let hint = Some("its worker is left alone; look at: resus daemon logs".to_owned());
-            problem("quarantined", 409, "The run is quarantined", error, hint, ExitCode::Refused)
+        FleetError::Removed { .. } => {
+            let hint = Some("list the runs with: resus ps -a".to_owned());
+            problem("removed", 404, "The run was removed", error, hint, ExitCode::NotFound)
         }
+        FleetError::Needed { needed_by, .. } => {
+            let hint = format!("wait for it with: resus wait {}", needed_by.short());
+            problem("needed", 409, "The run is still needed", error, Some(hint), ExitCode::Refused)
+        }
+        FleetError::Quarantined { .. } => quarantined(error),
         FleetError::Refused(refusal) => refused(refusal),
         FleetError::Invalid(_) => invalid(error, None),
         FleetError::Bug { .. } => internal(error),
     }
 }
 
+/// Nothing is decided, and so nothing is deleted, on the word of a ledger that is damaged.
+fn quarantined(error: impl ToString) -> Problem {
+    let hint = "its worker and its files are left alone; look at: resus daemon logs".to_owned();
+    problem("quarantined", 409, "The run is quarantined", error, Some(hint), ExitCode::Refused)
+}
+
 fn refused(refusal: &Refusal) -> Problem {
     match refusal.reason {
+        Reason::Pinned { .. } => {
+            let hint = "remove them along with: resus rm RUN --force".to_owned();
+            problem("pinned", 409, "Checkpoints are pinned", refusal, Some(hint), ExitCode::Refused)
+        }
+        Reason::Removed => problem("removed", 404, "The run was removed", refusal, None, ExitCode::NotFound),
         Reason::Phase | Reason::CannotBeAsked => {
             problem("refused", 409, "Not possible now", refusal, Some(legal(refusal)), ExitCode::Refused)
         }

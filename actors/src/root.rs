@@ -4,6 +4,7 @@
 use crate::board::Board;
 use crate::checkpoint::Checkpoint;
 use crate::directory::Directory;
+use crate::disposal::Disposal;
 use crate::gateway::Gateway;
 use crate::intensity::Window;
 use crate::limits::ACTOR_STOP_DEADLINE;
@@ -31,6 +32,7 @@ use tokio::time::Instant;
 pub(crate) struct Plan {
     pub(crate) directory: Arc<Directory>,
     pub(crate) board: Arc<Board>,
+    pub(crate) disposal: Arc<Disposal>,
     pub(crate) state: Arc<StateDir>,
     pub(crate) around: Arc<Surroundings>,
     pub(crate) registry: Arc<Registry>,
@@ -208,6 +210,7 @@ async fn start(myself: &ActorRef<RootMsg>, state: &mut RootState, peer: Peer) ->
                 directory: directory(),
                 board: board(),
                 silences: Arc::clone(&plan.around.silences),
+                disposal: Arc::clone(&plan.disposal),
                 node: plan.node.clone(),
                 boot_id: plan.boot_id.clone(),
                 life: state.supervisor_lives,

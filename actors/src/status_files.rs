@@ -80,7 +80,14 @@ impl Files {
 
     fn plan_for(&mut self, now: Moment, until_mono_ms: u64) -> (Vec<Job>, Option<u64>) {
         let (mut jobs, mut next) = (Vec::new(), None::<u64>);
-        for (run_id, snapshot, life) in self.board.snapshots_v1(now) {
+        let snapshots = self.board.snapshots_v1(now);
+        if self.settled.len() + self.writers.len() > snapshots.len() {
+            // Some were removed.
+            let present: BTreeSet<_> = snapshots.iter().map(|(run_id, _, _)| run_id).collect();
+            self.settled.retain(|run_id| present.contains(run_id));
+            self.writers.retain(|run_id, _| present.contains(run_id));
+        }
+        for (run_id, snapshot, life) in snapshots {
             if self.settled.contains(&run_id) {
                 // A retry may have opened it again.
                 if life == Life::Ended {

@@ -142,6 +142,8 @@ fn command(input: &Input) -> &'static str {
         Input::Pin { .. } => "pin",
         Input::Prune { .. } => "prune",
         Input::Recheck { .. } => "recheck",
+        Input::Remove { .. } => "remove",
+        Input::DropOutput { .. } => "drop output",
         Input::Configure { .. } => "configure",
         Input::Observed { .. }
         | Input::DeadlinePassed { .. }

@@ -8,6 +8,7 @@ use crate::board::Board;
 use crate::checkpoint::{CheckpointMsg, Job};
 use crate::clock;
 use crate::directory::Directory;
+use crate::disposal::{Disposal, Waste};
 use crate::doing::Summary;
 use crate::limits::DECISIONS_WAITING_MAX;
 use crate::silences::Silences;
@@ -133,6 +134,7 @@ pub(crate) struct SupervisorArgs {
     pub(crate) directory: Arc<Directory>,
     pub(crate) board: Arc<Board>,
     pub(crate) silences: Arc<Silences>,
+    pub(crate) disposal: Arc<Disposal>,
     pub(crate) node: Slug,
     pub(crate) boot_id: String,
     /// Which life this is, from 1.
@@ -143,6 +145,7 @@ pub(crate) struct SupervisorState {
     directory: Arc<Directory>,
     board: Arc<Board>,
     silences: Arc<Silences>,
+    disposal: Arc<Disposal>,
     boot_id: String,
     fleet: Fleet,
     held: Held<Consequence>,
@@ -166,6 +169,7 @@ impl Actor for Supervisor {
             directory: args.directory,
             board: args.board,
             silences: args.silences,
+            disposal: args.disposal,
             fleet: Fleet::new(args.node, args.boot_id.clone()),
             boot_id: args.boot_id,
             held: Held::new(args.life.saturating_mul(TICKETS_PER_LIFE)),
@@ -231,6 +235,8 @@ fn command(state: &mut SupervisorState, run_id: RunId, input: &Input, reply: Com
         | Input::Configure { .. }
         | Input::Pin { .. }
         | Input::Prune { .. }
+        | Input::Remove { .. }
+        | Input::DropOutput { .. }
         | Input::Recheck { .. } => true,
         Input::Observed { .. }
         | Input::DeadlinePassed { .. }
@@ -272,6 +278,8 @@ fn failed(state: &mut SupervisorState, run_id: &RunId, error: &FleetError) {
     match error {
         FleetError::Bug { .. } => replay::quarantine(state, run_id.as_str(), error.to_string()),
         FleetError::NotFound { .. }
+        | FleetError::Removed { .. }
+        | FleetError::Needed { .. }
         | FleetError::Quarantined { .. }
         | FleetError::Refused(_)
         | FleetError::Invalid(_) => tracing::debug!(%run_id, %error, "input without effect"),
@@ -284,7 +292,7 @@ fn follow(state: &mut SupervisorState, run_id: &RunId, step: Step, answer: Answe
     if step.recorded.is_empty() && step.effects.is_empty() && nobody_waits {
         return;
     }
-    let Some(run) = state.fleet.get(run_id) else { return };
+    let Some(run) = step.removed.as_deref().or_else(|| state.fleet.get(run_id)) else { return };
     let consequence = Consequence { run: Arc::new(run.clone()), effects: step.effects, answer };
     if step.recorded.is_empty() {
         if let Some(consequence) = state.held.hold_behind(consequence) {
@@ -321,19 +329,33 @@ fn act(state: &mut SupervisorState, consequence: Consequence) {
     let Consequence { run, effects, answer } = consequence;
     let run_id = run.id.clone();
     let spec = Arc::clone(&run.spec);
-    // A run that was set aside since stays aside.
+    if run.removed {
+        bury(state, &run_id);
+    }
+    // A run that was set aside since stays aside, and one that is to be gone is not brought back.
     if state.fleet.get(&run_id).is_some() {
         state.board.publish(run);
     }
     wind_watchdog(state, &run_id);
     for effect in effects {
-        carry_out(&state.directory, &run_id, &spec, effect);
+        carry_out(state, &run_id, &spec, effect);
     }
     match answer {
         Answer::None | Answer::Observation(None) => {}
         Answer::Observation(Some(committed)) => drop(committed.send(())),
         Answer::Command(reply, accepted) => drop(reply.send(Ok(accepted))),
     }
+}
+
+/// The removal of a run is on disk.
+fn bury(state: &SupervisorState, run_id: &RunId) {
+    let tombstone = state.fleet.removed().find(|(id, _)| *id == run_id).map(|(_, left)| left.clone());
+    if let Some(tombstone) = tombstone {
+        state.board.remove(run_id.clone(), tombstone);
+    }
+    state.silences.forget(run_id);
+    let (run_id, attempt) = (run_id.clone(), Attempt(0));
+    state.directory.watchdog.send(WatchdogMsg::Set { run_id, attempt, due_mono_ms: None });
 }
 
 fn wind_watchdog(state: &SupervisorState, run_id: &RunId) {
@@ -347,7 +369,8 @@ fn wind_watchdog(state: &SupervisorState, run_id: &RunId) {
     }
 }
 
-fn carry_out(directory: &Directory, run_id: &RunId, spec: &Arc<Spec>, effect: Effect) {
+fn carry_out(state: &SupervisorState, run_id: &RunId, spec: &Arc<Spec>, effect: Effect) {
+    let directory = &state.directory;
     let order = |order| directory.workers.send(WorkersMsg::Order { run_id: run_id.clone(), order });
     let checkpoint = |attempt, job| {
         directory.checkpoint.send(CheckpointMsg::Do { run_id: run_id.clone(), attempt, job });
@@ -376,6 +399,8 @@ fn carry_out(directory: &Directory, run_id: &RunId, spec: &Arc<Spec>, effect: Ef
         Effect::Terminate { attempt } => order(Order::Terminate { attempt }),
         Effect::Kill { attempt } => order(Order::Kill { attempt }),
         Effect::Dismiss => order(Order::Dismiss),
+        Effect::DeleteOutput { upto } => state.disposal.put(run_id, Waste::Output { upto: upto.0 }),
+        Effect::DeleteRun => state.disposal.put(run_id, Waste::Run),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::broker::{BrokerStatus, Source};
 use crate::clock;
 use crate::curves::Curves;
 use crate::directory::Directory;
+use crate::disposal::{self, Disposal, Grounds};
 use crate::door::{Door, Inner};
 use crate::idle::{self, LastAsked};
 use crate::limits::{REPLAY_DEADLINE, STORE_CLOSE_DEADLINE};
@@ -134,6 +135,7 @@ impl System {
         };
         let (stop_sender, stop) = watch::channel(false);
         let silences = Arc::<Silences>::default();
+        let disposal = Arc::<Disposal>::default();
         let board = Arc::new(Board::new(setup.node.clone(), Arc::clone(&silences)));
         let (bus, slots) = (Local::default(), Arc::<Slots>::default());
         let generation = setup.state.next_generation(clock::now().unix_ms / 1000)?;
@@ -150,6 +152,7 @@ impl System {
             asked: Arc::new(LastAsked::default()),
             board,
             silences,
+            disposal,
             telemetry,
             directory: Arc::new(Directory::default()),
             registry: Arc::new(Registry::built_in(text(&setup.program)?, setup.policy)?),
@@ -266,6 +269,13 @@ fn go_on_beside(
             directory.watchdog.send(WatchdogMsg::Look);
         }
     });
+    beside.spawn(disposal::keep(Grounds {
+        disposal: Arc::clone(&door.disposal),
+        board: Arc::clone(&door.board),
+        state: Arc::clone(&door.state),
+        curves: Arc::clone(&door.curves),
+        telemetry: Arc::clone(&door.telemetry),
+    }));
     beside.spawn(status_files::keep(Arc::clone(&door.board), Arc::clone(&door.state)));
     if let Some(mut status) = broker {
         let door = Arc::clone(door);
@@ -301,6 +311,7 @@ fn plan(door: &Inner, around: Around) -> Plan {
     Plan {
         directory: Arc::clone(&door.directory),
         board: Arc::clone(&door.board),
+        disposal: Arc::clone(&door.disposal),
         state: Arc::clone(&door.state),
         around: Arc::new(Surroundings {
             state: Arc::clone(&door.state),

@@ -148,6 +148,11 @@ impl Telemetry {
         self.lock().lanes.get(run_id).map(|lane| lane.place)
     }
 
+    /// The run is gone.
+    pub(crate) fn forget(&self, run_id: &RunId) {
+        self.give_up(run_id);
+    }
+
     fn give_up(&self, run_id: &RunId) {
         let mut lanes = self.lock();
         if let Some(lane) = lanes.lanes.remove(run_id) {

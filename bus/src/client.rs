@@ -143,7 +143,12 @@ impl Client {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(ClientError::Unknown { run_id: run_id.clone(), namespace: self.namespace.clone() })
+        Err(self.unknown(run_id))
+    }
+
+    /// Nobody has a run of this id.
+    fn unknown(&self, run_id: &RunId) -> ClientError {
+        ClientError::Unknown { run_id: run_id.clone(), namespace: self.namespace.clone() }
     }
 
     /// Follows a run, from its present state on.

@@ -13,10 +13,12 @@ use crate::command::events::EventsArgs;
 use crate::command::logs::LogsArgs;
 use crate::command::nats::NatsArgs;
 use crate::command::pause::{PauseArgs, ResumeArgs};
+use crate::command::prune::PruneArgs;
 use crate::command::ps::PsArgs;
 use crate::command::rerun::RerunArgs;
 use crate::command::restore::RestoreArgs;
 use crate::command::retry::RetryArgs;
+use crate::command::rm::RmArgs;
 use crate::command::run::RunArgs;
 use crate::command::status::StatusArgs;
 use crate::command::stop::{KillArgs, StopArgs};
@@ -143,6 +145,10 @@ pub(crate) enum Command {
     Retry(RetryArgs),
     /// Start a new run as an old one was started
     Rerun(RerunArgs),
+    /// Remove runs that have ended, with all their files
+    Rm(RmArgs),
+    /// Delete old runs, or their output or checkpoints, to make room
+    Prune(PruneArgs),
     /// Watch a training that somebody else runs
     Adopt(AdoptArgs),
     /// Look after the daemon

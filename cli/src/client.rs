@@ -27,6 +27,9 @@ const STORY_DEADLINE: Duration = Duration::from_secs(30);
 /// A command is answered when it is on disk; the daemon itself gives up after 11 s.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(13);
 
+/// Many runs are measured, and what goes of them is recorded, before this is answered.
+const SWEEP_DEADLINE: Duration = Duration::from_secs(300);
+
 /// How a daemon is asked. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Client(Wire);

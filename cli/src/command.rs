@@ -15,11 +15,13 @@ pub(crate) mod logs;
 pub(crate) mod nats;
 pub(crate) mod overrides;
 pub(crate) mod pause;
+pub(crate) mod prune;
 pub(crate) mod ps;
 pub(crate) mod rerun;
 pub(crate) mod restore;
 mod resume_from;
 pub(crate) mod retry;
+pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod stop;
@@ -119,6 +121,8 @@ pub(crate) fn carry_out(command: Command, global: &Global, around: &Around) -> R
             Command::Stop(args) => stop::stop(args, around).await,
             Command::Kill(args) => stop::kill(args, around).await,
             Command::Retry(args) => retry::retry(args, around).await,
+            Command::Rm(args) => rm::rm(args, around).await,
+            Command::Prune(args) => prune::prune(args, around).await,
             Command::Daemon(args) => daemon::daemon(args, around).await,
             Command::Config(args) => config::config(args, around),
             Command::Context(args) => context::context(args, global, around),
@@ -177,7 +181,9 @@ fn minds_the_build(command: &Command) -> bool {
         | Command::Kill(_)
         | Command::Retry(_)
         | Command::Rerun(_)
-        | Command::Attach(_) => true,
+        | Command::Attach(_)
+        | Command::Rm(_)
+        | Command::Prune(_) => true,
     }
 }
 
@@ -209,7 +215,9 @@ impl Command {
             | Self::Kill(_)
             | Self::Retry(_)
             | Self::Rerun(_)
-            | Self::Attach(_) => Scope::Anywhere,
+            | Self::Attach(_)
+            | Self::Rm(_)
+            | Self::Prune(_) => Scope::Anywhere,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A daemon for the tests of clients: the real API on a real socket, over a desk whose run,
 //! events and output the test sets.
 
+mod removing;
+
 use crate::daemon::record::Record;
 use crate::render::sample;
 use crate::target::Target;
@@ -9,7 +11,7 @@ use resus_bus::control::{Endpoints, Reply};
 use resus_bus::nats::RequestError;
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, Reach, RerunBody, RerunReply, EnvChanges,
+    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, Reach, RerunBody, RerunReply, EnvChanges, RemoveBody, RemoveReply, SweepBody, SweepReply,
 };
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;
@@ -167,6 +169,16 @@ impl Desk for FakeDesk {
         Ok(CommandReply { changed: false, why: "REQUESTED".into(), run, would: None })
     }
 
+    async fn remove(&self, selector: &str, body: RemoveBody) -> Result<RemoveReply, Problem> {
+        self.commanded.lock().unwrap().push(removing::asked(selector, &body));
+        removing::removed(self.run(selector)?, &body)
+    }
+
+    async fn sweep(&self, body: SweepBody) -> Result<SweepReply, Problem> {
+        self.commanded.lock().unwrap().push(format!("sweep {}", json!(body)));
+        Ok(removing::swept(&self.run(sample::RUN_ID)?, &body))
+    }
+
     async fn configure(&self, selector: &str, _: ConfigureBody) -> Result<CommandReply, Problem> {
         let run = self.run(selector)?;
         Ok(CommandReply { changed: true, why: "REQUESTED".into(), run, would: None })
@@ -265,6 +277,7 @@ impl Desk for FakeDesk {
             length: all.len() as u64,
             complete: true,
             run_ended: true,
+            pruned_at: None,
         };
         Ok((chunk, all[start..end].to_vec()))
     }

@@ -8,6 +8,7 @@ mod attach;
 mod bundle;
 mod client;
 mod command;
+mod confirm;
 mod console;
 mod contexts;
 mod counting;

@@ -26,5 +26,6 @@ pub(crate) mod summary;
 pub(crate) mod verdict;
 pub(crate) mod why;
 
+pub(crate) mod removing;
 #[cfg(test)]
 pub(crate) mod sample;

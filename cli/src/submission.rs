@@ -2,7 +2,10 @@
 
 use crate::error::CliError;
 use crate::target::{CONTEXT_VAR, NATS_VAR, PASSWORD_VAR};
-use resus_core::api::{CommandBody, ConfigureBody, Overrides, PinBody, PruneBody, RecheckBody, RestoreBody};
+use resus_core::api::{
+    CommandBody, ConfigureBody, Overrides, PinBody, PruneBody, RecheckBody, RemoveBody, RestoreBody,
+    SweepBody,
+};
 use resus_core::ids::CommandId;
 use resus_core::input::Verb;
 use std::env;
@@ -40,6 +43,16 @@ pub(crate) fn prune_body(dry_run: bool) -> PruneBody {
 /// A wish of this process that a checkpoint, or every one, is read back once more.
 pub(crate) fn recheck_body(checkpoint: Option<String>) -> RecheckBody {
     RecheckBody { checkpoint, by: BY.to_owned(), command_id: command_id() }
+}
+
+/// A wish of this process that a run is gone, or to be told what would go.
+pub(crate) fn remove_body(dry_run: bool, with_pinned: bool) -> RemoveBody {
+    RemoveBody { dry_run, with_pinned, by: BY.to_owned(), command_id: command_id() }
+}
+
+/// The same of what fits criteria, which are yet to be filled in.
+pub(crate) fn sweep_body() -> SweepBody {
+    SweepBody { by: BY.to_owned(), ..SweepBody::default() }
 }
 
 /// A wish of this process to change settings.

@@ -6,6 +6,7 @@ pub mod control;
 mod settings;
 mod dry;
 mod rerun;
+mod remove;
 
 pub use checkpoints::{
     CheckpointList, CheckpointState, CheckpointView, PinBody, PruneBody, PruneReply, RecheckBody,
@@ -14,6 +15,7 @@ pub use dry::{Foretold, ForetoldEvent};
 pub use rerun::{EnvChanges, RerunBody, RerunReply, Reach};
 
 pub use settings::{ReloadReply, SettingsRefusal, SettingsView};
+pub use remove::{RemoveBody, RemoveReply, RunSize, SweepBody, SweepItem, SweepKind, SweepReply};
 
 use crate::exit::ExitCode;
 use crate::ids::CommandId;
@@ -208,6 +210,9 @@ pub struct OutputChunk {
     pub complete: bool,
     /// The run has ended.
     pub run_ended: bool,
+    /// When the output of this attempt was deleted because somebody wanted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned_at: Option<String>,
 }
 
 /// What the daemon says of itself.

@@ -22,7 +22,7 @@ use crate::pulse::payload;
 use crate::pulse::told::{Stamp, Told};
 use crate::pulse::v2::Status;
 use crate::retry::RetryState;
-use crate::run::{Heard, Hung, Run};
+use crate::run::{Heard, Hung, OutputPruned, Run};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -55,6 +55,14 @@ pub enum ApplyError {
         found: Attempt,
         /// Attempt that was due.
         expected: Attempt,
+    },
+    /// Nothing follows the removal of a run.
+    #[error("seq {seq}: {event} follows the removal of the run")]
+    Removed {
+        /// Place of the record.
+        seq: u64,
+        /// Name of the event.
+        event: &'static str,
     },
     /// The event is not possible in this phase.
     #[error("seq {seq}: {event} is not possible in phase {phase:?}")]
@@ -117,6 +125,8 @@ pub fn begin(record: &Record) -> Result<Run, ApplyError> {
         upto: 0,
         lost_to_reboot: false,
         ended_why: None,
+        output_pruned: None,
+        removed: false,
         pause: None,
         told_to_go_on: false,
         checkpoint_asked: false,
@@ -314,6 +324,11 @@ fn fold(run: &mut Run, event: &Event, at: Moment) {
         }
         Event::Restored { checkpoint, set_aside: newer } => catalogue::restore(run, checkpoint, newer),
         Event::Configured { changes, .. } => configure(run, changes, at),
+        Event::OutputPruned { upto, requested_by, .. } => {
+            let by = requested_by.clone();
+            run.output_pruned = Some(OutputPruned { upto: *upto, at_unix_ms: at.unix_ms, by });
+        }
+        Event::Removed { .. } => run.removed = true,
         // What it leads to is an event of its own.
         Event::ErrorRateExceeded(_) => {}
     }

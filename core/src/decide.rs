@@ -17,6 +17,7 @@ mod heard;
 mod keep;
 mod observed;
 mod pause;
+mod remove;
 mod restore;
 mod takeover;
 
@@ -81,6 +82,10 @@ pub enum Asked {
     Prune,
     /// To read checkpoints back once more.
     Recheck,
+    /// That the run is gone.
+    Remove,
+    /// That its output is gone.
+    DropOutput,
 }
 
 impl Asked {
@@ -95,6 +100,8 @@ impl Asked {
             Self::Unpin => "unpin",
             Self::Prune => "prune",
             Self::Recheck => "recheck",
+            Self::Remove => "remove",
+            Self::DropOutput => "prune",
         }
     }
 }
@@ -120,6 +127,13 @@ pub enum Reason {
         /// They are all called exactly so: only their paths tell them apart.
         same_name: bool,
     },
+    /// Somebody wants to keep checkpoints of the run.
+    Pinned {
+        /// How many.
+        count: usize,
+    },
+    /// The run is gone.
+    Removed,
 }
 
 impl Refusal {
@@ -150,6 +164,12 @@ impl Refusal {
             (Reason::AmbiguousCheckpoint { text, count, same_name: false }, _) => {
                 format!("the names of {count} checkpoints of this run begin with {text:?}")
             }
+            (Reason::Pinned { count: 1 }, _) => format!("can't {asked} a run with a pinned checkpoint"),
+            (Reason::Pinned { count }, _) => format!("can't {asked} a run with {count} pinned checkpoints"),
+            (Reason::Removed, _) => "the run was removed".to_owned(),
+            (Reason::Phase, Asked::DropOutput) => {
+                format!("can't {asked} the output of a run that is {phase}")
+            }
             (Reason::Phase, Asked::Verb(Verb::Checkpoint)) => {
                 format!("can't take a checkpoint of a run that is {phase}")
             }
@@ -162,6 +182,7 @@ impl Refusal {
             (
                 Reason::Phase,
                 Asked::Configure
+                | Asked::Remove
                 | Asked::Verb(
                     Verb::Stop | Verb::Kill | Verb::Retry | Verb::Pause | Verb::Release | Verb::Resume,
                 ),
@@ -176,12 +197,17 @@ impl Refusal {
 /// A [`Refusal`] for a command that is not legal in the run's phase. Observations are never
 /// refused: one that no longer matters decides nothing and says why.
 pub fn decide(run: &Run, input: &Input, now: Moment) -> Result<Decision, Refusal> {
+    if run.removed {
+        return remove::gone(run, input);
+    }
     match input {
         Input::Command { verb, by } => command::decide(run, *verb, by),
         Input::Restore { checkpoint, by } => restore::decide(run, checkpoint, by),
         Input::Configure { changes, by } => configure::decide(run, changes, by),
         Input::Pin { checkpoint, pinned, by } => keep::pin(run, checkpoint, *pinned, by),
-        Input::Prune { .. } => keep::prune_now(run),
+        Input::Prune { only_newest, .. } => keep::prune_now(run, *only_newest),
+        Input::Remove { by, reason, with_pinned } => remove::run(run, by, reason.as_deref(), *with_pinned),
+        Input::DropOutput { by, reason } => remove::output(run, by, reason.as_deref()),
         Input::Recheck { checkpoint, .. } => keep::recheck(run, checkpoint.as_deref()),
         Input::Observed { attempt, fact } => Ok(observed::decide(run, *attempt, fact, now)),
         Input::DeadlinePassed { attempt } => Ok(deadline::decide(run, *attempt, now)),

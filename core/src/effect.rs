@@ -120,4 +120,11 @@ pub enum Effect {
     },
     /// The run has ended: its shim may leave.
     Dismiss,
+    /// Delete what the workers printed, and the evidence of their hangs.
+    DeleteOutput {
+        /// Of attempts up to this one.
+        upto: Attempt,
+    },
+    /// The run was removed: delete all its files, once nothing of it lives.
+    DeleteRun,
 }

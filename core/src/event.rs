@@ -221,6 +221,24 @@ pub enum Event {
         /// Who asked.
         requested_by: String,
     },
+    /// What the workers printed, and the evidence of their hangs, is deleted.
+    OutputPruned {
+        /// Of attempts up to this one.
+        upto: Attempt,
+        /// Who asked.
+        requested_by: String,
+        /// Why, where somebody said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The run is gone, and its files are deleted. Nothing follows it.
+    Removed {
+        /// Who asked.
+        requested_by: String,
+        /// Why, where somebody said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
 }
 
 impl Event {
@@ -267,6 +285,8 @@ impl Event {
             Self::ErrorRateExceeded(_) => "error_rate_exceeded",
             Self::Restored { .. } => "restored",
             Self::Configured { .. } => "configured",
+            Self::OutputPruned { .. } => "output_pruned",
+            Self::Removed { .. } => "removed",
         }
     }
 }

@@ -98,7 +98,19 @@ pub fn sentence(record: &Record, run: &Run) -> String {
             format!("{} changed settings: {}", by(Some(requested_by)), settings(changes))
         }
         Event::ErrorRateExceeded(exceeded) => too_much_failed(exceeded, run),
+        Event::OutputPruned { upto, requested_by, reason } => format!(
+            "the output of attempt {upto} and those before it was pruned by {}{}",
+            by(Some(requested_by)),
+            said_why(reason.as_deref())
+        ),
+        Event::Removed { requested_by, reason } => {
+            format!("the run was removed by {}{}", by(Some(requested_by)), said_why(reason.as_deref()))
+        }
     }
+}
+
+fn said_why(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| format!(": {}", quote(reason)))
 }
 
 fn begun(record: &Record, requested_by: Option<&str>, restore: Option<&CheckpointRef>, anew: bool) -> String {

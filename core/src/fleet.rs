@@ -1,5 +1,9 @@
 //! Every run of this node, and the one way to change them: decide, number, apply.
 
+mod removed;
+
+pub use removed::{Tombstone, needed_by};
+
 use crate::apply::{self, ApplyError};
 use crate::decide::{Refusal, decide, look, order};
 use crate::effect::Effect;
@@ -21,6 +25,7 @@ pub struct Fleet {
     runs: BTreeMap<RunId, Run>,
     by_command: BTreeMap<CommandId, RunId>,
     quarantined: BTreeMap<RunId, String>,
+    removed: BTreeMap<RunId, Tombstone>,
 }
 
 /// What one input led to.
@@ -32,6 +37,8 @@ pub struct Step {
     pub effects: Vec<Effect>,
     /// The reason.
     pub why: Why,
+    /// The run as it was when this step removed it.
+    pub removed: Option<Box<Run>>,
 }
 
 /// A record together with what the world will hear of it.
@@ -59,6 +66,26 @@ pub enum FleetError {
         run_id: RunId,
         /// What was wrong with its ledger.
         reason: String,
+    },
+    /// It was there once.
+    #[error("run {run_id} {tombstone}")]
+    Removed {
+        /// The run.
+        run_id: RunId,
+        /// What is left of it.
+        tombstone: Tombstone,
+    },
+    /// A run that lives is to begin from its checkpoint.
+    #[error(
+        "run {needed_by} ({name}) is to begin from a checkpoint of run {run_id}, and has none of its own yet"
+    )]
+    Needed {
+        /// The run.
+        run_id: RunId,
+        /// The one that lives.
+        needed_by: RunId,
+        /// What people call that one.
+        name: String,
     },
     /// The command is not legal now.
     #[error(transparent)]
@@ -90,6 +117,7 @@ impl Fleet {
             runs: BTreeMap::new(),
             by_command: BTreeMap::new(),
             quarantined: BTreeMap::new(),
+            removed: BTreeMap::new(),
         }
     }
 
@@ -118,6 +146,8 @@ impl Fleet {
     /// Sets a run aside: it keeps its worker and takes no more inputs.
     pub fn quarantine(&mut self, run_id: RunId, reason: String) {
         self.runs.remove(&run_id);
+        // A removal that could not be recorded is none.
+        self.removed.remove(&run_id);
         self.quarantined.insert(run_id, reason);
     }
 
@@ -134,7 +164,12 @@ impl Fleet {
 
     fn fold(&mut self, record: &Record) -> Result<(), ApplyError> {
         if let Some(run) = self.runs.get_mut(&record.run_id) {
-            return apply::apply(run, record);
+            apply::apply(run, record)?;
+            self.bury(&record.run_id, &record.event, record.at);
+            return Ok(());
+        }
+        if self.removed.contains_key(&record.run_id) {
+            return Err(ApplyError::Removed { seq: record.seq, event: record.event.name() });
         }
         let run = apply::begin(record)?;
         if let Some(command_id) = &run.command_id {
@@ -157,8 +192,15 @@ impl Fleet {
         now: Moment,
     ) -> Result<(RunId, Step), FleetError> {
         if let Some(known) = command_id.as_ref().and_then(|id| self.by_command.get(id)) {
-            let step = Step { recorded: Vec::new(), effects: Vec::new(), why: Why::NothingToDo };
+            self.still_there(known)?;
+            let (recorded, effects) = (Vec::new(), Vec::new());
+            let step = Step { recorded, effects, why: Why::NothingToDo, removed: None };
             return Ok((known.clone(), step));
+        }
+        if let Resume::From(checkpoint) = &spec.resume
+            && let Some(owner) = self.removed_owner(&checkpoint.path)
+        {
+            self.still_there(owner)?;
         }
         spec.validate().map_err(FleetError::Invalid)?;
         let accepted = Event::Accepted { spec: Box::new(spec), command_id, boot_id: self.boot_id.clone() };
@@ -172,7 +214,7 @@ impl Fleet {
         } else {
             look(run, run.attempt)
         };
-        Ok((run_id, Step { recorded, effects: vec![effect], why: Why::NewRun }))
+        Ok((run_id, Step { recorded, effects: vec![effect], why: Why::NewRun, removed: None }))
     }
 
     /// Tells a run something, and applies what it decides.
@@ -180,8 +222,10 @@ impl Fleet {
     /// # Errors
     /// A [`FleetError`]; nothing has changed then.
     pub fn step(&mut self, run_id: &RunId, input: &Input, now: Moment) -> Result<Step, FleetError> {
-        let (step, after) = self.consider(run_id, input, now)?;
+        let (mut step, after) = self.consider(run_id, input, now)?;
         self.keep(Some(after));
+        let removed = step.recorded.iter().find_map(|r| self.bury(run_id, &r.record.event, now));
+        step.removed = removed.map(Box::new);
         Ok(step)
     }
 
@@ -193,6 +237,7 @@ impl Fleet {
         if let Some(reason) = self.quarantined.get(run_id) {
             return Err(FleetError::Quarantined { run_id: run_id.clone(), reason: reason.clone() });
         }
+        self.still_there(run_id)?;
         let run = self.runs.get(run_id).ok_or_else(|| FleetError::NotFound { run_id: run_id.clone() })?;
         if let Input::Configure { changes, .. } = input {
             let faults = policy_faults(&changes.over(run.spec.policy.clone()));
@@ -201,9 +246,12 @@ impl Fleet {
             }
         }
         let decision = decide(run, input, now)?;
+        if matches!(input, Input::Remove { .. } | Input::Prune { only_newest: true, .. }) {
+            self.not_needed(run_id)?;
+        }
         let (recorded, after) = self.plan(run_id, decision.events, decision.why, now)?;
         let after = after.unwrap_or_else(|| run.clone());
-        Ok((Step { recorded, effects: decision.effects, why: decision.why }, after))
+        Ok((Step { recorded, effects: decision.effects, why: decision.why, removed: None }, after))
     }
 
     /// Numbers and applies events. All or none: the run changes only if every event fits.

@@ -40,6 +40,24 @@ pub enum Input {
     Prune {
         /// Who asks.
         by: String,
+        /// Of a run that has ended: only the newest verified checkpoint stays, whatever its rules say.
+        only_newest: bool,
+    },
+    /// A user wants the run and all its files to be gone.
+    Remove {
+        /// Who asks.
+        by: String,
+        /// Why, as shown to people, where there is more to say than who asked.
+        reason: Option<String>,
+        /// Pinned checkpoints go along.
+        with_pinned: bool,
+    },
+    /// A user wants what the workers of the run printed to be gone.
+    DropOutput {
+        /// Who asks.
+        by: String,
+        /// Why, as shown to people.
+        reason: Option<String>,
     },
     /// A user wants verified checkpoints to be read back once more.
     Recheck {

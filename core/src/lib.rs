@@ -30,6 +30,7 @@ pub mod pause;
 pub mod phase;
 
 pub mod policy;
+pub mod prune;
 pub mod pulse;
 pub mod release;
 pub mod retention;

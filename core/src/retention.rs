@@ -28,6 +28,21 @@ pub struct RetentionPolicy {
     pub max_bytes: u64,
 }
 
+impl RetentionPolicy {
+    /// The newest verified checkpoint stays, and what is protected.
+    #[must_use]
+    pub fn only_newest() -> Self {
+        Self {
+            keep_last: 1,
+            keep_best: 0,
+            best_metric: None,
+            best_is: Extreme::Min,
+            keep_every: 0,
+            max_bytes: 0,
+        }
+    }
+}
+
 /// The good end of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -95,6 +95,10 @@ pub struct Run {
     pub lost_to_reboot: bool,
     /// Why the run ended.
     pub ended_why: Option<Why>,
+    /// What the workers of some attempts printed was deleted.
+    pub output_pruned: Option<OutputPruned>,
+    /// The run is gone: nothing changes it any more.
+    pub removed: bool,
     /// The pause, from the wish for it to its end.
     pub pause: Option<Pause>,
     /// The worker of this attempt was held or frozen and told to go on: told so again at a
@@ -111,6 +115,17 @@ pub struct Run {
     pub errors: ErrorWindow,
     /// What the world has been told: the fold of the events as they are on the wire.
     pub told: Told,
+}
+
+/// Output that was deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputPruned {
+    /// Of attempts up to this one.
+    pub upto: Attempt,
+    /// When, Unix ms.
+    pub at_unix_ms: u64,
+    /// Who wanted it.
+    pub by: String,
 }
 
 /// A silence that was too long.

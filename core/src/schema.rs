@@ -8,6 +8,7 @@
 
 mod control;
 mod events;
+mod remove;
 mod shape;
 mod state;
 mod view;
@@ -32,6 +33,7 @@ pub fn documents() -> Vec<Document> {
     documents.extend(state::documents());
     documents.extend(view::documents());
     documents.extend(control::documents());
+    documents.extend(remove::documents());
     documents
 }
 

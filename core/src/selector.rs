@@ -2,6 +2,7 @@
 //! other run has it, `NAME@latest`, `NAME@2` (the second of that name, the oldest is the first), or
 //! `@latest`.
 
+use crate::fleet::Tombstone;
 use crate::ids::RunId;
 use crate::phase::Phase;
 
@@ -26,6 +27,22 @@ pub struct Named<'a> {
 /// Why a text names no single run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectError {
+    /// It names one that was removed.
+    #[error("run {run_id} {tombstone}")]
+    Removed {
+        /// Its id.
+        run_id: RunId,
+        /// What is left of it.
+        tombstone: Tombstone,
+    },
+    /// It names one whose ledger is damaged.
+    #[error("run {run_id} is quarantined: {reason}")]
+    Quarantined {
+        /// Its id.
+        run_id: RunId,
+        /// What is wrong.
+        reason: String,
+    },
     /// No run fits.
     #[error("no run is called {text:?}{}", if text.len() < PART_MIN { "; parts of an id have four characters or more" } else { "" })]
     NotFound {
@@ -101,8 +118,8 @@ pub fn select<'a>(text: &str, runs: &[Named<'a>], now_unix_ms: u64) -> Result<&'
         return nth(text, name, place, runs);
     }
     let mut found: Vec<_> = runs.iter().filter(|run| run.name == text).collect();
-    if found.is_empty() && text.len() >= PART_MIN {
-        found = runs.iter().filter(|run| run.id.as_str().contains(text)).collect();
+    if found.is_empty() {
+        found = runs.iter().filter(|run| fits_part(text, run.id)).collect();
     }
     match found.as_slice() {
         [] => Err(SelectError::NotFound { text: text.to_owned() }),
@@ -130,6 +147,20 @@ fn nth<'a>(text: &str, name: &str, place: usize, runs: &[Named<'a>]) -> Result<&
         (None, 0) => Err(SelectError::NotFound { text: text.to_owned() }),
         (None, count) => Err(SelectError::TooFew { text: text.to_owned(), count }),
     }
+}
+
+/// The id among `ids` that `text` is, or that it is a part of which no other has.
+#[must_use]
+pub fn by_id<'a>(text: &str, ids: impl Iterator<Item = &'a RunId>) -> Option<&'a RunId> {
+    let mut found = ids.filter(|id| id.as_str() == text || fits_part(text, id));
+    match (found.next(), found.next()) {
+        (Some(only), None) => Some(only),
+        (Some(_) | None, _) => None,
+    }
+}
+
+fn fits_part(text: &str, id: &RunId) -> bool {
+    text.len() >= PART_MIN && id.as_str().contains(text)
 }
 
 #[cfg(test)]
@@ -164,6 +195,17 @@ mod tests {
             ("resnet@1", "0194-cccc-1111"),
         ] {
             assert_eq!(found(text).as_deref(), Ok(id), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_is_no_runs_any_more_is_found_by_a_part_of_it_and_by_no_name() {
+        let ids: Vec<_> = ids().into_iter().map(|(id, _, _)| id).collect();
+        let found = |text| by_id(text, ids.iter()).map(RunId::as_str);
+        assert_eq!(found("0193-aaaa-1111"), Some("0193-aaaa-1111"));
+        assert_eq!(found("bbbb"), Some("0193-bbbb-2222"));
+        for none in ["othello", "0193", "aa-1111x", "222"] {
+            assert_eq!(found(none), None, "{none}");
         }
     }
 

@@ -101,6 +101,9 @@ pub struct RunView {
     /// Why it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_why: Option<String>,
+    /// When the output of some attempts was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_pruned_at: Option<String>,
     /// The command, with its secrets masked ([`crate::secret`]).
     pub argv: Vec<String>,
 }
@@ -194,6 +197,7 @@ impl RunView {
                 requested_by: pause.requested_by.clone(),
             }),
             ended_why: run.ended_why.map(|why| why.code()),
+            output_pruned_at: run.output_pruned.as_ref().map(|pruned| rfc3339(pruned.at_unix_ms)),
             argv: mask_argv(&run.spec.argv),
         }
     }

@@ -9,6 +9,8 @@ pub struct Entry {
     pub kind: Kind,
     /// Size in bytes; of a folder whatever the file system says.
     pub size: u64,
+    /// What it takes on the disk, in bytes: less than its size where it has holes, more where blocks are large.
+    pub allocated: u64,
     /// When its content was last changed.
     pub modified: SystemTime,
     /// User id of its owner.
@@ -42,6 +44,8 @@ impl Entry {
         Self {
             kind,
             size: u64::try_from(stat.st_size).unwrap_or(0),
+            // POSIX counts in units of 512 bytes, whatever the blocks of the file system are.
+            allocated: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512),
             modified: time(stat.st_mtime, stat.st_mtime_nsec),
             owner: stat.st_uid,
             identity: (stat.st_dev, stat.st_ino),

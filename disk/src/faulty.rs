@@ -35,6 +35,7 @@
 
 mod crash;
 mod file;
+mod folder;
 mod journal;
 mod log;
 mod meddled;

@@ -10,6 +10,7 @@ mod beneath;
 mod entry;
 #[cfg(feature = "faulty")]
 pub mod faulty;
+mod folder;
 mod real;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use crate::entry::{Entry, Kind};
+pub use crate::folder::{DiskFolder, FolderDisk};
 pub use crate::real::Real;
 
 /// The operations on names. All paths are taken as they are; relative ones begin at the working folder.

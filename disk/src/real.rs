@@ -30,6 +30,24 @@ pub(crate) fn open_raw(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
     Ok(openat(CWD, path, flags, Mode::RUSR | Mode::WUSR)?)
 }
 
+/// The names in a folder, sorted; stops after one more than `most`.
+pub(crate) fn names(folder: Dir, most: usize) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in folder {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." {
+            continue;
+        }
+        names.push(OsStr::from_bytes(name).to_owned());
+        if names.len() > most {
+            break;
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
 impl Disk for Real {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(Box::new(RealFile(open_raw(path, CREATE_FLAGS)?.into())))
@@ -48,20 +66,7 @@ impl Disk for Real {
     }
 
     fn list(&self, folder: &Path, most: usize) -> io::Result<Vec<OsString>> {
-        let mut names = Vec::new();
-        for entry in Dir::new(open_raw(folder, FOLDER_FLAGS)?)? {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if name == b"." || name == b".." {
-                continue;
-            }
-            names.push(OsStr::from_bytes(name).to_owned());
-            if names.len() > most {
-                break;
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
+        names(Dir::new(open_raw(folder, FOLDER_FLAGS)?)?, most)
     }
 
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {

@@ -3,6 +3,7 @@
 
 mod checkpoints;
 mod page;
+mod removing;
 mod start;
 
 pub use start::Grounds;
@@ -47,6 +48,8 @@ const VERBS: &[Endpoint] = &[
     row("restore", "RestoreRequest", "CommandReply"),
     row("pin", "PinRequest", "CommandReply"),
     row("prune", "PruneRequest", "PruneReply"),
+    row("remove", "RemoveRequest", "RemoveReply"),
+    row("sweep", "SweepBody", "SweepReply"),
     row("recheck", "RecheckRequest", "CommandReply"),
     row("configure", "ConfigureRequest", "CommandReply"),
     row("state", "StateRequest", "StateReply"),
@@ -91,6 +94,8 @@ impl<D: Desk> Control<D> {
             "restore" => self.restore(read(body)?, bytes_max).await,
             "pin" => self.pin(read(body)?, bytes_max).await,
             "prune" => self.prune(read(body)?, bytes_max).await,
+            "remove" => self.remove(read(body)?, bytes_max).await,
+            "sweep" => self.sweep(read(body)?, bytes_max).await,
             "recheck" => self.recheck(read(body)?, bytes_max).await,
             "configure" => self.configure(read(body)?, bytes_max).await,
             "checkpoints" => self.checkpoints(read(body)?, bytes_max),

@@ -3,7 +3,7 @@
 pub use resus_actors::door::Heard;
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, Reach, RerunBody, RerunReply,
+    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, Reach, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply,
 };
 use resus_core::pulse::state::StateSnapshot;
 use resus_core::telemetry::history::Curves;
@@ -56,6 +56,14 @@ pub trait Desk: Clone + Send + Sync + 'static {
         selector: &str,
         body: RecheckBody,
     ) -> impl Future<Output = Result<CommandReply, Problem>> + Send;
+    /// Removes the run that `selector` names, or says what would go.
+    fn remove(
+        &self,
+        selector: &str,
+        body: RemoveBody,
+    ) -> impl Future<Output = Result<RemoveReply, Problem>> + Send;
+    /// Deletes what fits the criteria, or says what would go.
+    fn sweep(&self, body: SweepBody) -> impl Future<Output = Result<SweepReply, Problem>> + Send;
     /// Changes settings of the run that `selector` names.
     fn configure(
         &self,

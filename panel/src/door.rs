@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use resus_actors::door::{Door, Listener};
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, SettingsView, StoryLine, Submission, Reach, RerunBody, RerunReply,
+    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, SettingsView, StoryLine, Submission, Reach, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply,
 };
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;
@@ -80,6 +80,14 @@ impl Desk for Front {
 
     async fn recheck(&self, selector: &str, body: RecheckBody) -> Result<CommandReply, Problem> {
         self.door.recheck(selector, body).await
+    }
+
+    async fn remove(&self, selector: &str, body: RemoveBody) -> Result<RemoveReply, Problem> {
+        self.door.remove(selector, body).await
+    }
+
+    async fn sweep(&self, body: SweepBody) -> Result<SweepReply, Problem> {
+        self.door.sweep(body).await
     }
 
     async fn configure(&self, selector: &str, body: ConfigureBody) -> Result<CommandReply, Problem> {

@@ -18,6 +18,7 @@ mod events;
 pub mod limits;
 mod output;
 mod query;
+mod removing;
 mod router;
 mod runs;
 mod serve;

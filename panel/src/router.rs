@@ -3,7 +3,7 @@
 use crate::answer::{Refusal, problem};
 use crate::desk::Desk;
 use crate::limits::WAITING_MAX;
-use crate::{checkpoints, daemon, events, output, runs, story, stream};
+use crate::{checkpoints, daemon, events, output, removing, runs, story, stream};
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::routing::{get, post};
@@ -70,7 +70,9 @@ pub(crate) async fn over(mut ending: watch::Receiver<bool>) {
 pub fn router<D: Desk>(panel: Panel<D>) -> Router {
     Router::new()
         .route("/v2/runs", get(runs::list::<D>).post(runs::submit::<D>))
-        .route("/v2/runs/{run}", get(runs::one::<D>))
+        .route("/v2/runs/{run}", get(runs::one::<D>).delete(removing::delete::<D>))
+        .route("/v2/runs/{run}/remove", post(removing::remove::<D>))
+        .route("/v2/prune", post(removing::sweep::<D>))
         .route("/v2/runs/{run}/command", post(runs::command::<D>))
         .route("/v2/runs/{run}/rerun", post(runs::rerun::<D>))
         .route("/v2/runs/{run}/restore", post(checkpoints::restore::<D>))

@@ -14,6 +14,7 @@
 
 mod append;
 pub mod chain;
+pub mod discard;
 pub mod file;
 pub mod identity;
 pub mod ledger;

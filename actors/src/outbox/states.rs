@@ -86,6 +86,30 @@ impl Speaker<'_> {
             }
         }
         let runs: Vec<_> = news.into_iter().map(|(run_id, _)| run_id.clone()).collect();
-        self.put(&runs).await
+        self.put(&runs).await?;
+        self.forget_removed(&runs).await
+    }
+
+    /// Purges the states of those runs that were removed, before the event that says so goes out. A
+    /// mark behind that event means that this was done; until then it is done again.
+    async fn forget_removed(&mut self, runs: &[RunId]) -> Result<(), NatsError> {
+        if !self.session.keeps_states() {
+            return Ok(());
+        }
+        for run_id in runs {
+            let Some(tombstone) = self.inner.board.tombstone(run_id) else { continue };
+            self.told.remove(run_id);
+            let subject = subject::state(&self.namespace, &tombstone.workload, run_id);
+            match self.session.purge_state(&subject).await {
+                Ok(()) => {}
+                Err(LedgerError::Refused(reason)) => {
+                    tracing::warn!(%run_id, reason, "the server keeps the state of a run that was removed");
+                }
+                Err(error @ (LedgerError::NoStream | LedgerError::Unacknowledged(_))) => {
+                    return Err(failed(&error));
+                }
+            }
+        }
+        Ok(())
     }
 }

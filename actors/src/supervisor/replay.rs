@@ -1,6 +1,7 @@
 //! Taking charge: the ledger is read and every run asked for what is still due.
 
 use super::{Forgotten, SupervisorState, tell, wind_watchdog};
+use crate::disposal::Waste;
 use crate::limits::REPLAY_DEADLINE;
 use crate::store::StoreMsg;
 use crate::watchdog::WatchdogMsg;
@@ -29,10 +30,26 @@ pub(super) async fn begin(state: &mut SupervisorState) -> Result<(), ActorProces
     for run in state.fleet.runs() {
         state.board.publish(Arc::new(run.clone()));
     }
+    for (run_id, tombstone) in state.fleet.removed() {
+        state.board.remove(run_id.clone(), tombstone.clone());
+    }
+    go_on_deleting(state);
     state.board.set_ready();
     tracing::info!(runs = state.fleet.runs().count(), "ledger replayed");
     resync(state, Forgotten::Workers);
     Ok(())
+}
+
+/// A daemon that died in the middle of a deletion left the rest of it.
+fn go_on_deleting(state: &SupervisorState) {
+    for (run_id, _) in state.fleet.removed() {
+        state.disposal.put(run_id, Waste::Run);
+    }
+    for run in state.fleet.runs() {
+        if let Some(pruned) = &run.output_pruned {
+            state.disposal.put(&run.id, Waste::Output { upto: pruned.upto.0 });
+        }
+    }
 }
 
 fn replay(state: &mut SupervisorState, run_id: &str, rows: &[Row]) {

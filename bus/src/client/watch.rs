@@ -63,9 +63,12 @@ impl Watch {
     ///
     /// # Errors
     /// [`ClientError`] when waiting is of no use: we are not let in any more, or events were lost
-    /// for good.
+    /// for good, or the run was removed, which the update before this said.
     pub async fn next(&mut self) -> Result<Update, ClientError> {
         loop {
+            if self.state.is_removed() && !self.is_news {
+                return Err(self.client.unknown(&self.run_id));
+            }
             self.be_connected().await?;
             self.be_complete().await?;
             self.look_for_telemetry().await?;

@@ -150,6 +150,18 @@ impl Session {
         Ok(())
     }
 
+    /// Purges the value at an address of the state bucket, as clients of key-value buckets do (ADR-8):
+    /// those who watch it are told, and nothing of it stays.
+    ///
+    /// # Errors
+    /// As [`Session::put`].
+    pub async fn purge_state(&self, subject: &str) -> Result<(), LedgerError> {
+        let out = PublishMessage::build().header("KV-Operation", "PURGE").header("Nats-Rollup", "sub");
+        let sent = self.jetstream.send_publish(subject.to_owned(), out).await;
+        let ack = sent.map_err(|error| refusal(error.kind(), &error))?;
+        ack.await.map(drop).map_err(|error| refusal(error.kind(), &error))
+    }
+
     /// The stream as it is now, and what stands in it at the mark; `None` without JetStream.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use crate::client::stream::Stream;
 use crate::client::{Client, ClientError, Wire};
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, PruneBody,
-    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, RerunBody, RerunReply,
+    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply,
 };
 use resus_core::view::RunView;
 use std::time::Duration;
@@ -80,6 +80,22 @@ impl Client {
         match &self.0 {
             Wire::Socket(socket) => socket.recheck(run, body).await,
             Wire::Nats(there) => there.recheck(run, body).await,
+        }
+    }
+
+    /// Removes a run, or asks what would go.
+    pub(crate) async fn remove(&self, run: &str, body: &RemoveBody) -> Result<RemoveReply, ClientError> {
+        match &self.0 {
+            Wire::Socket(socket) => socket.remove(run, body).await,
+            Wire::Nats(there) => there.remove(run, body).await,
+        }
+    }
+
+    /// Deletes what fits criteria, or asks what would go.
+    pub(crate) async fn sweep(&self, body: &SweepBody) -> Result<SweepReply, ClientError> {
+        match &self.0 {
+            Wire::Socket(socket) => socket.sweep(body).await,
+            Wire::Nats(there) => there.sweep(body).await,
         }
     }
 

@@ -3,10 +3,10 @@
 use crate::client::calls::Output;
 use crate::client::stream::{Events, Stream};
 use crate::client::wire::{Answer, Socket, segment};
-use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, ClientError, STORY_DEADLINE};
+use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, ClientError, STORY_DEADLINE, SWEEP_DEADLINE};
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Problem, PruneBody,
-    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, Story, StoryLine, Submission, RerunBody, RerunReply,
+    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, Story, StoryLine, Submission, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply,
 };
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
@@ -51,6 +51,15 @@ impl Socket {
     pub(super) async fn recheck(&self, run: &str, body: &RecheckBody) -> Result<CommandReply, ClientError> {
         let address = format!("/v2/runs/{}/recheck", named(run)?);
         self.post(&address, body, COMMAND_DEADLINE).await?.document()
+    }
+
+    pub(super) async fn remove(&self, run: &str, body: &RemoveBody) -> Result<RemoveReply, ClientError> {
+        let address = format!("/v2/runs/{}/remove", named(run)?);
+        self.post(&address, body, COMMAND_DEADLINE).await?.document()
+    }
+
+    pub(super) async fn sweep(&self, body: &SweepBody) -> Result<SweepReply, ClientError> {
+        self.post("/v2/prune", body, SWEEP_DEADLINE).await?.document()
     }
 
     pub(super) async fn configure(

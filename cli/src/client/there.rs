@@ -11,16 +11,17 @@ use crate::client::patience::patiently;
 use crate::client::stream::Stream;
 use crate::client::there::way::Way;
 use crate::client::wire::is_lack;
-use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, ClientError, SIGN_DEADLINE, STORY_DEADLINE};
+use crate::client::{
+    ANSWER_DEADLINE, COMMAND_DEADLINE, ClientError, SIGN_DEADLINE, STORY_DEADLINE, SWEEP_DEADLINE,
+};
 use resus_bus::link::Link;
 use resus_core::api::control::{
     CheckpointsRequest, ConfigureRequest, DaemonRequest, HistoryRequest, ListReply, ListRequest, LogsRequest,
-    OUTPUT_HEADER, PinRequest, PruneRequest, RecheckRequest, RerunRequest, RestoreRequest, RunRequest, StartRequest,
-    StateReply, StateRequest, WhyReply,
+    OUTPUT_HEADER, PinRequest, PruneRequest, RecheckRequest, RerunRequest, RestoreRequest, RunRequest, StartRequest, StateReply, StateRequest, WhyReply, RemoveRequest,
 };
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Problem, PruneBody,
-    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, RerunBody, RerunReply,
+    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply,
 };
 use resus_core::ids::Slug;
 use resus_core::view::RunView;
@@ -151,6 +152,16 @@ impl There {
         let RecheckBody { checkpoint, by, command_id } = body.clone();
         let question = RecheckRequest { run: run.to_owned(), checkpoint, by, command_id };
         self.document("recheck", &question, COMMAND_DEADLINE).await
+    }
+
+    pub(super) async fn remove(&self, run: &str, body: &RemoveBody) -> Result<RemoveReply, ClientError> {
+        let RemoveBody { dry_run, with_pinned, by, command_id } = body.clone();
+        let question = RemoveRequest { run: run.to_owned(), dry_run, with_pinned, by, command_id };
+        self.document("remove", &question, COMMAND_DEADLINE).await
+    }
+
+    pub(super) async fn sweep(&self, body: &SweepBody) -> Result<SweepReply, ClientError> {
+        self.document("sweep", body, SWEEP_DEADLINE).await
     }
 
     pub(super) async fn configure(

@@ -251,6 +251,8 @@ struct Reading<'a> {
     offset: u64,
     /// There was something to show.
     printed: bool,
+    /// When the output of this attempt was deleted, if it was.
+    pruned_at: Option<String>,
     decoder: Decoder,
 }
 
@@ -259,12 +261,13 @@ impl<'a> Reading<'a> {
         let decoder = Decoder::new(around.console.out_paint.0);
         let stays = args.attempt.is_some() || args.previous;
         let scope = Scope { follow: args.follow, stays, all: args.all };
-        let (run_id, raw) = (run_id.to_owned(), args.raw);
-        Self { around, run_id, attempt, scope, raw, offset: 0, printed: false, decoder }
+        let (run_id, raw, printed, pruned_at) = (run_id.to_owned(), args.raw, false, None);
+        Self { around, run_id, attempt, scope, raw, offset: 0, printed, pruned_at, decoder }
     }
 
     fn show(&mut self, bytes: &[u8], chunk: &OutputChunk) -> Result<(), CliError> {
         let console = &self.around.console;
+        self.pruned_at.clone_from(&chunk.pruned_at);
         if chunk.offset > self.offset {
             let freed = size::show(chunk.offset - self.offset);
             note(self.around, &format!("{freed} of older output are not kept any more"));
@@ -319,7 +322,10 @@ impl<'a> Reading<'a> {
 
     /// Why there is nothing to see.
     fn explain_silence(&self, view: &RunView) {
-        note(self.around, &silence(view, self.attempt));
+        match &self.pruned_at {
+            Some(at) => note(self.around, &format!("its output was pruned on {at}")),
+            None => note(self.around, &silence(view, self.attempt)),
+        }
     }
 
     fn outcome(&self, view: &RunView) -> ExitCode {

@@ -156,6 +156,27 @@ pub struct PruneRequest {
     pub command_id: Option<CommandId>,
 }
 
+/// `remove`: a run and all its files are gone; its reply is a
+/// [`RemoveReply`](crate::api::RemoveReply).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveRequest {
+    /// The run, as people type it.
+    pub run: String,
+    /// Only say what would go.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Pinned checkpoints go along.
+    #[serde(default)]
+    pub with_pinned: bool,
+    /// Who asks, as shown to people.
+    #[serde(default)]
+    pub by: String,
+    /// The same id again is the same command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<CommandId>,
+}
+
 /// `recheck`: verified checkpoints are read back once more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,6 +12,9 @@ pub(super) fn is_legal(run: &Run, event: &Event) -> bool {
         Asked, Choosing, CoolingDown, Paused, Pausing, Running, Spawning, Starting, Terminated, Waiting,
     };
     let phase = run.phase;
+    if run.removed {
+        return false;
+    }
     match event {
         Event::Accepted { .. } => false,
         Event::AttemptBegun { .. } => {
@@ -68,6 +71,8 @@ pub(super) fn is_legal(run: &Run, event: &Event) -> bool {
         Event::Configured { .. } => !phase.is_terminal(),
         Event::CheckpointUndelivered => run.has_worker() && run.checkpoint_asked,
         Event::CheckpointsDoubted { checkpoints, .. } => !checkpoints.is_empty(),
+        Event::OutputPruned { upto, .. } => phase.is_terminal() && *upto <= run.attempt,
+        Event::Removed { .. } => phase.is_terminal(),
         Event::CheckpointRefused(_)
         | Event::CheckpointVerified(_)
         | Event::CheckpointPruned { .. }

@@ -11,7 +11,7 @@ use crate::event::{Event, Failure, Why};
 use crate::input::{CheckpointRef, CheckpointRefusal, Refused};
 use crate::moment::Moment;
 use crate::phase::Phase;
-use crate::retention;
+use crate::retention::{self, RetentionPolicy};
 use crate::run::Run;
 
 /// The search for a place to begin is over.
@@ -168,6 +168,12 @@ pub(super) fn prune(run: &Run, newest: Option<&CheckpointRef>) -> Effect {
         entries: retention::entries(run, newest),
         rules: run.spec.policy.retention(),
     }
+}
+
+/// The same for a run that has ended, of which its user wants no more than one to begin from.
+pub(super) fn prune_to_newest(run: &Run) -> Effect {
+    let rules = RetentionPolicy::only_newest();
+    Effect::PruneCheckpoints { attempt: run.attempt, entries: retention::entries(run, None), rules }
 }
 
 pub(super) fn pruned(paths: &[String]) -> Decision {

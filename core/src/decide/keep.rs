@@ -1,7 +1,7 @@
 //! Commands about the checkpoints that are kept: to pin one, to prune them, to read them back once
 //! more.
 
-use super::checkpoints::prune;
+use super::checkpoints::{prune, prune_to_newest};
 use super::restore::{Pool, named};
 use super::{Asked, Decision, Reason, Refusal};
 use crate::checkpoint::{Announcement, CheckpointRef};
@@ -30,7 +30,13 @@ pub(super) fn pin(run: &Run, text: &str, pinned: bool, by: &str) -> Result<Decis
 
 /// A user wants retention to run now. While a place to begin is looked for, or one that a user chose
 /// waits to be read, it may not: that could be what it deletes.
-pub(super) fn prune_now(run: &Run) -> Result<Decision, Refusal> {
+///
+/// With `only_newest` the run must have ended: of one that goes on, its rules say what stays.
+pub(super) fn prune_now(run: &Run, only_newest: bool) -> Result<Decision, Refusal> {
+    if only_newest && !run.phase.is_terminal() {
+        let legal = &[Verb::Stop, Verb::Kill];
+        return Err(Refusal::because(run, Asked::Prune, Reason::Phase, legal));
+    }
     let refuse = |legal| Err(Refusal::because(run, Asked::Prune, Reason::Phase, legal));
     if run.phase == Phase::Choosing {
         return refuse(&[Verb::Pause, Verb::Stop, Verb::Kill]);
@@ -38,7 +44,8 @@ pub(super) fn prune_now(run: &Run) -> Result<Decision, Refusal> {
     if run.restore.is_some() {
         return refuse(&[Verb::Resume, Verb::Stop, Verb::Kill]);
     }
-    Ok(Decision::new(Why::Requested, Vec::new(), vec![prune(run, None)]))
+    let effect = if only_newest { prune_to_newest(run) } else { prune(run, None) };
+    Ok(Decision::new(Why::Requested, Vec::new(), vec![effect]))
 }
 
 /// A user wants verified checkpoints to be read back once more: one, or all.

@@ -97,6 +97,8 @@ pub enum Why {
     CrashLoop,
     /// The settings are so already.
     AlreadySet,
+    /// The run is gone.
+    AlreadyRemoved,
 }
 
 impl Why {

@@ -52,5 +52,6 @@ pub(super) fn because(why: Why) -> &'static str {
         Why::CrashLoop => "the same failure came back at the same place every time",
         Why::AlreadySet => "the settings are so already",
         Why::ErrorRateExceeded => "too large a share of the work failed",
+        Why::AlreadyRemoved => "the run is gone",
     }
 }

@@ -5,8 +5,10 @@
 
 mod checkpoint;
 mod pause;
+mod removal;
 
 pub(crate) use pause::failures;
+pub use removal::REMOVED;
 
 use crate::event::{Event, Record};
 use crate::explain::settings;
@@ -42,6 +44,9 @@ pub fn of(record: &Record, before: Status, run: &Run) -> (EventType, Source, Val
         Event::CheckpointPinned { .. } => (Checkpoint, Source::User, checkpoint::of(&record.event)),
         Event::Configured { changes, requested_by } => {
             (StatusType, Source::User, configured(changes, requested_by, before, run))
+        }
+        Event::OutputPruned { .. } | Event::Removed { .. } => {
+            (StatusType, Source::User, removal::status_of(record, before, run))
         }
         Event::Said { word, .. } => said(word, before, run),
         Event::Failed(failure) => supervisor(
@@ -260,6 +265,8 @@ fn worker(event: &Event, run: &Run) -> Value {
         | Event::ErrorRateExceeded(_)
         | Event::Restored { .. }
         | Event::Configured { .. }
+        | Event::OutputPruned { .. }
+        | Event::Removed { .. }
         | Event::Ended { .. } => json!({"action": event.name()}),
     }
 }

@@ -13,6 +13,7 @@
 use crate::ids::{Attempt, RunId, Slug};
 use crate::moment::parse_timestamp;
 use crate::pulse::line::{self, Progress};
+use crate::pulse::payload::REMOVED;
 use crate::pulse::told::{Stamp, Told};
 use crate::pulse::v1::SnapshotV1;
 use crate::pulse::v2::EventType;
@@ -114,6 +115,12 @@ impl StateSnapshot {
             metrics: if of_this_attempt { slot.metrics.clone() } else { Numbers::new() },
             v1,
         }
+    }
+
+    /// The run is gone: no event follows, and its key in the bucket of states is gone as well.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.told.reason == REMOVED
     }
 
     /// Folds in an event of the wire, an envelope of either class. Anything else changes nothing.

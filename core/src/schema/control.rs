@@ -5,7 +5,7 @@ use super::Document;
 use super::events::any_event;
 use super::shape::{
     Field, Shape, either, flag, id, integer, like, list, map, number, object, optional, required, small,
-    text, whole, words,
+    text, time, whole, words,
 };
 
 /// A verb of the control service: the types of its request and of its reply.
@@ -20,7 +20,7 @@ pub struct Exchange {
 }
 
 /// Every verb of the control service.
-pub const EXCHANGES: [Exchange; 22] = [
+pub const EXCHANGES: [Exchange; 24] = [
     exchange("start", "StartRequest", "RunView"),
     exchange("rerun", "RerunRequest", "RerunReply"),
     exchange("stop", "RunRequest", "CommandReply"),
@@ -33,6 +33,8 @@ pub const EXCHANGES: [Exchange; 22] = [
     exchange("restore", "RestoreRequest", "CommandReply"),
     exchange("pin", "PinRequest", "CommandReply"),
     exchange("prune", "PruneRequest", "PruneReply"),
+    exchange("remove", "RemoveRequest", "RemoveReply"),
+    exchange("sweep", "SweepBody", "SweepReply"),
     exchange("recheck", "RecheckRequest", "CommandReply"),
     exchange("configure", "ConfigureRequest", "CommandReply"),
     exchange("state", "StateRequest", "StateReply"),
@@ -60,7 +62,7 @@ fn run() -> Field {
 }
 
 /// Who commands what, and under which number.
-fn command(more: impl IntoIterator<Item = Field>) -> Shape {
+pub(super) fn command(more: impl IntoIterator<Item = Field>) -> Shape {
     let mut fields = vec![
         run(),
         optional("by", text().about("Who asks, as shown to people")),
@@ -343,6 +345,7 @@ fn output_chunk() -> Vec<Field> {
         required("length", whole()),
         required("complete", flag().about("Nothing will be added to this attempt")),
         required("run_ended", flag()),
+        optional("pruned_at", time().about("When it was deleted because somebody wanted it")),
     ]
 }
 

@@ -53,6 +53,7 @@ fn run() -> Shape {
         optional("resumed_from", like("CheckpointRef")),
         optional("pause", pause()),
         optional("ended_why", text().about("A code")),
+        optional("output_pruned_at", time().about("When the output of some attempts was deleted")),
         required("argv", list(text())),
     ])
     .about("A run as shown. Durations are seconds")

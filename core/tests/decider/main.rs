@@ -16,6 +16,7 @@ mod going_back;
 mod ledger;
 mod properties;
 mod reach;
+mod removing;
 mod restore;
 mod scenarios;
 mod settings;

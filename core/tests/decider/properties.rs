@@ -45,8 +45,12 @@ fn play(opaque: bool, moves: &[Move], policy: Policy) -> Played {
         now += u64::from(*wait);
         let before = run(&fleet).clone();
         let attempt = if *current { before.attempt } else { Attempt(before.attempt.0.saturating_sub(1)) };
-        let all = inputs(attempt, before.upto);
+        let all = all_inputs(attempt, before.upto);
         let (_, input) = &all[index.index(all.len())];
+        if let Input::Remove { .. } = input {
+            check_removal(&fleet, &played.records, input, now);
+            continue;
+        }
         let Ok(step) = fleet.step(&run_id(), input, at(now)) else { continue };
         let after = run(&fleet);
         check_step(&before, &step, after);
@@ -60,6 +64,20 @@ fn play(opaque: bool, moves: &[Move], policy: Policy) -> Played {
     }
     played.fleet = fleet;
     played
+}
+
+/// The ledger of a run that is removed now replays into a fleet without it, which knows its id.
+fn check_removal(fleet: &Fleet, records: &[Recorded], input: &Input, now: u64) {
+    let mut fork = fleet.clone();
+    let Ok(step) = fork.step(&run_id(), input, at(now)) else { return };
+    let mut replayed = Fleet::new(Slug::new("n1").unwrap(), BOOT.into());
+    for recorded in records.iter().chain(&step.recorded) {
+        replayed.replay(&recorded.record);
+    }
+    assert!(replayed.get(&run_id()).is_none() && replayed.quarantined().count() == 0);
+    assert!(replayed.removed().eq(fork.removed()), "{:?}", fork.removed().collect::<Vec<_>>());
+    replayed.replay(&records[0].record);
+    assert!(replayed.get(&run_id()).is_none(), "a removed run is never resurrected");
 }
 
 /// The status machine of PULSE: idle → preparing → running → cooling_down → end; from any

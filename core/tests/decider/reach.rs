@@ -2,9 +2,11 @@
 //! invariants in each. States that differ only in counters and times are taken as one.
 
 use crate::support::*;
+use resus_core::apply::apply;
+use resus_core::decide::{Reason, decide};
 use resus_core::effect::Effect;
 use resus_core::event::Event;
-use resus_core::fleet::{Fleet, Step};
+use resus_core::fleet::{Fleet, FleetError, Step};
 use resus_core::pause::PauseStep;
 use resus_core::phase::{Phase, Wanted};
 use resus_core::retention::RetentionEntry;
@@ -191,6 +193,28 @@ fn can_always_be_resumed(fleet: &Fleet) {
     }
 }
 
+/// Only a run that has ended can be removed; then nothing changes it any more, and it is not there.
+fn check_removal(before: &Fleet, after: &Fleet, step: &Step) {
+    assert!(run(before).phase.is_terminal(), "{:?}", run(before));
+    assert!(step.effects.contains(&Effect::DeleteRun), "{step:?}");
+    assert!(after.get(&run_id()).is_none() && after.removed().count() == 1);
+    let gone = step.removed.as_deref().unwrap();
+    for (name, input) in all_inputs(gone.attempt, gone.upto) {
+        let mut fork = after.clone();
+        let error = fork.step(&run_id(), &input, at(2_000_000)).unwrap_err();
+        assert!(matches!(error, FleetError::Removed { .. }), "{name}: {error}");
+        let mut run = gone.clone();
+        run.removed = true;
+        match decide(&run, &input, at(2_000_000)) {
+            Ok(decision) => assert!(decision.events.is_empty() && decision.effects.is_empty(), "{name}"),
+            Err(refusal) => assert_eq!(refusal.reason, Reason::Removed, "{name}"),
+        }
+        let mut record = step.recorded.last().unwrap().record.clone();
+        record.seq += 1;
+        assert!(apply(&mut run, &record).is_err(), "{name}");
+    }
+}
+
 /// From everywhere a kill and the end of the process lead to the end of the run.
 fn can_always_be_ended(fleet: &Fleet) {
     let mut fork = fleet.clone();
@@ -217,7 +241,7 @@ fn visit(contract: Contract) -> (usize, usize) {
         can_always_be_ended(&fleet);
         can_always_be_resumed(&fleet);
         phases.insert(run(&fleet).phase);
-        for (_, input) in inputs(run(&fleet).attempt, run(&fleet).upto) {
+        for (_, input) in all_inputs(run(&fleet).attempt, run(&fleet).upto) {
             let mut next = fleet.clone();
             // Far enough apart for any deadline, near enough for the retry window; an attempt
             // never looks healthy because it has only just begun.
@@ -226,8 +250,12 @@ fn visit(contract: Contract) -> (usize, usize) {
             // Ok: something or nothing happened. Err: a command was refused. An event that
             // does not fit the state (FleetError::Bug) must not be possible.
             match next.step(&run_id(), &input, now) {
+                Ok(step) if step.removed.is_some() => {
+                    check_removal(&fleet, &next, &step);
+                    continue;
+                }
                 Ok(step) => check_step(run(&fleet), &step, run(&next)),
-                Err(resus_core::fleet::FleetError::Refused(_)) => continue,
+                Err(FleetError::Refused(_)) => continue,
                 Err(error) => panic!("{error} from {:?} by {input:?}", run(&fleet)),
             }
             if seen.insert(key(run(&next))) {

@@ -98,6 +98,16 @@ fn a_checkpoint_that_is_not_trusted_is_not_the_newest() {
 }
 
 #[test]
+fn whoever_has_the_state_of_a_run_hears_that_it_is_gone() {
+    let (mut late, events) = after(&["picked none", "started", "exit 125"], &["drop output", "remove"]);
+    assert_eq!((late.apply(&events[0]), late.is_removed()), (Applied::Taken, false));
+    assert_eq!((late.apply(&events[1]), late.is_removed()), (Applied::Taken, true));
+    assert_eq!((late.told.status, late.told.previous), (Status::Error, Some(Status::Error)));
+    let read: StateSnapshot = serde_json::from_value(serde_json::to_value(&late).unwrap()).unwrap();
+    assert!(read.is_removed());
+}
+
+#[test]
 fn the_document_has_the_keys_of_the_page() {
     let (late, _) = after(&RUNNING, &[]);
     let document = serde_json::to_value(&late).unwrap();

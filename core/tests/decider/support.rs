@@ -132,6 +132,15 @@ pub fn word(kind: &str) -> Word {
 }
 
 /// Every input worth telling apart, by name. Observations are about `attempt`.
+pub fn all_inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
+    let mut named = inputs(attempt, upto);
+    let remove = |with_pinned| Input::Remove { by: "test".into(), reason: None, with_pinned };
+    named.push(("remove".into(), remove(false)));
+    named.push(("remove pinned".into(), remove(true)));
+    named
+}
+
+/// The same but for those after which there is no run.
 pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
     let mut named: Vec<(String, Input)> = Verb::ALL.map(|v| (v.as_str().to_owned(), command(v))).into();
     named.push(("restore".into(), Input::Restore { checkpoint: "latest".into(), by: "test".into() }));
@@ -139,7 +148,9 @@ pub fn inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
     let pin = |pinned| Input::Pin { checkpoint: "latest".into(), pinned, by: "test".into() };
     named.push(("pin".into(), pin(true)));
     named.push(("unpin".into(), pin(false)));
-    named.push(("prune".into(), Input::Prune { by: "test".into() }));
+    named.push(("prune".into(), Input::Prune { by: "test".into(), only_newest: false }));
+    named.push(("prune to one".into(), Input::Prune { by: "test".into(), only_newest: true }));
+    named.push(("drop output".into(), Input::DropOutput { by: "test".into(), reason: None }));
     named.push(("recheck".into(), Input::Recheck { checkpoint: None, by: "test".into() }));
     let changes = Overrides { retries: Some(1), grace_ms: Some(30_000), ..Overrides::default() };
     named.push(("configure".into(), Input::Configure { changes, by: "test".into() }));
@@ -224,7 +235,7 @@ pub fn input(name: &str, attempt: Attempt, upto: u64) -> Input {
     {
         return Input::Observed { attempt, fact };
     }
-    inputs(attempt, upto)
+    all_inputs(attempt, upto)
         .into_iter()
         .find(|(n, _)| n == name)
         .unwrap_or_else(|| panic!("no input {name:?}"))

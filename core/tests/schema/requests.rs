@@ -1,13 +1,12 @@
 //! Requests: the schema takes a document exactly when the daemon reads it.
 
 use crate::validate::{Schemas, Unlisted};
-use resus_core::api::Overrides;
 use resus_core::api::control::{
     CheckpointsRequest, ConfigureRequest, CurvesRequest, DaemonRequest, HistoryRequest, ListRequest,
-    LogsRequest, PauseRequest, PinRequest, PruneRequest, RecheckRequest, RerunRequest, RestoreRequest, RunRequest,
-    StartRequest, StateRequest,
+    LogsRequest, PauseRequest, PinRequest, PruneRequest, RecheckRequest, RerunRequest, RestoreRequest, RunRequest, StartRequest, StateRequest, RemoveRequest,
 };
 use resus_core::policy::Policy;
+use resus_core::api::{Overrides, SweepBody};
 use resus_core::spec::Resume;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -98,6 +97,13 @@ fn requests_are_taken_exactly_when_they_are_read() {
     agree::<PinRequest>(schemas, "pin_request.json", &pin);
     let prune = json!({"run": "r", "dry_run": true, "by": "me", "command_id": "c"});
     agree::<PruneRequest>(schemas, "prune_request.json", &prune);
+    let remove = json!({"run": "r", "dry_run": true, "with_pinned": true, "by": "me", "command_id": "c"});
+    agree::<RemoveRequest>(schemas, "remove_request.json", &remove);
+    let sweep = json!({
+        "kinds": ["logs"], "older_than_ms": 1, "keep": 1, "max_bytes": 1, "name": "n", "status": ["lost"],
+        "only": ["r"], "dry_run": true, "by": "me",
+    });
+    agree::<SweepBody>(schemas, "sweep_body.json", &sweep);
     let recheck = json!({"run": "r", "checkpoint": "latest", "by": "me", "command_id": "c"});
     agree::<RecheckRequest>(schemas, "recheck_request.json", &recheck);
     let configure =

@@ -5,10 +5,11 @@ use crate::validate::{Schemas, Unlisted};
 use crate::walk::{Walk, node};
 use resus_core::api::control::{CurvesReply, EventsReply, ListReply, StateReply, WhyReply};
 use resus_core::api::{
-    CheckpointList, CommandReply, DaemonView, EnvChanges, Foretold, ForetoldEvent, RerunReply, OutputChunk, Problem, PruneReply, StoryLine,
+    CheckpointList, CommandReply, DaemonView, EnvChanges, Foretold, ForetoldEvent, RerunReply, OutputChunk, Problem, PruneReply, StoryLine, RemoveReply, RunSize, SweepItem, SweepKind, SweepReply,
 };
 use resus_core::exit::ExitCode;
 use resus_core::policy::RetentionPolicy;
+use resus_core::prune::EndedAs;
 use resus_core::pulse::state::{StateSnapshot, TelemetryPlace};
 use resus_core::pulse::v1::project::{V2State, project};
 use resus_core::telemetry::series::Point;
@@ -129,14 +130,30 @@ fn answers_fit() {
         length: 5,
         complete: true,
         run_ended: false,
+        pruned_at: Some(text("2026-11-22T04:13:46.123Z")),
     };
     fits(&mut schemas, "output_chunk.json", &chunk);
+    let size = RunSize { bytes: 9, output_bytes: 1, checkpoint_bytes: 7 };
+    let obstacle = Some(text("it lives"));
+    let remove = RemoveReply { removed: false, run: view(), size, checkpoints: 2, pinned: 1, obstacle };
+    fits(&mut schemas, "remove_reply.json", &remove);
     let all = |walk: &Walk| CheckpointList::of(run(&walk.fleet)).checkpoints;
     while all(&walk).is_empty() {
         walk.step();
     }
     let prune = PruneReply { would_delete: all(&walk), deleted: all(&walk), bytes: 7 };
     fits(&mut schemas, "prune_reply.json", &prune);
+    let item = SweepItem {
+        kind: SweepKind::Logs,
+        run_id: text("r"),
+        name: text("n"),
+        ended_as: EndedAs::Lost,
+        ended_at: text("2026-11-22T04:13:46.123Z"),
+        bytes: 7,
+        problem: Some(text("it lives")),
+    };
+    let sweep = SweepReply { items: vec![item], bytes: 7, left_out: 1, dry_run: true };
+    fits(&mut schemas, "sweep_reply.json", &sweep);
     let problem = Problem {
         kind: text("urn:resus:refused"),
         title: text("t"),
@@ -173,6 +190,8 @@ fn answers_fit() {
         "curves_reply.json",
         "output_chunk.json",
         "prune_reply.json",
+        "remove_reply.json",
+        "sweep_reply.json",
         "problem.json",
         "daemon_view.json",
     ] {

@@ -257,6 +257,7 @@ impl World {
         Ok(Entry {
             kind: node.kind(),
             size: node.size(),
+            allocated: node.size().next_multiple_of(512),
             modified: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
             owner: rustix::process::geteuid().as_raw(),
             identity: (DEVICE, number),

@@ -5,6 +5,7 @@
 mod control;
 mod daemon;
 mod refusals;
+mod removing;
 mod rig;
 mod runs;
 mod socket;

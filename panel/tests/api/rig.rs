@@ -6,9 +6,10 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, SettingsView, StoryLine, Submission, Reach, RerunBody, RerunReply, EnvChanges,
+    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, SettingsView, StoryLine, Submission, Reach, RerunBody, RerunReply, EnvChanges, RemoveBody, RemoveReply, RunSize, SweepBody, SweepItem, SweepKind, SweepReply,
 };
 use resus_core::exit::ExitCode;
+use resus_core::prune::EndedAs;
 use resus_core::pulse::state::StateSnapshot;
 use resus_core::telemetry::history::Curves;
 use resus_core::view::RunView;
@@ -148,6 +149,28 @@ impl Desk for FakeDesk {
         Ok(CommandReply { changed: false, why: "REQUESTED".into(), run, would: None })
     }
 
+    async fn remove(&self, selector: &str, body: RemoveBody) -> Result<RemoveReply, Problem> {
+        self.note(format!("remove {selector} dry_run {} with_pinned {}", body.dry_run, body.with_pinned));
+        let (run, size) = (self.run(selector)?, RunSize { bytes: 7, ..RunSize::default() });
+        Ok(RemoveReply { removed: !body.dry_run, run, size, checkpoints: 0, pinned: 0, obstacle: None })
+    }
+
+    async fn sweep(&self, body: SweepBody) -> Result<SweepReply, Problem> {
+        self.note(format!("sweep {}", json!(body)));
+        let item = |n: usize| SweepItem {
+            kind: SweepKind::Runs,
+            run_id: format!("run-{n}"),
+            name: "n".into(),
+            ended_as: EndedAs::Done,
+            ended_at: "2026-11-22T04:13:46.123Z".into(),
+            bytes: 7,
+            problem: None,
+        };
+        let items: Vec<_> = (0..=*self.more.lock().unwrap()).map(item).collect();
+        let bytes = 7 * items.len() as u64;
+        Ok(SweepReply { items, bytes, left_out: 0, dry_run: body.dry_run })
+    }
+
     async fn configure(&self, selector: &str, body: ConfigureBody) -> Result<CommandReply, Problem> {
         self.note(format!("configure {selector} {}", json!(body.changes)));
         let run = self.run(selector)?;
@@ -235,6 +258,7 @@ impl Desk for FakeDesk {
             length: all.len() as u64,
             complete: ended,
             run_ended: ended,
+            pruned_at: None,
         };
         Ok((chunk, all[start..end].to_vec()))
     }
@@ -326,4 +350,8 @@ pub async fn get(desk: &FakeDesk, address: &str) -> Answer {
 pub async fn post(desk: &FakeDesk, address: &str, body: impl Into<Body>) -> Answer {
     let request = Request::post(address).header("content-type", "application/json; charset=utf-8");
     ask(desk, request.body(body.into()).unwrap()).await
+}
+
+pub async fn delete(desk: &FakeDesk, address: &str) -> Answer {
+    ask(desk, Request::delete(address).body(Body::empty()).unwrap()).await
 }

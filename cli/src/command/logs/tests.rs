@@ -5,7 +5,16 @@ use crate::render::sample::view;
 use serde_json::json;
 
 fn chunk(attempt: u32, complete: bool, run_ended: bool) -> OutputChunk {
-    OutputChunk { attempt, newest_attempt: 2, offset: 0, next_offset: 9, length: 9, complete, run_ended }
+    OutputChunk {
+        attempt,
+        newest_attempt: 2,
+        offset: 0,
+        next_offset: 9,
+        length: 9,
+        complete,
+        run_ended,
+        pruned_at: None,
+    }
 }
 
 const LOOKS: Scope = Scope { follow: false, stays: false, all: false };

@@ -128,6 +128,7 @@ fn status(run: &RunView) -> String {
     let look = phase(&run.phase);
     match health::word(run) {
         Some((word, _)) => format!("{} {} ({word})", look.glyph, look.word),
+        None if run.output_pruned_at.is_some() => format!("{} {} (no output)", look.glyph, look.word),
         None => format!("{} {}", look.glyph, look.word),
     }
 }

@@ -70,7 +70,9 @@ pub(super) fn of(event: &Event) -> Value {
         | Event::CheckpointUndelivered
         | Event::Hung { .. }
         | Event::ErrorRateExceeded(_)
-        | Event::Configured { .. } => Map::new(),
+        | Event::Configured { .. }
+        | Event::OutputPruned { .. }
+        | Event::Removed { .. } => Map::new(),
     };
     payload.entry("action".to_owned()).or_insert_with(|| event.name().into());
     Value::Object(payload)

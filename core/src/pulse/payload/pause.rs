@@ -54,6 +54,8 @@ pub(super) fn status_of(record: &Record, before: Status, run: &Run) -> Value {
         | Event::Hung { .. }
         | Event::Restored { .. }
         | Event::Configured { .. }
+        | Event::OutputPruned { .. }
+        | Event::Removed { .. }
         | Event::ErrorRateExceeded(_) => (why, String::new(), None),
     };
     let mut extra = Map::new();
