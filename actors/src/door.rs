@@ -10,6 +10,7 @@ mod dry;
 mod rerun;
 mod removing;
 mod sweeping;
+mod workloads;
 
 use crate::board::Board;
 use crate::clock;
@@ -90,8 +91,9 @@ impl Door {
     pub async fn submit(&self, submission: Submission) -> Result<RunView, Problem> {
         self.0.asked.touch();
         let (reply, waiting) = oneshot::channel();
-        let submission = Box::new(submission);
-        self.0.directory.gateway.send(GatewayMsg::Submit { submission, reply });
+        let command_id = submission.command_id.clone();
+        let spec = Box::new(self.of_files(move |registry| registry.spec(&submission)).await);
+        self.0.directory.gateway.send(GatewayMsg::Submit { spec, command_id, reply });
         let accepted = answer(waiting).await?;
         self.view(&accepted.run_id)
     }
@@ -323,12 +325,6 @@ impl Door {
     #[must_use]
     pub fn listen(&self) -> Listener {
         Listener(self.subscribe())
-    }
-
-    /// The workloads that can be run, for lists and help.
-    #[must_use]
-    pub fn registry(&self) -> &Registry {
-        &self.0.registry
     }
 
     /// Asks the daemon to stop; workers go on under their shims.

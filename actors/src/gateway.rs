@@ -1,5 +1,5 @@
-//! Commands from outside, whichever door they came through: made into specs and inputs, and
-//! carried out once per command id.
+//! Commands from outside, whichever door they came through: made into inputs, and carried out
+//! once per command id.
 
 use crate::board::Board;
 use crate::directory::Directory;
@@ -7,9 +7,8 @@ use crate::doing::Summary;
 use crate::limits::{COMMAND_DEADLINE, COMMANDS_REMEMBERED};
 use crate::problem::{internal, of_command, of_selector, unwritable};
 use crate::supervisor::{Accepted, CommandError, SupervisorMsg};
-use crate::workload::Registry;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use resus_core::api::{Problem, Submission};
+use resus_core::api::Problem;
 use resus_core::ids::{CommandId, RunId};
 use resus_core::input::Input;
 use resus_core::spec::Spec;
@@ -22,12 +21,9 @@ pub(crate) type Outcome = Result<Accepted, Problem>;
 
 pub(crate) enum GatewayMsg {
     Submit {
-        submission: Box<Submission>,
-        reply: oneshot::Sender<Outcome>,
-    },
-    /// A spec that is made already.
-    Accept {
-        spec: Box<Spec>,
+        /// What was asked for. The same command again is answered as before, whatever has become of
+        /// the file that its spec was read from.
+        spec: Box<Result<Spec, Problem>>,
         command_id: Option<CommandId>,
         reply: oneshot::Sender<Outcome>,
     },
@@ -39,10 +35,7 @@ pub(crate) enum GatewayMsg {
         reply: oneshot::Sender<Outcome>,
     },
     /// A command with an id has been answered.
-    Answered {
-        key: Key,
-        outcome: Box<Outcome>,
-    },
+    Answered { key: Key, outcome: Box<Outcome> },
 }
 
 /// A command id within what it is a command to: the same id for another run is another command.
@@ -51,7 +44,6 @@ pub(crate) type Key = (CommandId, String);
 pub(crate) struct GatewayState {
     directory: Arc<Directory>,
     board: Arc<Board>,
-    registry: Arc<Registry>,
     /// Commands under way and who waits for their answers.
     under_way: BTreeMap<Key, Vec<oneshot::Sender<Outcome>>>,
     answered: BTreeMap<Key, Outcome>,
@@ -63,17 +55,16 @@ pub(crate) struct Gateway;
 impl Actor for Gateway {
     type Msg = GatewayMsg;
     type State = GatewayState;
-    type Arguments = (Arc<Directory>, Arc<Board>, Arc<Registry>);
+    type Arguments = (Arc<Directory>, Arc<Board>);
 
     async fn pre_start(
         &self,
         _myself: ActorRef<GatewayMsg>,
-        (directory, board, registry): Self::Arguments,
+        (directory, board): Self::Arguments,
     ) -> Result<GatewayState, ActorProcessingErr> {
         Ok(GatewayState {
             directory,
             board,
-            registry,
             under_way: BTreeMap::new(),
             answered: BTreeMap::new(),
             oldest: VecDeque::new(),
@@ -89,12 +80,8 @@ impl Actor for Gateway {
         let directory = Arc::clone(&state.directory);
         let _busy = directory.gateway.doing.begin(message.summary());
         match message {
-            GatewayMsg::Submit { submission, reply } => submit(&myself, state, &submission, reply),
-            GatewayMsg::Accept { spec, command_id, reply } => {
-                let key = command_id.clone().map(|id| (id, String::new()));
-                if let Some(reply) = join(state, key.as_ref(), reply) {
-                    accept(&myself, state, spec, command_id, reply);
-                }
+            GatewayMsg::Submit { spec, command_id, reply } => {
+                submit(&myself, state, *spec, command_id, reply);
             }
             GatewayMsg::Command { selector, input, command_id, reply } => {
                 command(&myself, state, &selector, *input, command_id, reply);
@@ -110,32 +97,22 @@ type Waiting = oneshot::Receiver<Result<Accepted, CommandError>>;
 fn submit(
     myself: &ActorRef<GatewayMsg>,
     state: &mut GatewayState,
-    submission: &Submission,
-    reply: oneshot::Sender<Outcome>,
-) {
-    let key = submission.command_id.clone().map(|id| (id, String::new()));
-    let Some(reply) = join(state, key.as_ref(), reply) else { return };
-    let spec = match state.registry.spec(submission) {
-        Ok(spec) => Box::new(spec),
-        Err(problem) => return settle(state, key, reply, Err(problem)),
-    };
-    accept(myself, state, spec, submission.command_id.clone(), reply);
-}
-
-/// Hands a new run to the Supervisor.
-fn accept(
-    myself: &ActorRef<GatewayMsg>,
-    state: &mut GatewayState,
-    spec: Box<Spec>,
+    spec: Result<Spec, Problem>,
     command_id: Option<CommandId>,
     reply: oneshot::Sender<Outcome>,
 ) {
     let key = command_id.clone().map(|id| (id, String::new()));
+    let Some(reply) = join(state, key.as_ref(), reply) else { return };
+    let spec = match spec {
+        Ok(spec) => spec,
+        Err(problem) => return settle(state, key, reply, Err(problem)),
+    };
     let run_id = match RunId::new(uuid::Uuid::now_v7().to_string()) {
         Ok(run_id) => run_id,
         Err(error) => return settle(state, key, reply, Err(internal(error))),
     };
     let (answer, waiting) = oneshot::channel();
+    let spec = Box::new(spec);
     state.directory.supervisor.send(SupervisorMsg::Submit { run_id, spec, command_id, reply: answer });
     wait(myself, state, key, reply, waiting);
 }

@@ -67,7 +67,7 @@ pub(crate) fn internal(detail: impl ToString) -> Problem {
     problem("internal", 500, "Something went wrong in Resus", detail, Some(hint.to_owned()), ExitCode::Bug)
 }
 
-fn of_fleet(error: &FleetError) -> Problem {
+pub(crate) fn of_fleet(error: &FleetError) -> Problem {
     match error {
         FleetError::NotFound { .. } => {
             let hint = Some("list the runs with: resus ps -a".to_owned());

@@ -4,11 +4,12 @@
 //! workload was started with is read back from its command line.
 
 use crate::problem::{invalid, problem};
-use crate::workload::{Kind, Registry, Workload};
-use resus_core::api::{Problem, Reach, RerunBody};
+use crate::workload::{Param, Ready, Registry};
+use resus_core::api::{ParamKind, Problem, Reach, RerunBody};
 use resus_core::exit::ExitCode;
 use resus_core::ids::Slug;
 use resus_core::spec::{Resume, Spec};
+use std::collections::BTreeMap;
 
 /// The spec that `body` makes of `old`.
 ///
@@ -20,13 +21,16 @@ pub(crate) fn spec(
     body: &RerunBody,
     reach: Reach,
 ) -> Result<Spec, Problem> {
-    let known = registry
-        .workloads()
-        .find(|workload| workload.name == old.workload)
-        .and_then(|workload| Some((workload, given(workload, &old.argv)?)));
+    let known = registry.known(old.workload.as_str()).and_then(|ready| {
+        let given = given(&ready, &old.argv)?;
+        Some((ready, given))
+    });
     may(reach, known.is_some(), old, body)?;
     let argv = match known {
-        Some((workload, given)) => argv(registry, workload, given, body)?,
+        Some((ready, mut params)) => {
+            params.extend(body.params.clone());
+            registry.argv(&ready, &params)?
+        }
         None if body.params.is_empty() => old.argv.clone(),
         None => {
             let what = format!("{} has no parameters that could be set", old.workload);
@@ -59,37 +63,27 @@ fn may(reach: Reach, is_registered: bool, old: &Spec, body: &RerunBody) -> Resul
     Err(problem("refused", 403, title, what, Some(hint.to_owned()), ExitCode::Refused))
 }
 
-/// The parameters on a command line: name and value in their order; `None` if it is not one that
-/// this workload would be started with.
-fn given(workload: &Workload, argv: &[String]) -> Option<Vec<(String, String)>> {
-    let (first, rest) = argv.split_at_checked(workload.argv.len())?;
-    let is_same = |(known, word): (&String, &String)| known == word || Registry::is_program(known);
-    if !workload.argv.iter().zip(first).all(is_same) {
-        return None;
-    }
-    let mut rest = rest.iter();
-    let mut given = Vec::new();
-    while let Some(flag) = rest.next() {
-        let (name, param) = workload.params.iter().find(|(_, param)| param.flag == *flag)?;
-        let value = match param.kind {
-            Kind::Switch => "true".to_owned(),
-            Kind::Integer | Kind::Number | Kind::Text => rest.next()?.clone(),
+/// The parameters on a command line, by name; `None` if it is not one that this workload would be
+/// started with.
+fn given(ready: &Ready, argv: &[String]) -> Option<BTreeMap<String, String>> {
+    let mut words = ready.past_command(argv)?.iter();
+    let mut given = BTreeMap::new();
+    while let Some(word) = words.next() {
+        let fits = |param: &Param| param.value_in(word).is_some() || param.flag == *word;
+        let (name, param) = ready.workload.params.iter().find(|(_, param)| fits(param))?;
+        let value = match (param.value_in(word), param.kind) {
+            (Some(value), _) => value.to_owned(),
+            (None, ParamKind::Switch) => "true".to_owned(),
+            (None, ParamKind::Integer | ParamKind::Number | ParamKind::Text) => words.next()?.clone(),
         };
-        given.push((name.clone(), value));
+        given.insert(name.clone(), value);
+    }
+    // A switch that is on by default was off where it is not there.
+    let switches = ready.workload.params.iter().filter(|(_, param)| param.kind == ParamKind::Switch);
+    for (name, _) in switches {
+        given.entry(name.clone()).or_insert_with(|| "false".to_owned());
     }
     Some(given)
-}
-
-/// The command line of `workload` with what it was given before and what is to be another.
-fn argv(
-    registry: &Registry,
-    workload: &Workload,
-    given: Vec<(String, String)>,
-    body: &RerunBody,
-) -> Result<Vec<String>, Problem> {
-    let mut params: std::collections::BTreeMap<_, _> = given.into_iter().collect();
-    params.extend(body.params.clone());
-    registry.argv(workload, &params)
 }
 
 fn env(old: &Spec, body: &RerunBody) -> Vec<(String, String)> {
@@ -105,7 +99,6 @@ mod tests {
     use resus_core::api::{Overrides, Submission};
     use resus_core::input::CheckpointRef;
     use resus_core::policy::Policy;
-    use std::collections::BTreeMap;
 
     fn registry() -> Registry {
         Registry::built_in("/opt/resus".into(), Policy::default()).unwrap()

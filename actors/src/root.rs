@@ -17,7 +17,6 @@ use crate::tree::{Peer, Row, Strategy, TREE};
 use crate::watchdog::Watchdog;
 use crate::worker::Surroundings;
 use crate::workers::{Workers, WorkersMsg};
-use crate::workload::Registry;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use resus_bus::local::Local;
 use resus_core::ids::Slug;
@@ -35,7 +34,6 @@ pub(crate) struct Plan {
     pub(crate) disposal: Arc<Disposal>,
     pub(crate) state: Arc<StateDir>,
     pub(crate) around: Arc<Surroundings>,
-    pub(crate) registry: Arc<Registry>,
     pub(crate) bus: Local,
     /// Place in the ledger up to which events have been published; 0 = not begun.
     pub(crate) published: Arc<AtomicU64>,
@@ -218,7 +216,7 @@ async fn start(myself: &ActorRef<RootMsg>, state: &mut RootState, peer: Peer) ->
             spawn!(supervisor, Supervisor, arguments)
         }
         Peer::Gateway => {
-            let arguments = (directory(), board(), Arc::clone(&plan.registry));
+            let arguments = (directory(), board());
             spawn!(gateway, Gateway, arguments)
         }
     };

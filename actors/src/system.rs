@@ -60,6 +60,8 @@ pub struct Setup {
     pub program: PathBuf,
     /// A smaller program that is the shim alone, where there is one.
     pub shim: Option<PathBuf>,
+    /// The folder with the workloads of the user, whether or not it is there yet.
+    pub workloads: Option<PathBuf>,
     /// The service manager, if there is one.
     pub notifier: Option<Notifier>,
     /// End when nothing was to do for so long; `None` = never.
@@ -123,6 +125,8 @@ impl System {
     pub async fn start(setup: Setup) -> Result<Self, StartError> {
         let boot_id = resus_shim::identity::boot_id().map_err(StartError::BootId)?;
         let watcher = Watcher::new().map_err(StartError::Watcher)?;
+        let registry = Registry::built_in(text(&setup.program)?, setup.policy.clone())?;
+        let registry = registry.with_user(setup.workloads.clone());
         let source = Source::open(&setup.bus, &setup.node, setup.state.path(), &boot_id);
         let around = Around {
             revive: revive(&setup)?,
@@ -155,7 +159,7 @@ impl System {
             disposal,
             telemetry,
             directory: Arc::new(Directory::default()),
-            registry: Arc::new(Registry::built_in(text(&setup.program)?, setup.policy)?),
+            registry: Arc::new(registry),
             state,
             curves,
             bus,
@@ -326,7 +330,6 @@ fn plan(door: &Inner, around: Around) -> Plan {
             silences: Arc::clone(&door.silences),
             watcher: around.watcher,
         }),
-        registry: Arc::clone(&door.registry),
         bus: door.bus.clone(),
         published: Arc::clone(&door.published),
         slots: Arc::clone(&door.slots),

@@ -1,14 +1,30 @@
-//! Workloads: what `workload.toml` says, and the spec that a submission asks for.
+//! Workloads: those of the program, those of the user, and the spec that a submission asks for.
 
-use crate::problem::invalid;
-use resus_core::api::{Problem, Submission};
-use resus_core::codes::Code;
+mod file;
+mod folder;
+mod listing;
+mod plan;
+mod value;
+
+pub use file::{Param, Workload, parse};
+pub use folder::FILE;
+pub use listing::{Asked, Checked};
+pub use value::expected;
+
+use crate::problem::{invalid, of_fleet, problem};
+use crate::workload::file::FOLDER;
+use crate::workload::folder::{Broken, Found};
+use resus_core::api::{Origin, Plan, Problem, Submission};
+use resus_core::exit::ExitCode;
+use resus_core::fault::Fault;
+use resus_core::fleet::FleetError;
 use resus_core::ids::Slug;
+use resus_core::nearest::nearest;
 use resus_core::policy::Policy;
 use resus_core::spec::{Contract, Spec};
-use serde::Deserialize;
+use resus_core::text::one_line;
 use std::collections::BTreeMap;
-use std::num::NonZeroU8;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The workloads that are part of the program, as their `workload.toml`.
@@ -17,75 +33,35 @@ const BUILT_IN: &[&str] = &[
     include_str!("../../workloads/fake/workload.toml"),
     include_str!("../../workloads/v1/workload.toml"),
 ];
-
 /// Stands for the `resus` program in a workload's `argv`.
 const PROGRAM: &str = "{resus}";
-
-/// A kind of training that can be launched.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Workload {
-    /// Its name.
-    pub name: Slug,
-    /// One sentence for lists.
-    pub summary: String,
-    /// Program and first arguments; `{resus}` is this program.
-    pub argv: Vec<String>,
-    /// What its worker promises to say.
-    pub contract: Contract,
-    /// What exit codes of its own mean: the class of the failure by code (`2 = "CONFIG_INVALID"`).
-    #[serde(default)]
-    pub exit_codes: BTreeMap<NonZeroU8, Code>,
-    /// Its parameters by name.
-    #[serde(default)]
-    pub params: BTreeMap<String, Param>,
-}
-
-/// A parameter of a workload.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Param {
-    /// Flag under which the worker takes it, e.g. `--games`.
-    pub flag: String,
-    /// What values it takes.
-    #[serde(rename = "type")]
-    pub kind: Kind,
-    /// Smallest value of a number.
-    #[serde(default)]
-    pub min: Option<f64>,
-    /// Largest value of a number.
-    #[serde(default)]
-    pub max: Option<f64>,
-    /// One sentence, with the default.
-    pub summary: String,
-}
-
-/// Kinds of values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A whole number.
-    Integer,
-    /// Any finite number.
-    Number,
-    /// Any text.
-    Text,
-    /// `true` gives the flag, `false` leaves it out.
-    Switch,
-}
+/// What runs are listed under that have no workload.
+const COMMAND: &str = "command";
+/// Bytes shown of a value that does not fit.
+const VALUE_BYTES_MAX: usize = 64;
 
 /// The workloads a daemon knows, and the policy that runs get by default.
 #[derive(Debug, Clone)]
 pub struct Registry {
-    workloads: BTreeMap<String, Workload>,
+    built_in: BTreeMap<String, Workload>,
+    /// The folder with those of the user, one folder each. Looked at whenever one is asked for.
+    user: Option<PathBuf>,
     program: String,
     policy: Arc<RwLock<Policy>>,
 }
 
 /// A workload of our own that can't be read: a mistake in the program.
 #[derive(Debug, thiserror::Error)]
-#[error("a built-in workload.toml is not valid: {0}")]
-pub struct RegistryError(#[from] toml::de::Error);
+#[error("a built-in workload.toml is not valid: {}", .0.iter().map(Fault::to_string).collect::<Vec<_>>().join("; "))]
+pub struct RegistryError(Vec<Fault>);
+
+/// A workload that can be run.
+pub(crate) struct Ready {
+    pub(crate) workload: Workload,
+    origin: Origin,
+    /// Absolute path of its folder, if it has one.
+    folder: Option<String>,
+}
 
 impl Registry {
     /// The built-in workloads; `program` is the path of this program.
@@ -93,12 +69,12 @@ impl Registry {
     /// # Errors
     /// [`RegistryError`] if one of them is not valid.
     pub fn built_in(program: String, policy: Policy) -> Result<Self, RegistryError> {
-        let mut workloads = BTreeMap::new();
+        let mut built_in = BTreeMap::new();
         for text in BUILT_IN {
-            let workload: Workload = toml::from_str(text)?;
-            workloads.insert(workload.name.to_string(), workload);
+            let workload = parse(text).map_err(RegistryError)?;
+            built_in.insert(workload.name.to_string(), workload);
         }
-        Ok(Self { workloads, program, policy: Arc::new(RwLock::new(policy)) })
+        Ok(Self { built_in, user: None, program, policy: Arc::new(RwLock::new(policy)) })
     }
 
     /// Lets runs accepted from now on have `policy` by default. Clones share it.
@@ -110,91 +86,209 @@ impl Registry {
         self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The workloads, by name.
-    pub fn workloads(&self) -> impl Iterator<Item = &Workload> {
-        self.workloads.values()
+    /// And those in the folders of `user`.
+    #[must_use]
+    pub fn with_user(self, user: Option<PathBuf>) -> Self {
+        Self { user, ..self }
     }
 
-    /// The spec that a submission asks for.
+    /// The spec that a submission asks for. Reads files if it names a workload of somebody's.
     ///
     /// # Errors
     /// A [`Problem`] that names everything that does not fit.
     pub fn spec(&self, submission: &Submission) -> Result<Spec, Problem> {
-        let (workload, argv, contract) = match (&submission.workload, &submission.command) {
-            (Some(name), None) => {
-                let workload = self.find(name)?;
-                (workload.name.clone(), self.argv(workload, &submission.params)?, workload.contract)
-            }
-            (None, Some(command)) if submission.params.is_empty() => {
-                (Slug::nearest("command", "command"), command.clone(), Contract::Opaque)
-            }
-            (None, Some(_)) => {
-                return Err(invalid("parameters belong to a workload, not to a command", None));
-            }
-            (None, None) | (Some(_), Some(_)) => {
-                return Err(invalid("give either a workload or a command", None));
-            }
-        };
-        let known = submission.workload.as_deref().and_then(|name| self.workloads.get(name));
-        let exit_codes = known.map(|workload| workload.exit_codes.clone()).unwrap_or_default();
-        let exit_codes = exit_codes.into_iter().map(|(code, class)| (code.get(), class)).collect();
-        let name = match &submission.name {
-            Some(name) => Slug::new(name.clone()).map_err(|error| invalid(error, None))?,
-            None if submission.workload.is_some() => workload.clone(),
-            None => Slug::nearest(program_name(&argv), "command"),
-        };
-        Ok(Spec {
-            workload,
-            name,
-            argv,
-            cwd: submission.cwd.clone(),
-            env: submission.env.clone(),
-            contract,
-            policy: submission.overrides.over(self.policy()),
-            flow: None,
-            exit_codes,
-            resume: submission.resume.clone(),
-        })
+        self.spec_of(submission).map(|(spec, _)| spec)
     }
 
-    fn find(&self, name: &str) -> Result<&Workload, Problem> {
-        self.workloads.get(name).ok_or_else(|| {
-            let known: Vec<_> = self.workloads.keys().map(String::as_str).collect();
-            let hint =
-                format!("known workloads: {}; to run a program: resus run -- {name} …", known.join(", "));
-            let mut problem = invalid(format!("there is no workload called {name:?}"), Some(hint));
-            problem.exit_code = resus_core::exit::ExitCode::NotFound;
-            problem
-        })
-    }
-
-    /// Whether a word of a workload's `argv` stands for this program.
-    pub(crate) fn is_program(word: &str) -> bool {
-        word == PROGRAM
-    }
-
-    /// The command line of `workload` with these parameters.
+    /// What a submission would come to, if it is one that would be accepted.
     ///
     /// # Errors
-    /// A [`Problem`] that names every parameter that does not fit.
-    pub(crate) fn argv(
-        &self,
-        workload: &Workload,
-        params: &BTreeMap<String, String>,
-    ) -> Result<Vec<String>, Problem> {
-        let program = |arg: &String| if arg == PROGRAM { self.program.clone() } else { arg.clone() };
-        let mut argv: Vec<_> = workload.argv.iter().map(program).collect();
-        let mut faults = Vec::new();
+    /// The [`Problem`] that a submission meets.
+    pub fn plan(&self, submission: &Submission) -> Result<Plan, Problem> {
+        let (spec, fixed) = self.spec_of(submission)?;
+        spec.validate().map_err(|faults| of_fleet(&FleetError::Invalid(faults)))?;
+        Ok(plan::plan(spec, &self.policy(), fixed))
+    }
+
+    /// The spec, and how many of its arguments don't come from parameters.
+    fn spec_of(&self, submission: &Submission) -> Result<(Spec, usize), Problem> {
+        let Submission { workload: named, workload_path, command, .. } = submission;
+        let ready = match (named, workload_path, command) {
+            (Some(name), None, None) => Some(self.by_name(name)?),
+            (None, Some(path), None) => Some(self.by_path(Path::new(path))?),
+            (None, None, Some(_)) if submission.params.is_empty() => None,
+            (None, None, Some(_)) => {
+                return Err(invalid("parameters belong to a workload, not to a command", None));
+            }
+            _ => return Err(invalid("give either a workload or a command", None)),
+        };
+        let argv = match &ready {
+            Some(ready) => self.argv(ready, &submission.params)?,
+            None => command.clone().unwrap_or_default(),
+        };
+        let name = match (&submission.name, &ready) {
+            (Some(name), _) => Slug::new(name.clone()).map_err(|error| invalid(error, None))?,
+            (None, Some(ready)) => ready.workload.name.clone(),
+            (None, None) => Slug::nearest(program_name(&argv), COMMAND),
+        };
+        let fixed = ready.as_ref().map_or(2, |ready| ready.workload.argv.len());
+        let exit_codes = ready.iter().flat_map(|ready| ready.workload.exit_codes.clone());
+        let spec = Spec {
+            workload: ready
+                .as_ref()
+                .map_or_else(|| Slug::nearest(COMMAND, COMMAND), |ready| ready.workload.name.clone()),
+            name,
+            argv,
+            cwd: ready.as_ref().map_or_else(|| submission.cwd.clone(), |ready| ready.cwd(&submission.cwd)),
+            env: submission.env.clone(),
+            contract: ready.as_ref().map_or(Contract::Opaque, |ready| ready.workload.contract),
+            policy: submission.overrides.over(self.policy()),
+            flow: None,
+            exit_codes: exit_codes.map(|(code, class)| (code.get(), class)).collect(),
+            resume: submission.resume.clone(),
+        };
+        Ok((spec, fixed))
+    }
+
+    /// The workload called `name`: a built-in one, or one of the user's.
+    fn by_name(&self, name: &str) -> Result<Ready, Problem> {
+        if let Some(workload) = self.built_in.get(name) {
+            return Ok(Ready { workload: workload.clone(), origin: Origin::BuiltIn, folder: None });
+        }
+        let (Some(user), Ok(slug)) = (&self.user, Slug::new(name)) else { return Err(self.unknown(name)) };
+        match self.of_user(user, slug.as_str()) {
+            Ok(Found { workload, folder }) => {
+                Ok(Ready { workload, origin: Origin::User, folder: Some(folder) })
+            }
+            // A folder without the file in it is somebody's mistake; no folder is nobody's.
+            Err(broken) if broken.is_missing && !broken.folder.exists() => Err(self.unknown(name)),
+            Err(broken) => Err(is_broken(&broken)),
+        }
+    }
+
+    /// The workload called so, if it can be run.
+    pub(crate) fn known(&self, name: &str) -> Option<Ready> {
+        self.by_name(name).ok()
+    }
+
+    /// The workload in the folder `path`, or whose file it is.
+    fn by_path(&self, path: &Path) -> Result<Ready, Problem> {
+        if !path.is_absolute() {
+            let detail = format!("the path of a workload is absolute; {} is not", path.display());
+            return Err(invalid(detail, None));
+        }
+        let found = folder::open(path).and_then(|found| self.not_taken(found));
+        match found {
+            Ok(Found { workload, folder }) => {
+                Ok(Ready { workload, origin: Origin::Path, folder: Some(folder) })
+            }
+            Err(broken) if broken.is_missing => Err(no_such_folder(&broken)),
+            Err(broken) => Err(is_broken(&broken)),
+        }
+    }
+
+    /// The user's workload called `name`.
+    fn of_user(&self, user: &Path, name: &str) -> Result<Found, Broken> {
+        let found = folder::open(&user.join(name))?;
+        let called = &found.workload.name;
+        if called.as_str() != name {
+            let fault = format!(
+                "{}/{FILE}: its name is {called}, and its folder is called {name}; one of them has to change",
+                found.folder
+            );
+            return Err(Broken { folder: found.folder.into(), is_missing: false, faults: vec![fault] });
+        }
+        self.not_taken(found)
+    }
+
+    /// Nobody's workload is called as one of ours.
+    fn not_taken(&self, found: Found) -> Result<Found, Broken> {
+        let name = found.workload.name.as_str();
+        if !self.built_in.contains_key(name) && name != COMMAND {
+            return Ok(found);
+        }
+        let fault = format!("{}/{FILE}: {name} is the name of what is built in; take another", found.folder);
+        Err(Broken { folder: found.folder.into(), is_missing: false, faults: vec![fault] })
+    }
+
+    fn unknown(&self, name: &str) -> Problem {
+        let known: Vec<_> = self.list().workloads.into_iter().map(|view| view.name).collect();
+        let hint = match nearest(name, known.iter().map(String::as_str)) {
+            Some(near) => format!("resus run {near}; or to run a program: resus run -- {name} …"),
+            None => format!(
+                "known workloads: {}; to run a program: resus run -- {name} …; to make one: resus \
+                 workload new {name}",
+                known.join(", ")
+            ),
+        };
+        let detail = format!("there is no workload called {name:?}");
+        let mut problem = invalid(detail, Some(hint));
+        problem.exit_code = ExitCode::NotFound;
+        problem
+    }
+
+    /// The command line of a workload with these parameters.
+    ///
+    /// # Errors
+    /// A [`Problem`] that names every one that does not fit.
+    pub(crate) fn argv(&self, ready: &Ready, params: &BTreeMap<String, String>) -> Result<Vec<String>, Problem> {
+        let Ready { workload, .. } = ready;
+        let mut argv = ready.command(&self.program);
+        let (mut faults, mut meant) = (Vec::new(), Vec::new());
         for (name, value) in params {
-            match workload.params.get(name) {
-                None => faults.push(unknown_param(workload, name)),
-                Some(param) => match param.arguments(value) {
-                    Ok(arguments) => argv.extend(arguments),
-                    Err(fault) => faults.push(format!("{name}={value}: {fault}")),
-                },
+            if !workload.params.contains_key(name) {
+                faults.push(unknown_param(workload, name));
+                let near = nearest(name, workload.params.keys().map(String::as_str));
+                meant.extend(near.map(|near| instead(near, value, name, value)));
             }
         }
-        if faults.is_empty() { Ok(argv) } else { Err(invalid(faults.join("; "), None)) }
+        for (name, param) in &workload.params {
+            let Some(value) = params.get(name).or(param.default.as_ref()) else { continue };
+            match param.arguments(value) {
+                Ok(arguments) => argv.extend(arguments),
+                Err(expected) => {
+                    faults.push(format!("{name}={}: expected {expected}", one_line(value, VALUE_BYTES_MAX)));
+                    let near = nearest(value, param.choices.iter().map(String::as_str));
+                    meant.extend(near.map(|near| instead(name, near, name, value)));
+                }
+            }
+        }
+        if faults.is_empty() {
+            return Ok(argv);
+        }
+        let which = ready.folder.as_deref().filter(|_| ready.origin == Origin::Path);
+        let see = format!("resus workload show {}", which.unwrap_or(workload.name.as_str()));
+        let hint = if meant.is_empty() { see } else { meant.join("; ") };
+        Err(invalid(faults.join("; "), Some(hint)))
+    }
+}
+
+impl Ready {
+    /// Program and first arguments.
+    fn command(&self, program: &str) -> Vec<String> {
+        let real = |arg: &String| match (arg.as_str(), &self.folder) {
+            (PROGRAM, _) => program.to_owned(),
+            (arg, Some(folder)) => arg.replace(FOLDER, folder),
+            (arg, None) => arg.to_owned(),
+        };
+        self.workload.argv.iter().map(real).collect()
+    }
+
+    /// What follows on `argv` behind program and first arguments; `None` if they are not ours. The
+    /// path of the program may have been another.
+    pub(crate) fn past_command<'a>(&self, argv: &'a [String]) -> Option<&'a [String]> {
+        let (first, rest) = argv.split_at_checked(self.workload.argv.len())?;
+        let ours = self.command(PROGRAM);
+        ours.iter().zip(first).all(|(ours, word)| ours == PROGRAM || ours == word).then_some(rest)
+    }
+
+    /// The working folder, where that of the user is `here`.
+    fn cwd(&self, here: &str) -> String {
+        match (&self.workload.cwd, &self.folder) {
+            (Some(cwd), Some(folder)) => cwd.replacen(FOLDER, folder, 1),
+            (Some(cwd), None) => cwd.clone(),
+            (None, _) => here.to_owned(),
+        }
     }
 }
 
@@ -204,115 +298,26 @@ fn program_name(argv: &[String]) -> &str {
 
 fn unknown_param(workload: &Workload, name: &str) -> String {
     let known: Vec<_> = workload.params.keys().map(String::as_str).collect();
-    format!("{} has no parameter {name:?}; it has: {}", workload.name, known.join(", "))
+    let has = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    format!("{} has no parameter {name:?}; it has: {has}", workload.name)
 }
 
-impl Param {
-    /// The arguments that give the worker this value.
-    fn arguments(&self, value: &str) -> Result<Vec<String>, String> {
-        let given = || vec![self.flag.clone(), value.to_owned()];
-        match self.kind {
-            Kind::Text => Ok(given()),
-            Kind::Switch => match value {
-                "true" => Ok(vec![self.flag.clone()]),
-                "false" => Ok(Vec::new()),
-                _ => Err("expected true or false".to_owned()),
-            },
-            Kind::Integer => match value.parse::<i64>() {
-                Ok(number) => self.in_range(number as f64).map(|()| given()),
-                Err(_) => Err("expected a whole number".to_owned()),
-            },
-            Kind::Number => match value.parse::<f64>() {
-                Ok(number) if number.is_finite() => self.in_range(number).map(|()| given()),
-                Ok(_) | Err(_) => Err("expected a number".to_owned()),
-            },
-        }
-    }
+fn instead(name: &str, value: &str, wrong_name: &str, wrong_value: &str) -> String {
+    let [value, wrong_value] = [value, wrong_value].map(|value| one_line(value, VALUE_BYTES_MAX));
+    format!("--set {name}={value} in place of --set {wrong_name}={wrong_value}")
+}
 
-    fn in_range(&self, number: f64) -> Result<(), String> {
-        let low = self.min.is_some_and(|min| number < min);
-        let high = self.max.is_some_and(|max| number > max);
-        match (low || high, self.min, self.max) {
-            (false, _, _) => Ok(()),
-            (true, Some(min), Some(max)) => Err(format!("expected {min} to {max}")),
-            (true, Some(min), None) => Err(format!("expected at least {min}")),
-            (true, None, max) => Err(format!("expected at most {}", max.unwrap_or(f64::MAX))),
-        }
-    }
+fn is_broken(broken: &Broken) -> Problem {
+    let hint = format!("mend it, then: resus workload check {}", broken.folder.display());
+    let title = "The workload can't be run";
+    problem("config-invalid", 422, title, broken.faults.join("\n"), Some(hint), ExitCode::ConfigInvalid)
+}
+
+fn no_such_folder(broken: &Broken) -> Problem {
+    let hint = "resus workload new NAME makes one; resus workload ls lists those that have a name";
+    let (title, detail) = ("No such workload", broken.faults.join("\n"));
+    problem("not-found", 404, title, detail, Some(hint.to_owned()), ExitCode::NotFound)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn registry() -> Registry {
-        Registry::built_in("/bin/resus".to_owned(), Policy::default()).unwrap()
-    }
-
-    fn asked(workload: &str, params: &[(&str, &str)]) -> Submission {
-        Submission {
-            workload: Some(workload.to_owned()),
-            params: params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-            cwd: "/".to_owned(),
-            ..Submission::default()
-        }
-    }
-
-    #[test]
-    fn parameters_become_flags() {
-        let spec = registry().spec(&asked("othello", &[("games", "500"), ("seed", "7")])).unwrap();
-        assert_eq!(spec.argv, ["/bin/resus", "worker", "othello", "--games", "500", "--seed", "7"]);
-        assert_eq!((spec.name.as_str(), spec.contract), ("othello", Contract::Pulse));
-    }
-
-    #[test]
-    fn another_policy_is_for_runs_accepted_from_then_on() {
-        let registry = registry();
-        let before = registry.spec(&asked("othello", &[])).unwrap();
-        let policy = Policy { stop_grace_ms: 7, ..Policy::default() };
-        registry.clone().set_policy(policy.clone());
-        assert_eq!(registry.spec(&asked("othello", &[])).unwrap().policy, policy);
-        assert_eq!(before.policy, Policy::default());
-    }
-
-    #[test]
-    fn exit_codes_of_a_workload_become_part_of_the_spec_and_nonsense_is_refused() {
-        let with = |codes: &str| {
-            format!(
-                "name = \"w\"\nsummary = \"s\"\nargv = [\"w\"]\ncontract = \"opaque\"\n[exit_codes]\n{codes}"
-            )
-        };
-        let workload: Workload = toml::from_str(&with("2 = \"CONFIG_INVALID\"")).unwrap();
-        let workloads = [("w".to_owned(), workload)].into();
-        let registry = Registry { workloads, ..registry() };
-        let spec = registry.spec(&asked("w", &[])).unwrap();
-        assert_eq!(spec.exit_codes, [(2, Code::new("CONFIG_INVALID"))].into());
-        let json = serde_json::to_string(&spec).unwrap();
-        assert_eq!(serde_json::from_str::<Spec>(&json).unwrap(), spec);
-        for nonsense in ["0 = \"X\"", "256 = \"X\"", "two = \"X\""] {
-            assert!(toml::from_str::<Workload>(&with(nonsense)).is_err(), "{nonsense}");
-        }
-    }
-
-    #[test]
-    fn everything_that_does_not_fit_is_named_at_once() {
-        let problem = registry().spec(&asked("othello", &[("games", "0"), ("sed", "1")])).unwrap_err();
-        assert!(problem.detail.contains("games=0") && problem.detail.contains("\"sed\""), "{problem:?}");
-        let problem = registry().spec(&asked("othelo", &[])).unwrap_err();
-        assert!(problem.hint.unwrap().contains("othello"));
-    }
-
-    #[test]
-    fn a_command_is_named_after_its_program() {
-        let submission = Submission {
-            command: Some(vec!["/usr/bin/Python3".into(), "x.py".into()]),
-            cwd: "/".into(),
-            ..Submission::default()
-        };
-        let spec = registry().spec(&submission).unwrap();
-        assert_eq!((spec.workload.as_str(), spec.name.as_str()), ("command", "python3"));
-        assert_eq!(spec.contract, Contract::Opaque);
-        let both = Submission { workload: Some("fake".into()), ..submission };
-        assert!(registry().spec(&both).is_err());
-    }
-}
+mod tests;

@@ -10,8 +10,8 @@ use resus_core::ids::Slug;
 use std::fmt;
 
 /// Questions that change nothing.
-pub const QUESTIONS: [&str; 8] =
-    ["state", "list", "events", "why", "logs", "checkpoints", "daemon", "curves"];
+pub const QUESTIONS: [&str; 9] =
+    ["state", "list", "events", "why", "logs", "checkpoints", "daemon", "curves", "workloads"];
 
 /// What a client of the server is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

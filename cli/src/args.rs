@@ -25,6 +25,7 @@ use crate::command::stop::{KillArgs, StopArgs};
 use crate::command::wait::WaitArgs;
 use crate::command::watch::WatchArgs;
 use crate::command::why::WhyArgs;
+use crate::command::workload::WorkloadArgs;
 use crate::console::ColourChoice;
 use crate::text::{duration, share, size};
 use clap::{Args, Parser, Subcommand};
@@ -151,6 +152,9 @@ pub(crate) enum Command {
     Prune(PruneArgs),
     /// Watch a training that somebody else runs
     Adopt(AdoptArgs),
+    /// List, show, check and make kinds of training
+    #[command(alias = "workloads")]
+    Workload(WorkloadArgs),
     /// Look after the daemon
     Daemon(DaemonArgs),
     /// Look at the settings

@@ -15,6 +15,7 @@ pub(crate) mod logs;
 pub(crate) mod nats;
 pub(crate) mod overrides;
 pub(crate) mod pause;
+mod plan;
 pub(crate) mod prune;
 pub(crate) mod ps;
 pub(crate) mod rerun;
@@ -28,6 +29,7 @@ pub(crate) mod stop;
 pub(crate) mod wait;
 pub(crate) mod watch;
 pub(crate) mod why;
+pub(crate) mod workload;
 
 use crate::args::{Command, Global};
 use crate::console::Console;
@@ -123,6 +125,7 @@ pub(crate) fn carry_out(command: Command, global: &Global, around: &Around) -> R
             Command::Retry(args) => retry::retry(args, around).await,
             Command::Rm(args) => rm::rm(args, around).await,
             Command::Prune(args) => prune::prune(args, around).await,
+            Command::Workload(args) => workload::workload(args, around).await,
             Command::Daemon(args) => daemon::daemon(args, around).await,
             Command::Config(args) => config::config(args, around),
             Command::Context(args) => context::context(args, global, around),
@@ -161,6 +164,7 @@ pub(crate) async fn give(around: &Around, run: &str, verb: Verb) -> Result<Given
 fn minds_the_build(command: &Command) -> bool {
     match command {
         Command::Daemon(args) => args.minds_the_build(),
+        Command::Workload(args) => args.minds_the_build(),
         Command::Config(_) | Command::Context(_) | Command::Nats(_) | Command::Doctor(_) => false,
         Command::Run(_)
         | Command::Ps(_)
@@ -193,6 +197,7 @@ impl Command {
         match self {
             Self::Daemon(args) => args.scope(),
             Self::Adopt(args) => args.scope(),
+            Self::Workload(args) => args.scope(),
             Self::Config(_) => Scope::Itself,
             Self::Nats(_) => Scope::Here,
             Self::Doctor(_) => Scope::Look,

@@ -10,8 +10,7 @@ use bytes::Bytes;
 use resus_bus::control::{Endpoints, Reply};
 use resus_bus::nats::RequestError;
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, Reach, RerunBody, RerunReply, EnvChanges, RemoveBody, RemoveReply, SweepBody, SweepReply,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem, PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, Reach, RerunBody, RerunReply, EnvChanges, RemoveBody, RemoveReply, SweepBody, SweepReply, Plan, WorkloadList,
 };
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;
@@ -111,6 +110,14 @@ impl Desk for FakeDesk {
 
     async fn submit(&self, _: Submission) -> Result<RunView, Problem> {
         self.run(sample::RUN_ID)
+    }
+
+    async fn plan(&self, submission: Submission) -> Result<Plan, Problem> {
+        Ok(sample::plan(submission))
+    }
+
+    async fn workloads(&self) -> Result<WorkloadList, Problem> {
+        Ok(sample::workloads())
     }
 
     async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {

@@ -35,6 +35,7 @@ mod submission;
 mod target;
 mod text;
 mod until;
+mod workloads;
 
 use crate::args::Cli;
 use crate::command::Around;

@@ -16,6 +16,7 @@ pub(crate) mod outline;
 pub(crate) mod page;
 pub(crate) mod parts;
 pub(crate) mod pause;
+pub(crate) mod plan;
 pub(crate) mod ps;
 pub(crate) mod pulse;
 pub(crate) mod reason;
@@ -25,6 +26,7 @@ pub(crate) mod story;
 pub(crate) mod summary;
 pub(crate) mod verdict;
 pub(crate) mod why;
+pub(crate) mod workloads;
 
 pub(crate) mod removing;
 #[cfg(test)]

@@ -161,6 +161,11 @@ pub(crate) fn stamp(meta: &Metadata) -> String {
     format!("{}@{}.{:09}", meta.len(), meta.mtime(), meta.mtime_nsec())
 }
 
+/// The number of the key `key` as one would type it.
+pub(crate) fn shown(key: &str, number: u64) -> String {
+    value::show(key, number)
+}
+
 fn var(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }

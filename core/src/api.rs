@@ -7,6 +7,7 @@ mod settings;
 mod dry;
 mod rerun;
 mod remove;
+mod workloads;
 
 pub use checkpoints::{
     CheckpointList, CheckpointState, CheckpointView, PinBody, PruneBody, PruneReply, RecheckBody,
@@ -16,6 +17,9 @@ pub use rerun::{EnvChanges, RerunBody, RerunReply, Reach};
 
 pub use settings::{ReloadReply, SettingsRefusal, SettingsView};
 pub use remove::{RemoveBody, RemoveReply, RunSize, SweepBody, SweepItem, SweepKind, SweepReply};
+pub use workloads::{
+    Origin, ParamKind, ParamView, Plan, PlannedSetting, SettingOrigin, WorkloadList, WorkloadView,
+};
 
 use crate::exit::ExitCode;
 use crate::ids::CommandId;
@@ -39,13 +43,16 @@ fn is_false(flag: &bool) -> bool {
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Submission {
-    /// Name of a registered workload; exclusive with `command`.
+    /// Name of a registered workload; exclusive with `workload_path` and `command`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<String>,
+    /// Absolute path of a workload's folder, or of the `workload.toml` in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload_path: Option<String>,
     /// Parameters of the workload, as text; checked against what it declares.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
-    /// Program and arguments; exclusive with `workload`.
+    /// Program and arguments; exclusive with both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
     /// What to call the run; by default the workload's or the program's name.

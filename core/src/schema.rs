@@ -12,6 +12,7 @@ mod remove;
 mod shape;
 mod state;
 mod view;
+mod workloads;
 
 pub use control::{EXCHANGES, Exchange};
 
@@ -34,6 +35,7 @@ pub fn documents() -> Vec<Document> {
     documents.extend(view::documents());
     documents.extend(control::documents());
     documents.extend(remove::documents());
+    documents.extend(workloads::documents());
     documents
 }
 

@@ -8,6 +8,7 @@ use crate::policy::Policy;
 use crate::retention::Best;
 use crate::secret::{mask_argv, names_of};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -215,9 +216,27 @@ impl Spec {
     }
 }
 
+/// The settings of a policy as the configuration calls them, with their values; times in
+/// milliseconds, shares in thousandths. What is by default none is none here.
+#[must_use]
+pub fn settings(policy: &Policy) -> Vec<(&'static str, Value)> {
+    let numbers = numbers(policy).into_iter().map(|(key, value, _, _)| (key, Value::from(value)));
+    numbers.chain([("checkpoint.best_metric", Value::from(policy.best_metric.clone()))]).collect()
+}
+
 /// The numbers of a policy that are outside their range, and what does not go together in it.
 pub fn policy_faults(p: &Policy) -> Vec<SpecError> {
-    let ranges = [
+    numbers(p)
+        .into_iter()
+        .filter(|(_, value, min, max)| value < min || value > max)
+        .map(|(key, value, min, max)| SpecError::Range { key, value, min, max })
+        .chain(best_fault(p))
+        .collect()
+}
+
+/// The numbers of a policy: key, value, and the smallest and largest legal one.
+fn numbers(p: &Policy) -> [(&'static str, u64, u64, u64); 24] {
+    [
         ("retry.max", u64::from(p.retry.max), 0, 1_000_000),
         ("retry.window", p.retry.window_ms, 1, DEADLINE_MS_MAX),
         ("retry.backoff", p.retry.backoff_ms, 0, DEADLINE_MS_MAX),
@@ -242,13 +261,7 @@ pub fn policy_faults(p: &Policy) -> Vec<SpecError> {
         ("checkpoint.keep_best", u64::from(p.keep_best), 0, KEEP_MAX),
         ("checkpoint.keep_every", p.keep_every, 0, ERROR_UNITS_MAX),
         ("checkpoint.max_bytes", p.max_checkpoint_bytes, 0, BYTES_MAX),
-    ];
-    ranges
-        .into_iter()
-        .filter(|(_, value, min, max)| value < min || value > max)
-        .map(|(key, value, min, max)| SpecError::Range { key, value, min, max })
-        .chain(best_fault(p))
-        .collect()
+    ]
 }
 
 /// The best ones can only be kept by a metric.

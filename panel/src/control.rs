@@ -5,6 +5,7 @@ mod checkpoints;
 mod page;
 mod removing;
 mod start;
+mod workloads;
 
 pub use start::Grounds;
 
@@ -38,6 +39,8 @@ const REASON_BYTES_MAX: usize = 1024;
 const VERBS: &[Endpoint] = &[
     row("start", "StartRequest", "RunView"),
     row("rerun", "RerunRequest", "RerunReply"),
+    row("plan", "StartRequest", "Plan"),
+    row("workloads", "WorkloadsRequest", "WorkloadsReply"),
     row("stop", "RunRequest", "CommandReply"),
     row("kill", "RunRequest", "CommandReply"),
     row("retry", "RunRequest", "CommandReply"),
@@ -84,6 +87,8 @@ impl<D: Desk> Control<D> {
         match verb {
             "start" => self.start(body, bytes_max).await,
             "rerun" => self.rerun(read(body)?, bytes_max).await,
+            "plan" => self.plan(body, bytes_max).await,
+            "workloads" => self.workloads(read(body)?, bytes_max).await,
             "stop" => self.give(Verb::Stop, read(body)?, bytes_max).await,
             "kill" => self.give(Verb::Kill, read(body)?, bytes_max).await,
             "retry" => self.give(Verb::Retry, read(body)?, bytes_max).await,

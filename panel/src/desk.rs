@@ -2,8 +2,7 @@
 
 pub use resus_actors::door::Heard;
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, Reach, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem, PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, Reach, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply, Plan, WorkloadList,
 };
 use resus_core::pulse::state::StateSnapshot;
 use resus_core::telemetry::history::Curves;
@@ -26,6 +25,10 @@ pub trait Desk: Clone + Send + Sync + 'static {
         body: RerunBody,
         reach: Reach,
     ) -> impl Future<Output = Result<RerunReply, Problem>> + Send;
+    /// What a submission would come to. Nothing is recorded.
+    fn plan(&self, submission: Submission) -> impl Future<Output = Result<Plan, Problem>> + Send;
+    /// The workloads that can be run by name.
+    fn workloads(&self) -> impl Future<Output = Result<WorkloadList, Problem>> + Send;
     /// Gives a command to the run that `selector` names.
     fn command(
         &self,

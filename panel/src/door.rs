@@ -7,8 +7,7 @@ use crate::story::{Stories, StoryError, tell};
 use axum::http::StatusCode;
 use resus_actors::door::{Door, Listener};
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, SettingsView, StoryLine, Submission, Reach, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem, PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, SettingsView, StoryLine, Submission, Reach, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply, Plan, WorkloadList,
 };
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;
@@ -60,6 +59,14 @@ impl Desk for Front {
 
     async fn rerun(&self, selector: &str, body: RerunBody, reach: Reach) -> Result<RerunReply, Problem> {
         self.door.rerun(selector, body, reach).await
+    }
+
+    async fn plan(&self, submission: Submission) -> Result<Plan, Problem> {
+        self.door.plan(submission).await
+    }
+
+    async fn workloads(&self) -> Result<WorkloadList, Problem> {
+        self.door.workloads().await
     }
 
     async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {

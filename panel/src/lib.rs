@@ -25,6 +25,7 @@ mod serve;
 mod story;
 mod stream;
 mod wait;
+mod workloads;
 
 pub use control::{Control, Grounds};
 pub use desk::{Desk, Heard, Listen};

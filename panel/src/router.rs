@@ -3,7 +3,7 @@
 use crate::answer::{Refusal, problem};
 use crate::desk::Desk;
 use crate::limits::WAITING_MAX;
-use crate::{checkpoints, daemon, events, output, removing, runs, story, stream};
+use crate::{checkpoints, daemon, events, output, removing, runs, story, stream, workloads};
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::routing::{get, post};
@@ -70,6 +70,8 @@ pub(crate) async fn over(mut ending: watch::Receiver<bool>) {
 pub fn router<D: Desk>(panel: Panel<D>) -> Router {
     Router::new()
         .route("/v2/runs", get(runs::list::<D>).post(runs::submit::<D>))
+        .route("/v2/plan", post(workloads::plan::<D>))
+        .route("/v2/workloads", get(workloads::list::<D>))
         .route("/v2/runs/{run}", get(runs::one::<D>).delete(removing::delete::<D>))
         .route("/v2/runs/{run}/remove", post(removing::remove::<D>))
         .route("/v2/prune", post(removing::sweep::<D>))

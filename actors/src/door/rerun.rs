@@ -7,6 +7,7 @@ use crate::rerun;
 use crate::supervisor::CommandError;
 use resus_core::api::{EnvChanges, Problem, Reach, RerunBody, RerunReply};
 use resus_core::fleet::FleetError;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 impl Door {
@@ -18,7 +19,8 @@ impl Door {
     pub async fn rerun(&self, selector: &str, body: RerunBody, reach: Reach) -> Result<RerunReply, Problem> {
         self.0.asked.touch();
         let old = self.0.board.find(selector).map_err(|error| of_selector(&error))?;
-        let spec = rerun::spec(&self.0.registry, &old.spec, &body, reach)?;
+        let (of, wished) = (Arc::clone(&old.spec), body.clone());
+        let spec = self.of_files(move |registry| rerun::spec(registry, &of, &wished, reach)).await?;
         let mut told = RerunReply {
             of: old.id.to_string(),
             run: None,
@@ -34,8 +36,8 @@ impl Door {
             return Ok(told);
         }
         let (reply, waiting) = oneshot::channel();
-        let (spec, command_id) = (Box::new(spec), body.command_id);
-        self.0.directory.gateway.send(GatewayMsg::Accept { spec, command_id, reply });
+        let (spec, command_id) = (Box::new(Ok(spec)), body.command_id);
+        self.0.directory.gateway.send(GatewayMsg::Submit { spec, command_id, reply });
         told.run = Some(self.view(&answer(waiting).await?.run_id)?);
         Ok(told)
     }

@@ -22,6 +22,7 @@ async fn started(folder: &Path) -> System {
         version: "test".to_owned(),
         // Not a shim: runs of these tests never get beyond the order to spawn.
         program: PathBuf::from("/bin/false"),
+        workloads: None,
         notifier: None,
         idle_exit: None,
         accept_lost_history: false,

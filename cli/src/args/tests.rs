@@ -28,6 +28,17 @@ fn everything_behind_two_dashes_is_the_command() {
 }
 
 #[test]
+fn a_dry_run_starts_nothing_that_could_be_left_running() {
+    for line in ["run -n ./mine", "run --dry-run -- sh", "run othello -n --set games=1"] {
+        let Command::Run(run) = parse(line).unwrap().command else { panic!("not run") };
+        assert!(run.dry_run && !run.detach, "{line}");
+    }
+    assert_eq!(refused("run -n -d othello").0, ErrorKind::ArgumentConflict);
+    assert_eq!(refused("workload new mine --python --shell").0, ErrorKind::ArgumentConflict);
+    assert_eq!(refused("workload new mine --here --user").0, ErrorKind::ArgumentConflict);
+}
+
+#[test]
 fn a_workload_takes_parameters_and_any_run_takes_settings() {
     let Command::Run(run) = parse("run othello --set games=200 --set seed==1").unwrap().command else {
         panic!("not run")

@@ -3,8 +3,7 @@
 use crate::client::stream::Stream;
 use crate::client::{Client, ClientError, Wire};
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, PruneBody,
-    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply, Plan, WorkloadList,
 };
 use resus_core::view::RunView;
 use std::time::Duration;
@@ -40,6 +39,22 @@ impl Client {
         match &self.0 {
             Wire::Socket(socket) => socket.rerun(run, body).await,
             Wire::Nats(there) => there.rerun(run, body).await,
+        }
+    }
+
+    /// Asks what a submission would come to.
+    pub(crate) async fn plan(&self, submission: &Submission) -> Result<Plan, ClientError> {
+        match &self.0 {
+            Wire::Socket(socket) => socket.plan(submission).await,
+            Wire::Nats(there) => there.plan(submission).await,
+        }
+    }
+
+    /// The workloads that can be run by name.
+    pub(crate) async fn workloads(&self) -> Result<WorkloadList, ClientError> {
+        match &self.0 {
+            Wire::Socket(socket) => socket.workloads().await,
+            Wire::Nats(there) => there.workloads().await,
         }
     }
 

@@ -5,8 +5,7 @@ use crate::client::stream::{Events, Stream};
 use crate::client::wire::{Answer, Socket, segment};
 use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, ClientError, STORY_DEADLINE, SWEEP_DEADLINE};
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Problem, PruneBody,
-    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, Story, StoryLine, Submission, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Problem, PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, Story, StoryLine, Submission, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply, Plan, WorkloadList,
 };
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
@@ -21,6 +20,15 @@ impl Socket {
 
     pub(super) async fn submit(&self, submission: &Submission) -> Result<RunView, ClientError> {
         self.post("/v2/runs", submission, COMMAND_DEADLINE).await?.document()
+    }
+
+    pub(super) async fn plan(&self, submission: &Submission) -> Result<Plan, ClientError> {
+        self.post("/v2/plan", submission, COMMAND_DEADLINE).await?.document()
+    }
+
+    pub(super) async fn workloads(&self) -> Result<WorkloadList, ClientError> {
+        // Their files are read for the answer.
+        self.get("/v2/workloads", COMMAND_DEADLINE).await?.document()
     }
 
     pub(super) async fn command(&self, run: &str, body: &CommandBody) -> Result<CommandReply, ClientError> {

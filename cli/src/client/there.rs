@@ -17,11 +17,10 @@ use crate::client::{
 use resus_bus::link::Link;
 use resus_core::api::control::{
     CheckpointsRequest, ConfigureRequest, DaemonRequest, HistoryRequest, ListReply, ListRequest, LogsRequest,
-    OUTPUT_HEADER, PinRequest, PruneRequest, RecheckRequest, RerunRequest, RestoreRequest, RunRequest, StartRequest, StateReply, StateRequest, WhyReply, RemoveRequest,
+    OUTPUT_HEADER, PinRequest, PruneRequest, RecheckRequest, RerunRequest, RestoreRequest, RunRequest, StartRequest, StateReply, StateRequest, WhyReply, RemoveRequest, WorkloadsReply, WorkloadsRequest,
 };
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Problem, PruneBody,
-    PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Problem, PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply, Plan, WorkloadList,
 };
 use resus_core::ids::Slug;
 use resus_core::view::RunView;
@@ -122,6 +121,24 @@ impl There {
 
     pub(super) async fn rerun(&self, run: &str, body: &RerunBody) -> Result<RerunReply, ClientError> {
         self.document("rerun", &RerunRequest::of(run, body.clone()), COMMAND_DEADLINE).await
+    }
+
+    pub(super) async fn plan(&self, submission: &Submission) -> Result<Plan, ClientError> {
+        self.document("plan", &StartRequest::from(submission), COMMAND_DEADLINE).await
+    }
+
+    pub(super) async fn workloads(&self) -> Result<WorkloadList, ClientError> {
+        let mut list = WorkloadList::default();
+        let mut question = WorkloadsRequest::default();
+        loop {
+            let page: WorkloadsReply = self.document("workloads", &question, COMMAND_DEADLINE).await?;
+            list.workloads.extend(page.workloads);
+            list.trouble = page.trouble;
+            if page.next.is_none() {
+                return Ok(list);
+            }
+            question.after = page.next;
+        }
     }
 
     pub(super) async fn command(&self, run: &str, body: &CommandBody) -> Result<CommandReply, ClientError> {

@@ -2,9 +2,10 @@
 
 use crate::args::a_pair;
 use crate::attach::{Watched, watch};
-use crate::client::{Client, ClientError};
+use crate::client::Client;
 use crate::command::Around;
 use crate::command::overrides::{OverrideArgs, below, wishes};
+use crate::command::plan::dry_run;
 use crate::command::resume_from::resume;
 use crate::daemon::start::{ask, ensure};
 use crate::ending;
@@ -18,13 +19,11 @@ use crate::settings::set::{self, Pair};
 use crate::submission::{WorkerEnv, command_id, worker_env, working_folder};
 use crate::target::Target;
 use crate::text::columns::cut;
-use crate::text::nearest::nearest;
 use crate::text::paint::Colour;
+use crate::workloads::{is_path, whole_path};
 use clap::Args;
-use resus_actors::workload::Registry;
 use resus_core::api::Submission;
 use resus_core::exit::ExitCode;
-use resus_core::policy::Policy;
 use resus_core::spec::Resume;
 use resus_core::view::RunView;
 use rustix::io::ioctl_fionread;
@@ -46,12 +45,13 @@ const NOTHING_TO_RUN: &str = "resus run othello, or: resus run -- python train.p
 #[command(after_help = "Examples:
   resus run -- python train.py --epochs 3
   resus run othello --set games=20000 --set retry.max=10
+  resus run ./mine --dry-run
   RUN=$(resus run -d --name nightly -- ./train.sh) && resus wait $RUN
 
 While it is watched: Ctrl-C stops it with a checkpoint, a second Ctrl-C kills it, Ctrl-\\ leaves
 it running.")]
 pub(crate) struct RunArgs {
-    /// A built-in workload, e.g. othello
+    /// A workload, e.g. othello, or the folder of one, e.g. ./mine
     #[arg(conflicts_with = "command")]
     pub workload: Option<String>,
     /// Any program and its arguments
@@ -66,6 +66,9 @@ pub(crate) struct RunArgs {
     /// Leave it running: print its id and return
     #[arg(short, long)]
     pub detach: bool,
+    /// Only show what would be started, and what would be refused
+    #[arg(short = 'n', long, conflicts_with = "detach")]
+    pub dry_run: bool,
     /// What to call it: lower-case letters, digits and '-'
     #[arg(long)]
     pub name: Option<String>,
@@ -90,10 +93,13 @@ pub(crate) struct RunArgs {
 /// # Errors
 /// [`CliError`].
 pub(crate) async fn run(args: RunArgs, around: &Around) -> Result<u8, CliError> {
-    let (detach, passthrough) = (args.detach, args.passthrough);
+    let (detach, passthrough, is_dry) = (args.detach, args.passthrough, args.dry_run);
     let beginning = args.resume.clone();
     let submission = submission(args, around)?;
     let submission = Submission { resume: resume(&beginning, around).await?, ..submission };
+    if is_dry {
+        return dry_run(&submission, around).await.map(ExitCode::code);
+    }
     // Who leaves the run alone wants its id, or to end this command as any other.
     let mut presses = if detach { None } else { Some(Presses::listen()?) };
     let (view, pressed) = hand_in(&submission, around, presses.as_mut()).await?;
@@ -150,8 +156,7 @@ async fn hand_in(
     presses: Option<&mut Presses>,
 ) -> Result<(RunView, Vec<Key>), CliError> {
     let asking = async {
-        let view = ask(&around.target, |client| async move { client.submit(submission).await }).await;
-        view.map_err(|error| with_suggestions(error, submission))
+        ask(&around.target, |client| async move { client.submit(submission).await }).await
     };
     let Some(presses) = presses else { return Ok((asking.await?, Vec::new())) };
     // Until a daemon is there, nobody has heard of the run.
@@ -199,9 +204,11 @@ fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
         let names = env.left_out.join(", ");
         around.console.tell(&format!("warning: not UTF-8, so the worker does not get: {names}\n"));
     }
+    let (workload, workload_path) = which(args.workload, around)?;
     Ok(Submission {
         resume: Resume::Auto,
-        workload: args.workload,
+        workload,
+        workload_path,
         params: params(parameters)?,
         command: (!args.command.is_empty()).then_some(args.command),
         name: args.name,
@@ -221,6 +228,19 @@ fn no_parameters(command: &[String], parameters: &[Pair]) -> Result<(), CliError
     })
 }
 
+/// The workload by its name, or by the whole path of its folder.
+fn which(workload: Option<String>, around: &Around) -> Result<(Option<String>, Option<String>), CliError> {
+    match (workload, &around.target) {
+        (Some(path), Target::Here(_)) if is_path(&path) => Ok((None, Some(whole_path(&path)?))),
+        (Some(path), Target::There(_)) if path.starts_with('/') => Ok((None, Some(path))),
+        (Some(path), Target::There(_)) if is_path(&path) => Err(CliError::Usage {
+            what: format!("{path} is a path of this machine, and another one's daemon is asked"),
+            next: "give the whole path there, or the name of a workload: resus workload ls".to_owned(),
+        }),
+        (name, _) => Ok((name, None)),
+    }
+}
+
 /// Parameters by name. Given twice, one of them would be forgotten.
 fn params(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>, CliError> {
     let mut params = BTreeMap::new();
@@ -232,30 +252,6 @@ fn params(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>, CliE
         params.insert(key, value);
     }
     Ok(params)
-}
-
-/// A refusal of parameters, with what the mistyped ones were probably meant to be.
-fn with_suggestions(error: CliError, submission: &Submission) -> CliError {
-    match error {
-        CliError::Client(ClientError::Refused(mut problem)) if problem.hint.is_none() => {
-            problem.hint = suggestions(submission);
-            CliError::Client(ClientError::Refused(problem))
-        }
-        error => error,
-    }
-}
-
-fn suggestions(submission: &Submission) -> Option<String> {
-    let registry = Registry::built_in(String::new(), Policy::default()).ok()?;
-    let workload =
-        registry.workloads().find(|known| submission.workload.as_deref() == Some(known.name.as_str()))?;
-    let slips = submission.params.iter().filter(|(key, _)| !workload.params.contains_key(*key));
-    let meant = slips.filter_map(|(key, value)| {
-        let known = nearest(key, workload.params.keys().map(String::as_str))?;
-        Some(format!("--set {known}={value} in place of --set {key}={value}"))
-    });
-    let meant: Vec<_> = meant.collect();
-    (!meant.is_empty()).then(|| meant.join("; "))
 }
 
 /// Tells how the run ended, and shows its last words if it failed.
@@ -314,15 +310,16 @@ mod tests {
         assert!(error.to_string().starts_with("--set a=1: a command has no parameters"), "{error}");
     }
 
-    #[test]
-    fn a_mistyped_parameter_is_recognised() {
-        let of = |params: &[(&str, &str)]| {
-            let params = pairs(params).into_iter().collect();
-            suggestions(&Submission { workload: Some("othello".into()), params, ..Submission::default() })
-        };
-        let meant = of(&[("gmaes", "9"), ("seed", "1")]);
-        assert_eq!(meant.as_deref(), Some("--set games=9 in place of --set gmaes=9"));
-        assert_eq!(of(&[("momentum", "9")]), None);
-        assert_eq!(of(&[("games", "-1")]), None, "a known one with a bad value");
+    #[tokio::test]
+    async fn a_folder_is_named_by_its_whole_path_and_one_of_another_machine_has_to_be() {
+        let daemon = crate::fake_daemon::FakeDaemon::start();
+        let here = Around::of_test(&daemon.state);
+        let (name, path) = which(Some("./mine".to_owned()), &here).unwrap();
+        assert!(name.is_none() && path.unwrap().ends_with("/mine"));
+        assert_eq!(which(Some("mine".to_owned()), &here).unwrap(), (Some("mine".to_owned()), None));
+        let bus = crate::fake_daemon::FakeBus::new(daemon.desk.clone());
+        let there = Around { target: Target::There(crate::client::there::There::fake(bus)), ..here };
+        assert_eq!(which(Some("./mine".to_owned()), &there).unwrap_err().exit(), ExitCode::Usage);
+        assert_eq!(which(Some("/w/mine".to_owned()), &there).unwrap(), (None, Some("/w/mine".to_owned())));
     }
 }

@@ -11,6 +11,7 @@ use crate::error::CliError;
 use crate::place::Place;
 use crate::settings::reload::Live;
 use crate::settings::{Settings, UserFile};
+use crate::workloads::user_workloads;
 use resus_actors::notify::Notifier;
 use resus_actors::system::{Setup, System};
 use resus_bus::setup::{BusSetup, Choice};
@@ -170,6 +171,7 @@ fn live_on(runtime: &Runtime, parts: Parts) -> Result<(), CliError> {
             node: parts.live.now.node.clone().unwrap_or_else(host_name),
             version: VERSION.to_owned(),
             idle_exit: tuning.idle_exit,
+            workloads: user_workloads(),
             notifier,
             program: parts.program,
             shim: parts.shim,

@@ -3,7 +3,7 @@
 use crate::render::page::Page;
 use crate::text::paint::Paint;
 use jiff::tz::TimeZone;
-use resus_core::api::StoryLine;
+use resus_core::api::{Plan, StoryLine, Submission, WorkloadList};
 use resus_core::view::RunView;
 use serde_json::{Value, json};
 
@@ -44,4 +44,37 @@ pub(crate) fn line(seq: u64, what: &str, payload: Value) -> StoryLine {
         sentence: format!("{what} happened"),
         event,
     }
+}
+
+/// Two workloads: a built-in one, and one with every kind of parameter.
+pub(crate) fn workloads() -> WorkloadList {
+    let param = |more: Value| {
+        let mut param = json!({"flag": "--x", "summary": "What it is."});
+        param.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        param
+    };
+    let list = json!({"workloads": [
+        {"name": "alpha", "origin": "built_in", "summary": "Learns.", "argv": ["{resus}"], "contract": "pulse"},
+        {
+            "name": "mine", "origin": "user", "folder": "/w/mine", "summary": "Learns, too.",
+            "argv": ["python3", "{workload}/a b.py"], "contract": "opaque", "exit_codes": {"2": "CONFIG_INVALID"},
+            "params": {
+                "mode": param(json!({"type": "text", "choices": ["fast", "slow"], "default": "fast"})),
+                "n": param(json!({"type": "integer", "min": 1.0, "max": 9.0})),
+                "rate": param(json!({"type": "number", "min": 0.5})),
+                "yes": param(json!({"type": "switch"})),
+            },
+        },
+    ]});
+    serde_json::from_value(list).unwrap()
+}
+
+/// What `submission` comes to.
+pub(crate) fn plan(submission: Submission) -> Plan {
+    let workload = submission.workload.unwrap_or_else(|| "command".to_owned());
+    let plan = json!({
+        "workload": workload, "name": workload, "argv": submission.command.unwrap_or_default(),
+        "cwd": submission.cwd, "env_count": submission.env.len(), "contract": "opaque", "settings": [],
+    });
+    serde_json::from_value(plan).unwrap()
 }

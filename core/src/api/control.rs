@@ -2,7 +2,7 @@
 //! query, said in one document. Every reply fits into one message, so long ones come in pages.
 
 pub use crate::api::rerun::RerunRequest;
-use crate::api::{Overrides, StoryLine, Submission, is_false};
+use crate::api::{Overrides, StoryLine, Submission, WorkloadView, is_false};
 use crate::ids::CommandId;
 use crate::pulse::state::StateSnapshot;
 use crate::secret::{mask_argv, names_of};
@@ -30,9 +30,12 @@ pub const OUTPUT_HEADER: &str = "Resus-Output";
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StartRequest {
-    /// Name of a registered workload; exclusive with `command`.
+    /// Name of a registered workload; exclusive with `workload_path` and `command`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workload: Option<String>,
+    /// Absolute path of a workload's folder on the daemon's machine, where its operator allows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload_path: Option<String>,
     /// Parameters of the workload, as text.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
@@ -79,10 +82,43 @@ impl fmt::Debug for StartRequest {
 impl From<&Submission> for StartRequest {
     /// The same run on another machine: without this one's folder and environment.
     fn from(submission: &Submission) -> Self {
-        let Submission { workload, params, command, name, cwd: _, env: _, overrides, resume, command_id } =
-            submission.clone();
-        Self { workload, params, command, name, cwd: None, env: None, overrides, resume, command_id }
+        let Submission {
+            workload,
+            workload_path,
+            params,
+            command,
+            name,
+            cwd: _,
+            env: _,
+            overrides,
+            resume,
+            command_id,
+        } = submission.clone();
+        let (cwd, env) = (None, None);
+        Self { workload, workload_path, params, command, name, cwd, env, overrides, resume, command_id }
     }
+}
+
+/// `workloads`: those that can be run by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkloadsRequest {
+    /// Those behind this name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// The answer to `workloads`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkloadsReply {
+    /// By name.
+    pub workloads: Vec<WorkloadView>,
+    /// Why some of the user's are not listed, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// There is more behind this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// `stop`, `kill`, `retry`, `release`, `resume`, `checkpoint`: a command to a run.

@@ -20,9 +20,11 @@ pub struct Exchange {
 }
 
 /// Every verb of the control service.
-pub const EXCHANGES: [Exchange; 24] = [
+pub const EXCHANGES: [Exchange; 26] = [
     exchange("start", "StartRequest", "RunView"),
     exchange("rerun", "RerunRequest", "RerunReply"),
+    exchange("plan", "StartRequest", "Plan"),
+    exchange("workloads", "WorkloadsRequest", "WorkloadsReply"),
     exchange("stop", "RunRequest", "CommandReply"),
     exchange("kill", "RunRequest", "CommandReply"),
     exchange("retry", "RunRequest", "CommandReply"),
@@ -163,7 +165,11 @@ fn rerun() -> Shape {
 fn start() -> Shape {
     let pair = list(text()).with_exactly(2);
     object([
-        optional("workload", text().or_null().about("A registered one; exclusive with command")),
+        optional("workload", text().or_null().about("A registered one; exclusive with the next two")),
+        optional(
+            "workload_path",
+            text().or_null().about("Of a folder; where the daemon's operator allows it"),
+        ),
         optional("params", map(text())),
         optional("command", list(text()).or_null().about("Only where the daemon's operator allows it")),
         optional("name", text().or_null()),

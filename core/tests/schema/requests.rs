@@ -3,7 +3,7 @@
 use crate::validate::{Schemas, Unlisted};
 use resus_core::api::control::{
     CheckpointsRequest, ConfigureRequest, CurvesRequest, DaemonRequest, HistoryRequest, ListRequest,
-    LogsRequest, PauseRequest, PinRequest, PruneRequest, RecheckRequest, RerunRequest, RestoreRequest, RunRequest, StartRequest, StateRequest, RemoveRequest,
+    LogsRequest, PauseRequest, PinRequest, PruneRequest, RecheckRequest, RerunRequest, RestoreRequest, RunRequest, StartRequest, StateRequest, RemoveRequest, WorkloadsRequest,
 };
 use resus_core::policy::Policy;
 use resus_core::api::{Overrides, SweepBody};
@@ -72,7 +72,7 @@ fn requests_are_taken_exactly_when_they_are_read() {
     assert_eq!(overrides.as_object().unwrap().len(), Overrides::KEYS.len());
     agree::<Overrides>(schemas, "overrides.json", &overrides);
     let start = json!({
-        "workload": "w", "params": {}, "command": ["x"], "name": "n", "cwd": "/", "env": [["A", "b"]],
+        "workload": "w", "workload_path": "/w", "params": {}, "command": ["x"], "name": "n", "cwd": "/", "env": [["A", "b"]],
         "overrides": overrides, "resume": "never", "command_id": "c",
     });
     agree::<StartRequest>(schemas, "start_request.json", &start);
@@ -116,6 +116,7 @@ fn requests_are_taken_exactly_when_they_are_read() {
     let logs = json!({"run": "r", "attempt": 1, "offset": 1, "max": 1, "wait_ms": 1});
     agree::<LogsRequest>(schemas, "logs_request.json", &logs);
     agree::<CurvesRequest>(schemas, "curves_request.json", &json!({"run": "r", "after": "loss"}));
+    agree::<WorkloadsRequest>(schemas, "workloads_request.json", &json!({"after": "w"}));
     let daemon = schemas.check("daemon_request.json", &json!({}));
     assert!(daemon.is_empty() && serde_json::from_value::<DaemonRequest>(json!({})).is_ok());
     assert!(!schemas.check("daemon_request.json", &json!({"a": 1})).is_empty());

@@ -3,15 +3,16 @@
 use crate::support::*;
 use crate::validate::{Schemas, Unlisted};
 use crate::walk::{Walk, node};
-use resus_core::api::control::{CurvesReply, EventsReply, ListReply, StateReply, WhyReply};
+use resus_core::api::control::{CurvesReply, EventsReply, ListReply, StateReply, WhyReply, WorkloadsReply};
 use resus_core::api::{
-    CheckpointList, CommandReply, DaemonView, EnvChanges, Foretold, ForetoldEvent, RerunReply, OutputChunk, Problem, PruneReply, StoryLine, RemoveReply, RunSize, SweepItem, SweepKind, SweepReply,
+    CheckpointList, CommandReply, DaemonView, EnvChanges, Foretold, ForetoldEvent, RerunReply, OutputChunk, Problem, PruneReply, StoryLine, RemoveReply, RunSize, SweepItem, SweepKind, SweepReply, Origin, ParamKind, ParamView, Plan, PlannedSetting, SettingOrigin, WorkloadView,
 };
 use resus_core::exit::ExitCode;
 use resus_core::policy::RetentionPolicy;
 use resus_core::prune::EndedAs;
 use resus_core::pulse::state::{StateSnapshot, TelemetryPlace};
 use resus_core::pulse::v1::project::{V2State, project};
+use resus_core::spec::{Contract, Resume};
 use resus_core::telemetry::series::Point;
 use resus_core::view::{ProgressView, RunView};
 use resus_core::watch::Health;
@@ -77,6 +78,59 @@ fn runs_and_their_snapshots_fit() {
     }
 }
 
+/// Workloads with every field that one can have.
+fn workloads() -> WorkloadsReply {
+    let param = ParamView {
+        flag: "--x".to_owned(),
+        kind: ParamKind::Text,
+        min: Some(0.0),
+        max: Some(1.5),
+        choices: vec!["a".to_owned()],
+        default: Some("a".to_owned()),
+        summary: "An x.".to_owned(),
+    };
+    let all = WorkloadView {
+        name: "w".to_owned(),
+        origin: Origin::User,
+        folder: Some("/w".to_owned()),
+        summary: "Learns.".to_owned(),
+        argv: vec!["python3".to_owned()],
+        cwd: Some("{workload}".to_owned()),
+        contract: Some(Contract::Pulse),
+        params: BTreeMap::from([("x".to_owned(), param)]),
+        exit_codes: BTreeMap::from([(2, "CONFIG_INVALID".to_owned())]),
+        faults: vec!["1:1: unknown key".to_owned()],
+    };
+    WorkloadsReply {
+        workloads: vec![all],
+        trouble: Some("a loose one".to_owned()),
+        next: Some("w".to_owned()),
+    }
+}
+
+fn plan() -> Plan {
+    let setting = |value: Value, origin| PlannedSetting {
+        key: "retry.max".to_owned(),
+        value,
+        default: Value::Null,
+        origin,
+    };
+    Plan {
+        workload: "w".to_owned(),
+        name: "w".to_owned(),
+        argv: vec!["python3".to_owned()],
+        cwd: "/".to_owned(),
+        env_count: 3,
+        contract: Contract::Opaque,
+        resume: Resume::Never,
+        settings: vec![
+            setting(9.into(), SettingOrigin::Submission),
+            setting("auc:max".into(), SettingOrigin::Configuration),
+        ],
+        warnings: vec!["no program w".to_owned()],
+    }
+}
+
 #[test]
 fn answers_fit() {
     let mut schemas = Schemas::new(Unlisted::Refused);
@@ -137,6 +191,8 @@ fn answers_fit() {
     let obstacle = Some(text("it lives"));
     let remove = RemoveReply { removed: false, run: view(), size, checkpoints: 2, pinned: 1, obstacle };
     fits(&mut schemas, "remove_reply.json", &remove);
+    fits(&mut schemas, "workloads_reply.json", &workloads());
+    fits(&mut schemas, "plan.json", &plan());
     let all = |walk: &Walk| CheckpointList::of(run(&walk.fleet)).checkpoints;
     while all(&walk).is_empty() {
         walk.step();

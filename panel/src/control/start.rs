@@ -63,7 +63,18 @@ impl Grounds {
     /// A [`Problem`]: a command, or a path to begin from, where none is allowed; or a folder or an
     /// environment for a workload.
     pub(super) fn submission(&self, asked: StartRequest) -> Result<Submission, Problem> {
-        let StartRequest { workload, params, command, name, cwd, env, overrides, resume, command_id } = asked;
+        let StartRequest {
+            workload,
+            workload_path,
+            params,
+            command,
+            name,
+            cwd,
+            env,
+            overrides,
+            resume,
+            command_id,
+        } = asked;
         if command.is_some() && !self.allow_commands {
             return Err(Problem {
                 kind: "urn:resus:refused".to_owned(),
@@ -73,6 +84,21 @@ impl Grounds {
                 hint: Some(
                     "start a workload, e.g. resus run othello; or let the daemon's operator set \
                      bus.allow_commands = true"
+                        .to_owned(),
+                ),
+                exit_code: ExitCode::Refused,
+            });
+        }
+        if workload_path.is_some() && !self.allow_commands {
+            // Its file says what is started: a command by another name.
+            return Err(Problem {
+                kind: "urn:resus:refused".to_owned(),
+                title: "Only registered workloads may be started from elsewhere".to_owned(),
+                status: 403,
+                detail: "this daemon does not take paths of its machine through the bus".to_owned(),
+                hint: Some(
+                    "put the folder among that machine's workloads (resus workload ls), or let the \
+                     daemon's operator set bus.allow_commands = true"
                         .to_owned(),
                 ),
                 exit_code: ExitCode::Refused,
@@ -104,6 +130,7 @@ impl Grounds {
         }
         Ok(Submission {
             workload,
+            workload_path,
             params,
             command,
             name,
@@ -164,6 +191,15 @@ mod tests {
         assert!(grounds(true).submission(asked).is_ok());
         let never = StartRequest { resume: Resume::Never, ..StartRequest::default() };
         assert!(grounds(false).submission(never).is_ok());
+    }
+
+    #[test]
+    fn a_workload_anywhere_on_the_machine_needs_the_operators_leave_too() {
+        let asked = StartRequest { workload_path: Some("/tmp/w".into()), ..StartRequest::default() };
+        let refused = grounds(false).submission(asked.clone()).unwrap_err();
+        assert_eq!((refused.status, refused.exit_code), (403, ExitCode::Refused));
+        let submission = grounds(true).submission(asked).unwrap();
+        assert_eq!(submission.workload_path.as_deref(), Some("/tmp/w"));
     }
 
     #[test]

@@ -11,3 +11,4 @@ mod runs;
 mod socket;
 mod stream;
 mod waits;
+mod workloads;

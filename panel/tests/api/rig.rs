@@ -5,8 +5,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem,
-    PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, SettingsView, StoryLine, Submission, Reach, RerunBody, RerunReply, EnvChanges, RemoveBody, RemoveReply, RunSize, SweepBody, SweepItem, SweepKind, SweepReply,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem, PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, SettingsView, StoryLine, Submission, Reach, RerunBody, RerunReply, EnvChanges, RemoveBody, RemoveReply, RunSize, SweepBody, SweepItem, SweepKind, SweepReply, Plan, WorkloadList,
 };
 use resus_core::exit::ExitCode;
 use resus_core::prune::EndedAs;
@@ -102,6 +101,23 @@ impl Desk for FakeDesk {
         self.note(format!("submit {}", submission.workload.clone().unwrap_or_default()));
         *self.submitted.lock().unwrap() = Some(submission);
         Ok(view())
+    }
+
+    async fn plan(&self, submission: Submission) -> Result<Plan, Problem> {
+        self.note(format!("plan {}", submission.workload.clone().unwrap_or_default()));
+        *self.submitted.lock().unwrap() = Some(submission);
+        let plan = json!({
+            "workload": "w", "name": "w", "argv": ["train"], "cwd": "/", "env_count": 0, "contract": "pulse",
+            "settings": [],
+        });
+        Ok(serde_json::from_value(plan).expect("a plan"))
+    }
+
+    async fn workloads(&self) -> Result<WorkloadList, Problem> {
+        let more = *self.more.lock().unwrap();
+        let view = |n: usize| json!({"name": format!("w-{n:03}"), "origin": "built_in"});
+        let view = |n| serde_json::from_value(view(n)).expect("a workload");
+        Ok(WorkloadList { workloads: (0..=more).map(view).collect(), trouble: Some("a loose one".into()) })
     }
 
     async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {

@@ -48,6 +48,12 @@ pub(crate) enum BadFlag {
 pub(crate) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Request, BadFlag> {
     let (mut file, mut after, mut name) = (None, 0, None);
     while let Some(flag) = args.next() {
+        // A value that looks like a flag comes in one argument with its own.
+        let (flag, attached) = match flag.to_str().and_then(|text| text.split_once('=')) {
+            Some((flag, value)) => (OsString::from(flag), Some(OsString::from(value))),
+            None => (flag, None),
+        };
+        let mut args = attached.into_iter().chain(args.by_ref());
         match flag.to_str() {
             Some("--help" | "-h") => return Ok(Request::Help),
             Some("--file") => file = Some(args.next().ok_or(BadFlag::ValueMissing("--file"))?),
@@ -80,6 +86,8 @@ mod tests {
         let flags = Flags { file: "/s.json".into(), after: 7, name: Some("llama".into()) };
         assert_eq!(parsed("--file /s.json --after 7 --name llama"), Ok(Request::Watch(flags)));
         assert_eq!(parsed("--file x --help"), Ok(Request::Help));
+        let flags = Flags { file: "-s=.json".into(), after: 0, name: None };
+        assert_eq!(parsed("--file=-s=.json"), Ok(Request::Watch(flags)));
     }
 
     #[test]

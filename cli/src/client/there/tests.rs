@@ -73,6 +73,20 @@ async fn refusals_are_the_same_as_on_the_daemons_own_machine() {
 }
 
 #[tokio::test]
+async fn workloads_and_plans_are_those_of_the_daemon_there() {
+    let desk = FakeDesk::new();
+    let client = Client::of_there(there(&desk));
+    assert_eq!(client.workloads().await.unwrap(), crate::render::sample::workloads());
+    let othello =
+        Submission { workload: Some("othello".into()), cwd: "/here".into(), ..Submission::default() };
+    let plan = client.plan(&othello).await.unwrap();
+    assert_eq!((plan.workload.as_str(), plan.cwd.as_str()), ("othello", "/"), "on its grounds, not on ours");
+    let folder = Submission { workload_path: Some("/w".into()), ..Submission::default() };
+    let Err(ClientError::Refused(problem)) = client.submit(&folder).await else { panic!("not refused") };
+    assert_eq!(problem.exit_code, ExitCode::Refused);
+}
+
+#[tokio::test]
 async fn what_happens_is_heard_and_what_was_missed_is_told() {
     let desk = FakeDesk::new();
     let client = Client::of_there(there(&desk));
