@@ -4,13 +4,16 @@ use crate::command::adopt::AdoptArgs;
 use crate::command::attach::AttachArgs;
 use crate::command::checkpoint::CheckpointArgs;
 use crate::command::checkpoints::CheckpointsArgs;
+use crate::command::completion::CompletionArgs;
 use crate::command::config::ConfigArgs;
 use crate::command::configure::ConfigureArgs;
 use crate::command::context::ContextArgs;
 use crate::command::daemon::DaemonArgs;
 use crate::command::doctor::DoctorArgs;
 use crate::command::events::EventsArgs;
+use crate::command::explain::ExplainArgs;
 use crate::command::logs::LogsArgs;
+use crate::command::man::ManArgs;
 use crate::command::nats::NatsArgs;
 use crate::command::pause::{PauseArgs, ResumeArgs};
 use crate::command::prune::PruneArgs;
@@ -33,27 +36,13 @@ use resus_core::retention::{Best, BestError};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Keeps training runs alive.
+/// Keeps training runs alive
 ///
 /// Starts a training, restarts it from its last verified checkpoint when it crashes, and tells
 /// the truth about it. Closing the terminal harms nothing: a daemon, started by the first
 /// command, and a shim per run look after the workers.
 #[derive(Debug, Parser)]
-#[command(
-    name = "resus",
-    bin_name = "resus",
-    version,
-    arg_required_else_help = true,
-    before_help = "Examples:
-  resus run -- python train.py      any command: watched, restarted, resumed
-  resus run othello -d              a built-in workload, in the background
-  resus ps; resus logs -f @latest   what runs, and what the newest run prints",
-    after_help = "A RUN is a unique part of its id (4 characters or more), its NAME, NAME@latest,
-NAME@2 (the second of that name; NAME@1 is the oldest) or @latest.
-Exit codes: 0 done, 1 unexpected (a bug, output not written), 2 usage, 10 not found,
-11 refused, 12 no daemon, 13 bad settings, 14 timed out, 15 damaged, 16 different,
-17 daemon hangs, 18 its version; run: 20 failed, 21 cancelled, 22 lost; 130 Ctrl-C."
-)]
+#[command(name = "resus", bin_name = "resus", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -65,10 +54,10 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// Where runs are kept [default: $XDG_STATE_HOME/resus]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
     pub state_dir: Option<PathBuf>,
     /// Write JSON: one document, or one object per line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub json: bool,
     /// Colours: auto, never or always
     #[arg(
@@ -77,19 +66,20 @@ pub(crate) struct Global {
         value_name = "WHEN",
         value_enum,
         hide_possible_values = true,
+        hide_short_help = true,
         default_value_t
     )]
     pub color: ColourChoice,
     /// Ask another machine's daemon, through this NATS server
     ///
     /// Without it the environment's RESUS_NATS counts, unless there is a --context.
-    #[arg(long, global = true, value_name = "URL", conflicts_with_all = ["state_dir", "context"])]
+    #[arg(long, global = true, value_name = "URL", hide_short_help = true, conflicts_with_all = ["state_dir", "context"])]
     pub nats: Option<String>,
     /// Ask the daemon kept under this name
     ///
     /// See 'resus context'; 'local' is this machine's. Without it RESUS_CONTEXT counts, and then the
     /// context in use.
-    #[arg(long, global = true, value_name = "NAME", conflicts_with = "state_dir")]
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true, conflicts_with = "state_dir")]
     pub context: Option<String>,
     /// With --nats: the machine whose daemon is meant [default: the only one that answers]
     #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
@@ -142,7 +132,7 @@ pub(crate) enum Command {
     Stop(StopArgs),
     /// Kill runs at once
     Kill(KillArgs),
-    /// Start a failed or cancelled run again from its checkpoint
+    /// Try a failed or cancelled run again from its checkpoint
     Retry(RetryArgs),
     /// Start a new run as an old one was started
     Rerun(RerunArgs),
@@ -165,6 +155,12 @@ pub(crate) enum Command {
     Nats(NatsArgs),
     /// Look whether everything is as it should be
     Doctor(DoctorArgs),
+    /// Tell what a code means, and what to do about it
+    Explain(ExplainArgs),
+    /// Write the script that completes commands in your shell
+    Completion(CompletionArgs),
+    /// Write a manual page
+    Man(ManArgs),
 }
 
 /// Reads a duration such as `30s` or `1h30m`.

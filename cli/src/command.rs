@@ -4,6 +4,7 @@ pub(crate) mod adopt;
 pub(crate) mod attach;
 pub(crate) mod checkpoint;
 pub(crate) mod checkpoints;
+pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod configure;
 pub(crate) mod context;
@@ -11,7 +12,9 @@ pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub(crate) mod dry_run;
 pub(crate) mod events;
+pub(crate) mod explain;
 pub(crate) mod logs;
+pub(crate) mod man;
 pub(crate) mod nats;
 pub(crate) mod overrides;
 pub(crate) mod pause;
@@ -102,38 +105,49 @@ pub(crate) fn carry_out(command: Command, global: &Global, around: &Around) -> R
         {
             handshake::tell(state, around.console).await?;
         }
-        let done = match command {
-            Command::Run(args) => return run::run(args, around).await,
-            Command::Attach(args) => return attach::attach(args, around).await,
-            Command::Rerun(args) => return rerun::rerun(args, around).await,
-            Command::Wait(args) => return wait::wait(args, around).await,
-            Command::Ps(args) => ps::ps(args, around).await,
-            Command::Status(args) => status::status(args, around).await,
-            Command::Logs(args) => logs::logs(args, around).await,
-            Command::Events(args) => events::events(args, around).await,
-            Command::Watch(args) => watch::watch(args, around).await,
-            Command::Why(args) => why::why(args, around).await,
-            Command::Pause(args) => pause::pause(args, around).await,
-            Command::Resume(args) => pause::resume(args, around).await,
-            Command::Checkpoint(args) => checkpoint::checkpoint(args, around).await,
-            Command::Checkpoints(args) => checkpoints::checkpoints(args, around).await,
-            Command::Restore(args) => restore::restore(args, around).await,
-            Command::Configure(args) => configure::configure(args, around).await,
-            Command::Adopt(args) => adopt::adopt(args, around).await,
-            Command::Stop(args) => stop::stop(args, around).await,
-            Command::Kill(args) => stop::kill(args, around).await,
-            Command::Retry(args) => retry::retry(args, around).await,
-            Command::Rm(args) => rm::rm(args, around).await,
-            Command::Prune(args) => prune::prune(args, around).await,
-            Command::Workload(args) => workload::workload(args, around).await,
-            Command::Daemon(args) => daemon::daemon(args, around).await,
-            Command::Config(args) => config::config(args, around),
-            Command::Context(args) => context::context(args, global, around),
-            Command::Nats(args) => nats::nats(&args, around),
-            Command::Doctor(args) => doctor::doctor(args, around).await,
-        };
-        done.map(ExitCode::code)
+        dispatch(command, global, around).await
     })
+}
+
+/// Asks the daemon what `command` asks, and shows what it answers.
+///
+/// # Errors
+/// [`CliError`].
+async fn dispatch(command: Command, global: &Global, around: &Around) -> Result<u8, CliError> {
+    let done = match command {
+        Command::Run(args) => return run::run(args, around).await,
+        Command::Attach(args) => return attach::attach(args, around).await,
+        Command::Rerun(args) => return rerun::rerun(args, around).await,
+        Command::Wait(args) => return wait::wait(args, around).await,
+        Command::Ps(args) => ps::ps(args, around).await,
+        Command::Status(args) => status::status(args, around).await,
+        Command::Logs(args) => logs::logs(args, around).await,
+        Command::Events(args) => events::events(args, around).await,
+        Command::Watch(args) => watch::watch(args, around).await,
+        Command::Why(args) => why::why(args, around).await,
+        Command::Pause(args) => pause::pause(args, around).await,
+        Command::Resume(args) => pause::resume(args, around).await,
+        Command::Checkpoint(args) => checkpoint::checkpoint(args, around).await,
+        Command::Checkpoints(args) => checkpoints::checkpoints(args, around).await,
+        Command::Restore(args) => restore::restore(args, around).await,
+        Command::Configure(args) => configure::configure(args, around).await,
+        Command::Adopt(args) => adopt::adopt(args, around).await,
+        Command::Stop(args) => stop::stop(args, around).await,
+        Command::Kill(args) => stop::kill(args, around).await,
+        Command::Retry(args) => retry::retry(args, around).await,
+        Command::Rm(args) => rm::rm(args, around).await,
+        Command::Prune(args) => prune::prune(args, around).await,
+        Command::Workload(args) => workload::workload(args, around).await,
+        Command::Daemon(args) => daemon::daemon(args, around).await,
+        Command::Config(args) => config::config(args, around),
+        Command::Context(args) => context::context(args, global, around),
+        Command::Nats(args) => nats::nats(&args, around),
+        Command::Doctor(args) => doctor::doctor(args, around).await,
+        Command::Explain(args) => explain::explain(args, around),
+        Command::Completion(args) => completion::completion(args, around),
+        Command::Man(args) => man::man(args, around),
+    };
+    done.map(ExitCode::code)
 }
 
 /// A command that was given to a run.
@@ -165,7 +179,13 @@ fn minds_the_build(command: &Command) -> bool {
     match command {
         Command::Daemon(args) => args.minds_the_build(),
         Command::Workload(args) => args.minds_the_build(),
-        Command::Config(_) | Command::Context(_) | Command::Nats(_) | Command::Doctor(_) => false,
+        Command::Config(_)
+        | Command::Context(_)
+        | Command::Nats(_)
+        | Command::Doctor(_)
+        | Command::Explain(_)
+        | Command::Completion(_)
+        | Command::Man(_) => false,
         Command::Run(_)
         | Command::Ps(_)
         | Command::Status(_)
@@ -198,7 +218,7 @@ impl Command {
             Self::Daemon(args) => args.scope(),
             Self::Adopt(args) => args.scope(),
             Self::Workload(args) => args.scope(),
-            Self::Config(_) => Scope::Itself,
+            Self::Config(_) | Self::Explain(_) | Self::Completion(_) | Self::Man(_) => Scope::Itself,
             Self::Nats(_) => Scope::Here,
             Self::Doctor(_) => Scope::Look,
             Self::Context(_) => Scope::Options,
@@ -226,6 +246,9 @@ impl Command {
         }
     }
 }
+
+#[cfg(test)]
+mod golden;
 
 #[cfg(test)]
 mod tests {

@@ -56,7 +56,8 @@ impl Console {
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let paint = |terminal| Paint(coloured(choice, terminal, dumb, no_colour));
+        let forced = env::var_os("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0");
+        let paint = |terminal| Paint(coloured(choice, Surroundings { terminal, dumb, no_colour, forced }));
         Self {
             json,
             out_is_terminal: out,
@@ -87,6 +88,10 @@ impl Console {
     /// # Errors
     /// [`CliError::Output`].
     pub(crate) fn out_bytes(&self, bytes: &[u8]) -> Result<(), CliError> {
+        #[cfg(test)]
+        if capture::out(bytes) {
+            return Ok(());
+        }
         let mut out = io::stdout().lock();
         out.write_all(bytes).and_then(|()| out.flush()).map_err(CliError::Output)
     }
@@ -138,6 +143,11 @@ impl Console {
 
     /// What standard output is to somebody who reads it.
     pub(crate) fn out_page(&self) -> Page {
+        #[cfg(test)]
+        if capture::is_on() {
+            let (paint, columns) = (self.out_paint, WIDTH_DEFAULT);
+            return Page { paint, columns, home: None, zone: TimeZone::UTC };
+        }
         let home = env::var("HOME").ok().filter(|_| self.out_is_terminal);
         Page { paint: self.out_paint, columns: self.out_width(), home, zone: TimeZone::system() }
     }
@@ -150,6 +160,10 @@ impl Console {
 }
 
 fn say(text: &str) {
+    #[cfg(test)]
+    if capture::err(text.as_bytes()) {
+        return;
+    }
     let mut err = io::stderr().lock();
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }
@@ -168,6 +182,10 @@ pub(crate) fn print_usage(error: &clap::Error) {
 }
 
 fn columns(stream: impl AsFd) -> usize {
+    #[cfg(test)]
+    if capture::is_on() {
+        return WIDTH_DEFAULT;
+    }
     match tcgetwinsize(stream) {
         Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
         Ok(_) => WIDTH_DEFAULT,
@@ -175,13 +193,31 @@ fn columns(stream: impl AsFd) -> usize {
     }
 }
 
-fn coloured(choice: ColourChoice, terminal: bool, dumb: bool, no_colour: bool) -> bool {
+/// What speaks for colours and against them, where nobody has chosen.
+#[derive(Debug, Clone, Copy)]
+struct Surroundings {
+    terminal: bool,
+    /// `TERM=dumb`.
+    dumb: bool,
+    /// `NO_COLOR` is not empty (no-color.org).
+    no_colour: bool,
+    /// `CLICOLOR_FORCE` is neither empty nor 0 (bixense.com/clicolors).
+    forced: bool,
+}
+
+/// Options come before the environment, and there the wish for none before the wish for some: who
+/// can't bear colours meets them everywhere else, too.
+fn coloured(choice: ColourChoice, around: Surroundings) -> bool {
     match choice {
         ColourChoice::Always => true,
         ColourChoice::Never => false,
-        ColourChoice::Auto => terminal && !dumb && !no_colour,
+        ColourChoice::Auto if around.no_colour => false,
+        ColourChoice::Auto => around.forced || (around.terminal && !around.dumb),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod capture;
 
 #[cfg(test)]
 mod tests {
@@ -190,10 +226,23 @@ mod tests {
     #[test]
     fn colours_are_for_terminals_and_only_if_they_are_wanted() {
         use ColourChoice::{Always, Auto, Never};
-        assert!(coloured(Auto, true, false, false));
-        assert!(!coloured(Auto, false, false, false), "a pipe");
-        assert!(!coloured(Auto, true, true, false), "TERM=dumb");
-        assert!(!coloured(Auto, true, false, true), "NO_COLOR");
-        assert!(coloured(Always, false, true, true) && !coloured(Never, true, false, false));
+        // Choice, terminal, TERM=dumb, NO_COLOR, CLICOLOR_FORCE; whether there are colours.
+        for (choice, terminal, dumb, no_colour, forced, colours) in [
+            (Auto, true, false, false, false, true),
+            (Auto, false, false, false, false, false),
+            (Auto, true, true, false, false, false),
+            (Auto, true, false, true, false, false),
+            (Auto, false, false, false, true, true),
+            (Auto, true, true, false, true, true),
+            (Auto, true, false, true, true, false),
+            (Auto, false, true, true, true, false),
+            (Always, false, true, true, false, true),
+            (Always, true, false, false, false, true),
+            (Never, true, false, false, true, false),
+            (Never, false, false, false, false, false),
+        ] {
+            let around = Surroundings { terminal, dumb, no_colour, forced };
+            assert_eq!(coloured(choice, around), colours, "{choice:?} {around:?}");
+        }
     }
 }

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// Column in which the parts of a failure begin.
 const PART_COLUMN: usize = 7;
+/// Bytes shown of a code that nobody knows.
+const CODE_SHOWN_BYTES: usize = 80;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +79,14 @@ pub(crate) enum CliError {
         run: String,
         /// What happened instead.
         what: String,
+        /// What to type next.
+        next: String,
+    },
+    /// Nothing is called so that `resus explain` could explain.
+    #[error("{} is no code of resus", resus_core::text::one_line(code, CODE_SHOWN_BYTES))]
+    UnknownCode {
+        /// What was typed.
+        code: String,
         /// What to type next.
         next: String,
     },
@@ -180,6 +190,7 @@ impl CliError {
     pub(crate) fn exit(&self) -> ExitCode {
         match self {
             Self::Usage { .. } => ExitCode::Usage,
+            Self::UnknownCode { .. } => ExitCode::NotFound,
             Self::Settings(_) => ExitCode::ConfigInvalid,
             Self::Lock(LockError::Held { .. }) | Self::NotReached { .. } => ExitCode::Refused,
             Self::Client(ClientError::Refused(problem)) => problem.exit_code,
@@ -248,7 +259,9 @@ impl CliError {
     fn next(&self) -> Option<String> {
         let text = |text: &str| Some(text.to_owned());
         match self {
-            Self::Usage { next, .. } | Self::NotReached { next, .. } => Some(next.clone()),
+            Self::Usage { next, .. } | Self::NotReached { next, .. } | Self::UnknownCode { next, .. } => {
+                Some(next.clone())
+            }
             Self::NoBeginning { next, .. } => next.clone(),
             Self::Settings(_) => text("resus config defaults (every key, explained)"),
             Self::State(error) => error.hint().map(str::to_owned),
@@ -416,3 +429,6 @@ fn status(exit: ExitCode) -> u16 {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod golden;

@@ -9,6 +9,7 @@ mod bundle;
 mod client;
 mod command;
 mod confirm;
+mod completion;
 mod console;
 mod contexts;
 mod counting;
@@ -19,6 +20,9 @@ mod error;
 #[cfg(test)]
 mod fake_daemon;
 mod follow;
+#[cfg(test)]
+mod golden;
+mod help;
 mod hints;
 mod judgement;
 mod keys;
@@ -37,11 +41,9 @@ mod text;
 mod until;
 mod workloads;
 
-use crate::args::Cli;
 use crate::command::Around;
 use crate::console::{ColourChoice, Console, print_usage};
 use crate::error::CliError;
-use clap::Parser;
 use clap::error::ErrorKind;
 use resus_core::exit::ExitCode as Exit;
 use std::env;
@@ -76,7 +78,11 @@ fn worker(program: OsString, mut words: impl Iterator<Item = OsString>) -> ExitC
 
 /// Carries out what the command line says: the exit code of this process.
 fn cli() -> u8 {
-    let cli = match Cli::try_parse() {
+    if completion::is_asked() {
+        completion::answer(env::args_os());
+        return Exit::Ok.code();
+    }
+    let cli = match help::parse(env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return refuse_arguments(&error).code(),
     };
@@ -94,7 +100,7 @@ fn cli() -> u8 {
     }
 }
 
-fn tell(error: &CliError, console: Console) {
+pub(crate) fn tell(error: &CliError, console: Console) {
     if console.json {
         console.tell_json(&error.problem());
     } else if matches!(error, CliError::Interrupted { .. }) {

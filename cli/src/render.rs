@@ -4,6 +4,7 @@
 pub(crate) mod bus;
 pub(crate) mod checkpoints;
 pub(crate) mod comparison;
+pub(crate) mod explain;
 pub(crate) mod header;
 pub(crate) mod health;
 #[cfg(test)]

@@ -23,6 +23,32 @@ pub enum Rule {
     Free,
 }
 
+impl Rule {
+    /// What Resus does about a failure under this rule, as a sentence.
+    #[must_use]
+    pub fn meaning(self) -> String {
+        match self {
+            Self::Never => "The run ends as failed at once: another attempt would fail the same way. \
+                            `resus retry` starts it again after the cause is gone."
+                .to_owned(),
+            Self::Budget => "The run is tried again from its newest checkpoint that verifies, after a \
+                             backoff that doubles, as long as its retry budget lasts."
+                .to_owned(),
+            Self::AtMost(most) => {
+                let times = match most {
+                    1 => "once".to_owned(),
+                    2 => "twice".to_owned(),
+                    most => format!("{most} times"),
+                };
+                format!("The run is tried again, but only {times} since its last healthy progress.")
+            }
+            Self::Free => "The run is tried again, and its retry budget is not touched: it is not the \
+                           run's fault."
+                .to_owned(),
+        }
+    }
+}
+
 /// One failure class.
 #[derive(Debug, Clone, Copy)]
 pub struct Class {
@@ -32,92 +58,31 @@ pub struct Class {
     pub rule: Rule,
     /// One sentence for the operator: what it means and what to look at.
     pub advice: &'static str,
+    /// What usually causes it.
+    pub cause: &'static str,
+    /// What the operator can do about it.
+    pub remedy: &'static str,
+    /// What Resus does about it, where its rule does not tell.
+    pub response: Option<&'static str>,
+    /// Commands to type, `RUN` being the run.
+    pub commands: &'static [&'static str],
 }
 
-const fn class(code: &'static str, rule: Rule, advice: &'static str) -> Class {
-    Class { code, rule, advice }
-}
-
-/// Every class we know, in the order of the protocol page.
-pub const CLASSES: &[Class] = &[
-    class(
-        "CONFIG_INVALID",
-        Rule::Never,
-        "The workload refused its parameters. Correct them and start again.",
-    ),
-    class("DATASET_NOT_FOUND", Rule::Never, "The data is not where the workload looks for it."),
-    class("COMMAND_NOT_FOUND", Rule::Never, "The program to run does not exist or is not on the PATH."),
-    class("COMMAND_NOT_EXECUTABLE", Rule::Never, "The program exists but may not be executed."),
-    class("CWD_NOT_FOUND", Rule::Never, "The working folder of the run does not exist any more."),
-    class("IMPORT_FAILED", Rule::Never, "The program could not load one of its modules."),
-    class("PERMISSION_DENIED", Rule::Never, "The program was refused access to something it needs."),
-    class("CHECKPOINT_NOT_FOUND", Rule::Never, "The checkpoint to resume from does not exist."),
-    class(
-        "CHECKPOINT_VERSION_MISMATCH",
-        Rule::Never,
-        "The checkpoint was written for other settings or by another version.",
-    ),
-    class("RESOURCE_UNAVAILABLE", Rule::Budget, "Something the run needs is busy or missing just now."),
-    class("CUDA_OOM", Rule::Never, "The GPU's memory did not suffice. Lower the batch size."),
-    class("HOST_OOM", Rule::AtMost(1), "The machine's memory did not suffice."),
-    class(
-        "NAN_LOSS",
-        Rule::AtMost(2),
-        "The loss became NaN or infinite. The run goes back to a checkpoint from before that.",
-    ),
-    class("LOSS_DIVERGED", Rule::Never, "The loss grows without bound. Lower the learning rate."),
-    class("HUNG", Rule::Budget, "The worker lived but got nowhere."),
-    class("WORKER_CRASHED", Rule::Budget, "The worker was ended by a signal."),
-    class("EXIT_NONZERO", Rule::Budget, "The worker ended with an error code."),
-    class(
-        "EXIT_WITHOUT_DONE",
-        Rule::Budget,
-        "The worker ended with code 0 but never said that the training was complete.",
-    ),
-    class("EXIT_PERMANENT", Rule::Never, "The worker asked not to be tried again (exit code 125)."),
-    class(
-        "STARTUP_FAILED",
-        Rule::AtMost(1),
-        "The worker ended before it was ready. The end of its log says why.",
-    ),
-    class(
-        "CRASH_LOOP",
-        Rule::Never,
-        "The same failure came back at the same step every time, and going back did not help.",
-    ),
-    class("NCCL_TIMEOUT", Rule::Budget, "A collective operation between GPUs timed out."),
-    class("GPU_LOST", Rule::Budget, "A GPU stopped answering."),
-    class("DISK_FULL", Rule::Never, "The disk is full. Free some space, then retry."),
-    class("TIMEOUT", Rule::Never, "The run took longer than it was allowed to."),
-    class(
-        "ERROR_RATE_EXCEEDED",
-        Rule::Never,
-        "Too large a share of the units failed: the run pauses. See what failed, then resume it.",
-    ),
-    class("CHECKPOINT_SAVE_FAILED", Rule::Budget, "A checkpoint could not be written."),
-    class(
-        "CHECKPOINT_CORRUPT",
-        Rule::Budget,
-        "A checkpoint failed verification. An older one is used if there is one; else a user decides.",
-    ),
-    class("PREEMPTED", Rule::Free, "The machine was needed for something else."),
-    class("NODE_LOST", Rule::Free, "The machine went away or was restarted."),
-    class("LEASE_LOST", Rule::Free, "Another node took over the run."),
-    class("TRAINING_LOST", Rule::Budget, "The worker is gone and nobody saw how it ended."),
-    class(
-        "BUS_UNAVAILABLE",
-        Rule::Free,
-        "The message bus could not be reached. The training is not affected.",
-    ),
-    class("SPAWN_FAILED", Rule::Budget, "The system refused to start the worker process."),
-    class("RUN_LOCKED", Rule::Budget, "Something of an earlier attempt still holds the run's lock."),
-    class("UNKNOWN", Rule::Budget, "No class fits this failure."),
-];
+mod classes;
+pub use classes::CLASSES;
 
 /// An error code: upper-case letters, digits and `_`, at most 64 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Code(String);
+
+impl Class {
+    /// What Resus does about it, as a sentence.
+    #[must_use]
+    pub fn handling(&self) -> String {
+        self.response.map_or_else(|| self.rule.meaning(), str::to_owned)
+    }
+}
 
 impl Code {
     /// Takes any text: what does not have the form of a code becomes `UNKNOWN`.
@@ -183,7 +148,10 @@ mod tests {
         assert_eq!(codes.len(), CLASSES.len());
         for class in CLASSES {
             assert_eq!(Code::new(class.code).as_str(), class.code);
-            assert!(class.advice.ends_with('.'));
+            for said in [class.advice, class.cause, class.remedy] {
+                assert!(said.ends_with('.') && said.is_ascii(), "{}: {said}", class.code);
+            }
+            assert!(!class.commands.is_empty(), "{}", class.code);
         }
     }
 

@@ -24,6 +24,7 @@ pub mod fold;
 mod hash;
 pub mod ids;
 pub mod input;
+pub mod lexicon;
 pub mod moment;
 pub mod nearest;
 pub mod outbox;

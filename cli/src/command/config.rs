@@ -23,6 +23,9 @@ Examples:
   resus config init && resus config check
   resus config show retry --set retry.max=9"
 )]
+#[command(after_help = "Examples:
+  resus config defaults
+  resus config defaults | grep -A12 retry")]
 pub(crate) struct ConfigArgs {
     #[command(subcommand)]
     what: What,

@@ -21,7 +21,7 @@ const LABEL_WIDTH: usize = 15;
 not in it, only the paths of their files. 'local' is this machine's daemon.
 
 Examples:
-  resus context add lab --nats nats://lab:4222 --node gpu-a1 --nats-creds lab.creds
+  resus context add lab --nats nats://lab:4222 --nats-creds lab.creds
   resus context use lab && resus ps
   resus --context local ps"
 )]
@@ -45,18 +45,28 @@ enum What {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  resus context use lab
+  resus context use local
+  resus context rm lab")]
 struct NameArgs {
     /// Its name, or local
     name: String,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  resus context show
+  resus context show lab --json")]
 struct ShowArgs {
     /// Its name
     name: Option<String>,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  resus context add lab --nats nats://lab:4222 --nats-creds lab.creds
+  resus context add lab --nats nats://lab:4222 --nats-user ann --password-file pw")]
 struct AddArgs {
     /// What to call it: lower-case letters, digits and '-'
     name: String,

@@ -20,7 +20,12 @@ use resus_core::exit::ExitCode;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Every other command starts the daemon when there is none. It never takes a training along:
-workers live under shims of their own, and a new daemon takes them over."
+workers live under shims of their own, and a new daemon takes them over.
+
+Examples:
+  resus daemon status
+  resus daemon restart
+  resus daemon logs -f"
 )]
 pub(crate) struct DaemonArgs {
     #[command(subcommand)]
@@ -50,6 +55,9 @@ enum What {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  resus daemon run
+  resus daemon run --replace")]
 struct RunArgs {
     /// Leave the session of the process that starts it
     #[arg(long, hide = true)]

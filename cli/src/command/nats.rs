@@ -16,6 +16,9 @@ use serde_json::json;
 
 /// Arguments of `resus nats`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  resus nats info
+  resus nats info --json")]
 pub(crate) struct NatsArgs {
     #[command(subcommand)]
     what: What,

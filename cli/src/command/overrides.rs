@@ -98,22 +98,22 @@ pub(crate) struct OverrideArgs {
     #[arg(long, value_name = "N", value_parser = a_count, allow_negative_numbers = true)]
     pub retries: Option<u32>,
     /// Wait before the first retry, e.g. 1s
-    #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
+    #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub backoff: Option<Duration>,
     /// Time to save a checkpoint and leave when it is stopped, e.g. 60s
     #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub grace: Option<Duration>,
     /// Time until its first word, if it speaks PULSE, e.g. 10m
-    #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
+    #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub startup_timeout: Option<Duration>,
     /// Longest silence if it sends heartbeats, e.g. 60s; 0s = no limit
-    #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
+    #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub heartbeat_timeout: Option<Duration>,
     /// Longest time without progress if it reports any, e.g. 30m; 0s = no limit
-    #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
+    #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub progress_timeout: Option<Duration>,
     /// Share of failed work at which it pauses, e.g. 1%; 0% = none
-    #[arg(long, value_name = "SHARE", value_parser = a_share, allow_hyphen_values = true)]
+    #[arg(long, hide_short_help = true, value_name = "SHARE", value_parser = a_share, allow_hyphen_values = true)]
     pub max_error_share: Option<u32>,
     /// Verified checkpoints to keep, the newest ones
     #[arg(
@@ -125,10 +125,10 @@ pub(crate) struct OverrideArgs {
     )]
     pub keep: Option<u32>,
     /// And so many of the best by --best-metric
-    #[arg(long, value_name = "N", value_parser = a_count, allow_negative_numbers = true)]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = a_count, allow_negative_numbers = true)]
     pub keep_best: Option<u32>,
     /// The number that tells the best ones, e.g. val_loss or auc:max
-    #[arg(long, value_name = "NAME", value_parser = a_metric)]
+    #[arg(long, hide_short_help = true, value_name = "NAME", value_parser = a_metric)]
     pub best_metric: Option<String>,
 }
 

@@ -28,7 +28,7 @@ worker saves and leaves; 'resus resume' then starts another attempt from its che
 
 Examples:
   resus pause nightly
-  resus pause @latest --release     frees the memory and the GPU
+  resus pause @latest --release    # frees the memory and the GPU
   resus pause a1b2c3d4 --no-wait && resus status a1b2c3d4"
 )]
 pub(crate) struct PauseArgs {

@@ -137,9 +137,9 @@ fn failure(view: &RunView) -> Option<String> {
     })
 }
 
-/// What the class of a failure advises.
+/// What the class of a failure advises, and where there is more of it.
 pub(crate) fn advice(failure: &Failure) -> Option<String> {
-    failure.code.class().map(|class| class.advice.to_owned())
+    failure.code.class().map(|class| format!("{} (resus explain {})", class.advice, class.code))
 }
 
 /// How a worker ended.

@@ -195,6 +195,18 @@ impl Key {
     }
 }
 
+/// Sections about one run: the others are about the daemon, and the same for all runs.
+const SECTIONS_OF_RUNS: [&str; 6] = ["retry", "stop", "watchdog", "pause", "errors", "checkpoint"];
+
+/// The keys that can be set for one run.
+pub(crate) fn names_of_runs() -> impl Iterator<Item = &'static str> {
+    let is_of_run = |name: &&str| {
+        let section = name.split_once('.').map_or("", |(section, _)| section);
+        SECTIONS_OF_RUNS.contains(&section)
+    };
+    KEYS.iter().map(|key| key.name).filter(is_of_run)
+}
+
 /// The key called `name`.
 pub(crate) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)

@@ -18,8 +18,9 @@ use std::path::PathBuf;
     after_help = "Both are verified. Exit code 0 if their sections are the same, 16 if they differ, 15 if one
 is damaged.
 
-Example:
-  resus checkpoints compare nightly:ck-000100 nightly:latest"
+Examples:
+  resus checkpoints compare nightly:ck-000100 nightly:latest
+  resus checkpoints compare a.prsm b.prsm"
 )]
 pub(crate) struct CompareArgs {
     /// A file, or RUN:CHECKPOINT

@@ -19,8 +19,9 @@ use std::path::PathBuf;
     after_help = "What is read is verified; what is written is read back. Nothing is written over unless
 --force says so.
 
-Example:
-  resus checkpoints convert old.prsm new.prsm --compress zstd"
+Examples:
+  resus checkpoints convert old.prsm new.prsm --compress zstd
+  resus checkpoints convert nightly:latest model.prsm"
 )]
 pub(crate) struct ConvertArgs {
     /// A file, or RUN:CHECKPOINT

@@ -15,8 +15,10 @@ use resus_core::exit::ExitCode;
 
 /// Arguments of `resus checkpoints pin` and `unpin`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  resus checkpoints pin nightly ck-000150")]
+#[command(after_help = "Examples:
+  resus checkpoints pin nightly ck-000150
+  resus checkpoints pin nightly latest
+  resus checkpoints unpin nightly ck-000150")]
 pub(crate) struct PinArgs {
     /// Which run
     #[arg(value_name = "RUN")]
@@ -32,8 +34,9 @@ pub(crate) struct PinArgs {
     after_help = "Retention runs by itself after every checkpoint. What it keeps is set with 'resus configure
 RUN --keep 10' and the like.
 
-Example:
-  resus checkpoints prune nightly --dry-run"
+Examples:
+  resus checkpoints prune nightly --dry-run
+  resus checkpoints prune nightly"
 )]
 pub(crate) struct PruneArgs {
     /// Which run

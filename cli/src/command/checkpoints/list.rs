@@ -16,7 +16,8 @@ use resus_core::exit::ExitCode;
 again then. NUMBERS says whether those in it are finite. MARKS: 'in use' is what the present
 attempt began from, 'kept' what retention leaves alone for another reason than its rules.
 
-Example:
+Examples:
+  resus checkpoints ls nightly
   resus checkpoints ls nightly --json | jq -r '.checkpoints[].checkpoint.path'"
 )]
 pub(crate) struct ListArgs {

@@ -13,8 +13,9 @@ use resus_core::exit::ExitCode;
 #[derive(Debug, Args)]
 #[command(after_help = "Reads the head only: 'resus checkpoints verify' reads all of it.
 
-Example:
-  resus checkpoints show nightly:latest")]
+Examples:
+  resus checkpoints show nightly:latest
+  resus checkpoints show model.prsm --json")]
 pub(crate) struct ShowArgs {
     /// A file, or RUN:CHECKPOINT
     #[arg(value_name = "PATH")]

@@ -22,7 +22,7 @@ in a run is told to its daemon, which does not resume from it any more. Exit cod
 is whole, 15 if something is damaged, 11 if something could not be read. A run's checkpoints of
 other formats are compared with what they were when they were catalogued.
 
-Example:
+Examples:
   resus checkpoints verify nightly
   resus checkpoints verify /data/*.prsm"
 )]

@@ -13,7 +13,11 @@ use serde_json::json;
 #[command(
     after_help = "Writes $XDG_CONFIG_HOME/systemd/user/resus.service, enables it, and lets your services
 start with the machine (loginctl enable-linger). Exit code 12: the unit is written, but systemd
-did not do all of the rest; 11: a unit is there that this command did not write."
+did not do all of the rest; 11: a unit is there that this command did not write.
+
+Examples:
+  resus daemon install --print
+  resus daemon install --now"
 )]
 pub(crate) struct InstallArgs {
     /// Start it now; a daemon that runs makes room, trainings go on

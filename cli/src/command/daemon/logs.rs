@@ -23,6 +23,10 @@ const OLDER_MAX: u32 = 9;
 
 /// Arguments of `resus daemon logs`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  resus daemon logs
+  resus daemon logs -n 200
+  resus daemon logs -f")]
 pub(crate) struct LogsArgs {
     /// Begin with the last N lines
     #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]

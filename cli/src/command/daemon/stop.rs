@@ -14,6 +14,9 @@ use serde_json::json;
 
 /// Arguments of `resus daemon stop`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  resus daemon stop
+  resus daemon stop --all")]
 pub(crate) struct StopArgs {
     /// Stop all runs first, each with a checkpoint if its worker can save one
     #[arg(long)]
