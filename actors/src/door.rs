@@ -7,8 +7,8 @@ mod tuning;
 
 pub use tuning::Tuning;
 mod dry;
-mod rerun;
 mod removing;
+mod rerun;
 mod sweeping;
 mod workloads;
 

@@ -15,12 +15,7 @@ use std::collections::BTreeMap;
 ///
 /// # Errors
 /// A [`Problem`]: it is outside `reach`, or a parameter or the name does not fit.
-pub(crate) fn spec(
-    registry: &Registry,
-    old: &Spec,
-    body: &RerunBody,
-    reach: Reach,
-) -> Result<Spec, Problem> {
+pub(crate) fn spec(registry: &Registry, old: &Spec, body: &RerunBody, reach: Reach) -> Result<Spec, Problem> {
     let known = registry.known(old.workload.as_str()).and_then(|ready| {
         let given = given(&ready, &old.argv)?;
         Some((ready, given))
@@ -143,7 +138,8 @@ mod tests {
             overrides,
             ..RerunBody::default()
         };
-        let again = spec(&registry(), &old(&[("games", "9"), ("seed", "3")]), &body, Reach::Anything).unwrap();
+        let again =
+            spec(&registry(), &old(&[("games", "9"), ("seed", "3")]), &body, Reach::Anything).unwrap();
         let expected = old(&[("games", "10"), ("seed", "3"), ("threads", "2")]);
         assert_eq!(again.argv[1..], expected.argv[1..]);
         assert_eq!((again.name.as_str(), again.policy.retry.max), ("second", 9));

@@ -175,7 +175,6 @@ impl Summary for GatewayMsg {
     fn summary(&self) -> String {
         match self {
             Self::Submit { .. } => "a submission".to_owned(),
-            Self::Accept { .. } => "a run once more".to_owned(),
             Self::Command { input, .. } => format!("a command: {}", command(input)),
             Self::Answered { .. } => "an answer".to_owned(),
         }

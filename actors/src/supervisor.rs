@@ -2,26 +2,24 @@
 //! told, hands the events to the store, and lets the effects go when they are on disk.
 
 mod dry;
+mod acting;
 mod replay;
 
 use crate::board::Board;
-use crate::checkpoint::{CheckpointMsg, Job};
 use crate::clock;
 use crate::directory::Directory;
-use crate::disposal::{Disposal, Waste};
+use crate::disposal::Disposal;
 use crate::doing::Summary;
 use crate::limits::DECISIONS_WAITING_MAX;
 use crate::silences::Silences;
 use crate::store::StoreMsg;
 use crate::watchdog::WatchdogMsg;
-use crate::worker::Order;
-use crate::workers::WorkersMsg;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use resus_core::effect::Effect;
 use resus_core::event::{Event, Why};
 use resus_core::fleet::{Fleet, FleetError, Recorded, Step};
 use resus_core::ids::{Attempt, CommandId, RunId, Slug};
-use resus_core::input::{Ask, Fact, Input, Verb};
+use resus_core::input::{Fact, Input, Verb};
 use resus_core::release::Held;
 use resus_core::run::Run;
 use resus_core::spec::Spec;
@@ -330,7 +328,7 @@ fn act(state: &mut SupervisorState, consequence: Consequence) {
     let run_id = run.id.clone();
     let spec = Arc::clone(&run.spec);
     if run.removed {
-        bury(state, &run_id);
+        acting::bury(state, &run_id);
     }
     // A run that was set aside since stays aside, and one that is to be gone is not brought back.
     if state.fleet.get(&run_id).is_some() {
@@ -338,24 +336,13 @@ fn act(state: &mut SupervisorState, consequence: Consequence) {
     }
     wind_watchdog(state, &run_id);
     for effect in effects {
-        carry_out(state, &run_id, &spec, effect);
+        acting::carry_out(state, &run_id, &spec, effect);
     }
     match answer {
         Answer::None | Answer::Observation(None) => {}
         Answer::Observation(Some(committed)) => drop(committed.send(())),
         Answer::Command(reply, accepted) => drop(reply.send(Ok(accepted))),
     }
-}
-
-/// The removal of a run is on disk.
-fn bury(state: &SupervisorState, run_id: &RunId) {
-    let tombstone = state.fleet.removed().find(|(id, _)| *id == run_id).map(|(_, left)| left.clone());
-    if let Some(tombstone) = tombstone {
-        state.board.remove(run_id.clone(), tombstone);
-    }
-    state.silences.forget(run_id);
-    let (run_id, attempt) = (run_id.clone(), Attempt(0));
-    state.directory.watchdog.send(WatchdogMsg::Set { run_id, attempt, due_mono_ms: None });
 }
 
 fn wind_watchdog(state: &SupervisorState, run_id: &RunId) {
@@ -366,41 +353,6 @@ fn wind_watchdog(state: &SupervisorState, run_id: &RunId) {
         }
         let (attempt, due_mono_ms) = (run.attempt, run.deadline_mono_ms);
         state.directory.watchdog.send(WatchdogMsg::Set { run_id: run_id.clone(), attempt, due_mono_ms });
-    }
-}
-
-fn carry_out(state: &SupervisorState, run_id: &RunId, spec: &Arc<Spec>, effect: Effect) {
-    let directory = &state.directory;
-    let order = |order| directory.workers.send(WorkersMsg::Order { run_id: run_id.clone(), order });
-    let checkpoint = |attempt, job| {
-        directory.checkpoint.send(CheckpointMsg::Do { run_id: run_id.clone(), attempt, job });
-    };
-    match effect {
-        Effect::PickCheckpoint { attempt, set_aside, known, from, anew_since_unix_ms } => {
-            checkpoint(attempt, Job::Pick { set_aside, known, from, anew_since_unix_ms });
-        }
-        Effect::RestoreCheckpoint { attempt, checkpoint: file } => checkpoint(attempt, Job::Restore(file)),
-        Effect::VerifyCheckpoint { attempt, checkpoint: file } => checkpoint(attempt, Job::Verify(file)),
-        Effect::PruneCheckpoints { attempt, entries, rules } => {
-            checkpoint(attempt, Job::Prune { entries, rules, is_newest_read: false });
-        }
-        Effect::Spawn { attempt, resume_from } => {
-            order(Order::Spawn { attempt, spec: Arc::clone(spec), resume_from: resume_from.map(Box::new) });
-        }
-        Effect::Attach { attempt, upto } => order(Order::Attach { attempt, upto }),
-        Effect::Ask { attempt } => order(Order::Ask { attempt, ask: Ask::Stop }),
-        Effect::Hold { attempt } => order(Order::Ask { attempt, ask: Ask::Hold }),
-        Effect::Unhold { attempt } => order(Order::Ask { attempt, ask: Ask::Resume }),
-        Effect::AskRelease { attempt } => order(Order::Ask { attempt, ask: Ask::Release }),
-        Effect::AskCheckpoint { attempt } => order(Order::Ask { attempt, ask: Ask::Checkpoint }),
-        Effect::Freeze { attempt } => order(Order::Freeze { attempt }),
-        Effect::Thaw { attempt } => order(Order::Thaw { attempt }),
-        Effect::KeepEvidence { attempt } => order(Order::KeepEvidence { attempt }),
-        Effect::Terminate { attempt } => order(Order::Terminate { attempt }),
-        Effect::Kill { attempt } => order(Order::Kill { attempt }),
-        Effect::Dismiss => order(Order::Dismiss),
-        Effect::DeleteOutput { upto } => state.disposal.put(run_id, Waste::Output { upto: upto.0 }),
-        Effect::DeleteRun => state.disposal.put(run_id, Waste::Run),
     }
 }
 

@@ -125,8 +125,7 @@ impl System {
     pub async fn start(setup: Setup) -> Result<Self, StartError> {
         let boot_id = resus_shim::identity::boot_id().map_err(StartError::BootId)?;
         let watcher = Watcher::new().map_err(StartError::Watcher)?;
-        let registry = Registry::built_in(text(&setup.program)?, setup.policy.clone())?;
-        let registry = registry.with_user(setup.workloads.clone());
+        let registry = Arc::new(registry(&setup)?);
         let source = Source::open(&setup.bus, &setup.node, setup.state.path(), &boot_id);
         let around = Around {
             revive: revive(&setup)?,
@@ -138,8 +137,7 @@ impl System {
             watcher: Arc::clone(&watcher),
         };
         let (stop_sender, stop) = watch::channel(false);
-        let silences = Arc::<Silences>::default();
-        let disposal = Arc::<Disposal>::default();
+        let (silences, disposal) = (Arc::<Silences>::default(), Arc::<Disposal>::default());
         let board = Arc::new(Board::new(setup.node.clone(), Arc::clone(&silences)));
         let (bus, slots) = (Local::default(), Arc::<Slots>::default());
         let generation = setup.state.next_generation(clock::now().unix_ms / 1000)?;
@@ -159,7 +157,7 @@ impl System {
             disposal,
             telemetry,
             directory: Arc::new(Directory::default()),
-            registry: Arc::new(registry),
+            registry,
             state,
             curves,
             bus,
@@ -303,6 +301,12 @@ fn go_on_beside(
 
 fn text(path: &Path) -> Result<String, StartError> {
     path.to_str().map(str::to_owned).ok_or_else(|| StartError::Path(path.to_owned()))
+}
+
+/// The workloads: those of the program, and those of the user.
+fn registry(setup: &Setup) -> Result<Registry, StartError> {
+    let built_in = Registry::built_in(text(&setup.program)?, setup.policy.clone())?;
+    Ok(built_in.with_user(setup.workloads.clone()))
 }
 
 /// What a shim starts when it has lost its daemon, as JSON argv.

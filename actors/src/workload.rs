@@ -231,7 +231,11 @@ impl Registry {
     ///
     /// # Errors
     /// A [`Problem`] that names every one that does not fit.
-    pub(crate) fn argv(&self, ready: &Ready, params: &BTreeMap<String, String>) -> Result<Vec<String>, Problem> {
+    pub(crate) fn argv(
+        &self,
+        ready: &Ready,
+        params: &BTreeMap<String, String>,
+    ) -> Result<Vec<String>, Problem> {
         let Ready { workload, .. } = ready;
         let mut argv = ready.command(&self.program);
         let (mut faults, mut meant) = (Vec::new(), Vec::new());

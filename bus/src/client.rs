@@ -167,12 +167,8 @@ impl Client {
         let node = self.state(run_id).await?.node;
         let address = subject::control_verb(&self.namespace, &node, verb.as_str());
         let command_id = Some(self.command_id()?);
-        let body = json(&RunRequest {
-            run: run_id.to_string(),
-            by: self.name.clone(),
-            command_id,
-            dry_run: false,
-        })?;
+        let body =
+            json(&RunRequest { run: run_id.to_string(), by: self.name.clone(), command_id, dry_run: false })?;
         let mut tries = 1;
         loop {
             match self.remote.request(&address, body.clone(), WAIT).await {

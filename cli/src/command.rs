@@ -143,9 +143,9 @@ async fn dispatch(command: Command, global: &Global, around: &Around) -> Result<
         Command::Context(args) => context::context(args, global, around),
         Command::Nats(args) => nats::nats(&args, around),
         Command::Doctor(args) => doctor::doctor(args, around).await,
-        Command::Explain(args) => explain::explain(args, around),
-        Command::Completion(args) => completion::completion(args, around),
-        Command::Man(args) => man::man(args, around),
+        Command::Explain(args) => explain::explain(&args, around),
+        Command::Completion(args) => completion::completion(&args, around),
+        Command::Man(args) => man::man(&args, around),
     };
     done.map(ExitCode::code)
 }

@@ -13,6 +13,7 @@ use clap_complete::env::{Elvish, EnvCompleter, Fish, Powershell, Zsh};
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -54,21 +55,30 @@ pub(crate) fn is_asked() -> bool {
 
 /// Writes what may stand where the cursor is; nothing if that can't be told.
 pub(crate) fn answer(words: impl Iterator<Item = OsString>) {
-    let shell_name = env::var(VAR).unwrap_or_default();
-    let mut text = Vec::new();
-    let done = if shell_name == bash::NAME {
-        bash::answer(&mut text)
-    } else if let Some(shell) = shell(&shell_name) {
-        let words: Vec<OsString> = words.skip_while(|word| word != WORDS).skip(1).collect();
-        let mut command = command(&words);
-        shell.write_complete(&mut command, words, current_dir().as_deref(), &mut text)
-    } else {
-        return;
-    };
-    if done.is_ok() {
-        // Nobody reads what a completion complains about.
+    // Whatever goes wrong, somebody is about to type on.
+    panic::set_hook(Box::new(|_| ()));
+    let asked = panic::catch_unwind(AssertUnwindSafe(|| asked(words)));
+    if let Ok(Some(text)) = asked {
         let _ = io::stdout().lock().write_all(&text);
     }
+}
+
+/// The answer in the form in which the shell reads it.
+fn asked(words: impl Iterator<Item = OsString>) -> Option<Vec<u8>> {
+    let shell_name = env::var(VAR).ok()?;
+    let mut text = Vec::new();
+    if shell_name == bash::NAME {
+        bash::answer(&mut text).ok()?;
+        return Some(text);
+    }
+    let shell = shell(&shell_name)?;
+    let words: Vec<OsString> = words.skip_while(|word| word != WORDS).skip(1).collect();
+    if words.is_empty() {
+        return None;
+    }
+    let mut command = command(&words);
+    shell.write_complete(&mut command, words, current_dir().as_deref(), &mut text).ok()?;
+    Some(text)
 }
 
 /// What may stand in place of the last of `words`.

@@ -1,5 +1,8 @@
 //! How a command fails: what, why, what to do next, and the exit code.
 
+mod kinds;
+
+
 use crate::client::ClientError;
 use crate::daemon::service::{ServiceError, ToolError};
 use crate::daemon::start::StartError;
@@ -9,6 +12,7 @@ use crate::render::page::Page;
 use crate::settings::SettingsError;
 use crate::text::columns::hang;
 use crate::text::paint::Colour;
+use kinds::{kind, status};
 use resus_checkpoint::{ConvertError, Refusal};
 use resus_core::api::Problem;
 use resus_core::exit::ExitCode;
@@ -381,50 +385,9 @@ fn lower_first(text: &str) -> String {
     }
 }
 
-fn kind(exit: ExitCode) -> &'static str {
-    match exit {
-        ExitCode::Ok => "ok",
-        ExitCode::Bug => "unexpected",
-        ExitCode::Usage => "usage",
-        ExitCode::NotFound => "not-found",
-        ExitCode::Refused => "refused",
-        ExitCode::DaemonUnreachable => "daemon-unreachable",
-        ExitCode::ConfigInvalid => "config-invalid",
-        ExitCode::TimedOut => "timed-out",
-        ExitCode::Damaged => "damaged",
-        ExitCode::Differs => "differs",
-        ExitCode::DaemonSilent => "daemon-silent",
-        ExitCode::DaemonForeign => "daemon-foreign",
-        ExitCode::RunFailed => "run-failed",
-        ExitCode::RunCancelled => "run-cancelled",
-        ExitCode::RunLost => "run-lost",
-        ExitCode::Interrupted => "interrupted",
-    }
-}
-
 /// What a file of another program seems to be, as a remark.
 fn guess(looks_like: Option<&str>) -> String {
     looks_like.map(|what| format!(" (it looks like {what})")).unwrap_or_default()
-}
-
-/// The HTTP status that says nearly the same.
-fn status(exit: ExitCode) -> u16 {
-    match exit {
-        ExitCode::Ok => 200,
-        ExitCode::Usage | ExitCode::ConfigInvalid => 400,
-        ExitCode::NotFound => 404,
-        ExitCode::TimedOut => 408,
-        ExitCode::Refused | ExitCode::Differs => 409,
-        ExitCode::Damaged => 422,
-        ExitCode::DaemonUnreachable => 503,
-        ExitCode::DaemonSilent => 504,
-        ExitCode::DaemonForeign => 501,
-        ExitCode::Bug
-        | ExitCode::RunFailed
-        | ExitCode::RunCancelled
-        | ExitCode::RunLost
-        | ExitCode::Interrupted => 500,
-    }
 }
 
 #[cfg(test)]

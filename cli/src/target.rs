@@ -219,10 +219,20 @@ mod tests {
         assert!(matches!(&target, Target::There(_)) && target.state().is_none() && !target.is_stopped());
         assert!(!format!("{target:?}").contains("s3cret"));
         assert!(Target::of(&named, Scope::Options).unwrap().state().is_some());
-        for scope in [Scope::Here, Scope::Itself] {
+        for scope in [Scope::Here, Scope::Itself, Scope::Look] {
             let error = Target::of(&named, scope).unwrap_err();
             assert_eq!(error.exit(), resus_core::exit::ExitCode::Usage);
         }
+    }
+
+    #[test]
+    fn who_looks_makes_no_folder() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("state");
+        let global = global(&format!("doctor --state-dir {}", path.display()));
+        let target = Target::of(&global, Scope::Look).unwrap();
+        assert_eq!((target.state().map(StateDir::path), path.exists()), (Some(path.as_path()), false));
+        assert!(Target::of(&global, Scope::Here).is_ok() && path.exists());
     }
 
     #[test]

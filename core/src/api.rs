@@ -3,20 +3,20 @@
 pub mod bus;
 mod checkpoints;
 pub mod control;
-mod settings;
 mod dry;
-mod rerun;
 mod remove;
+mod rerun;
+mod settings;
 mod workloads;
 
 pub use checkpoints::{
     CheckpointList, CheckpointState, CheckpointView, PinBody, PruneBody, PruneReply, RecheckBody,
 };
 pub use dry::{Foretold, ForetoldEvent};
-pub use rerun::{EnvChanges, RerunBody, RerunReply, Reach};
+pub use rerun::{EnvChanges, Reach, RerunBody, RerunReply};
 
-pub use settings::{ReloadReply, SettingsRefusal, SettingsView};
 pub use remove::{RemoveBody, RemoveReply, RunSize, SweepBody, SweepItem, SweepKind, SweepReply};
+pub use settings::{ReloadReply, SettingsRefusal, SettingsView};
 pub use workloads::{
     Origin, ParamKind, ParamView, Plan, PlannedSetting, SettingOrigin, WorkloadList, WorkloadView,
 };
@@ -76,9 +76,11 @@ pub struct Submission {
 impl fmt::Debug for Submission {
     /// Without what is secret: the command masked, of the environment the names.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { workload, params, command, name, cwd, env, overrides, resume, command_id } = self;
+        let Self { workload, workload_path, params, command, name, cwd, env, overrides, resume, command_id } =
+            self;
         f.debug_struct("Submission")
             .field("workload", workload)
+            .field("workload_path", workload_path)
             .field("params", &params.keys())
             .field("command", &command.as_deref().map(mask_argv))
             .field("name", name)

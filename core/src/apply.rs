@@ -23,6 +23,7 @@ use crate::pulse::told::{Stamp, Told};
 use crate::pulse::v2::Status;
 use crate::retry::RetryState;
 use crate::run::{Heard, Hung, OutputPruned, Run};
+use crate::secret::shown_argv;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -91,6 +92,7 @@ pub fn begin(record: &Record) -> Result<Run, ApplyError> {
     let mut run = Run {
         id: record.run_id.clone(),
         spec: Arc::new((**spec).clone()),
+        argv_shown: shown_argv(spec).into(),
         command_id: command_id.clone(),
         boot_id: boot_id.clone(),
         phase: Phase::Choosing,
@@ -159,7 +161,7 @@ pub fn apply(run: &mut Run, record: &Record) -> Result<(), ApplyError> {
     if record.attempt != expected {
         return Err(ApplyError::WrongAttempt { seq: record.seq, found: record.attempt, expected });
     }
-    if !legal::is_legal(run, &record.event) {
+    if run.removed || !legal::is_legal(run, &record.event) {
         return Err(ApplyError::Illegal { seq: record.seq, event: record.event.name(), phase: run.phase });
     }
     let (phase_before, status_before) = (run.phase, run.status);

@@ -11,14 +11,15 @@ pub(crate) use settings::settings;
 use crate::errors::Exceeded;
 use crate::event::{Event, Failure, Record, StopCause, Why};
 use crate::failure::signal_name;
+use crate::ids::Attempt;
 use crate::input::{CheckpointRef, Exit};
 use crate::pause::{PauseCause, PauseStep};
 use crate::phase::Phase;
 use crate::pulse::payload::failures;
 use crate::pulse::word::{Outcome, Word};
 use crate::run::Run;
-use crate::secret::mask_argv;
-use crate::spec::Resume;
+use crate::secret::shown_argv;
+use crate::spec::{Resume, Spec};
 use crate::text::one_line;
 use because::because;
 
@@ -31,9 +32,7 @@ const QUOTE_BYTES_MAX: usize = 200;
 pub fn sentence(record: &Record, run: &Run) -> String {
     let attempt = record.attempt;
     match &record.event {
-        Event::Accepted { spec, .. } => {
-            format!("the run was accepted: {}", quote(&mask_argv(&spec.argv).join(" ")))
-        }
+        Event::Accepted { spec, .. } => accepted(spec),
         Event::AttemptBegun { requested_by, restore, anew, .. } => {
             begun(record, requested_by.as_deref(), restore.as_deref(), *anew)
         }
@@ -60,10 +59,7 @@ pub fn sentence(record: &Record, run: &Run) -> String {
         Event::StopBegun { cause, requested_by, rung } => {
             stopped(record, *cause, requested_by.as_deref(), *rung, run)
         }
-        Event::Escalated { rung: Phase::Killed } => {
-            format!("everything the worker started was killed: {}", because(record.why))
-        }
-        Event::Escalated { .. } => format!("the worker was sent SIGTERM: {}", because(record.why)),
+        Event::Escalated { rung } => escalated(*rung, record.why),
         Event::StillAlive => {
             "the worker survives SIGKILL: it hangs in the kernel; it was killed again".to_owned()
         }
@@ -98,15 +94,26 @@ pub fn sentence(record: &Record, run: &Run) -> String {
             format!("{} changed settings: {}", by(Some(requested_by)), settings(changes))
         }
         Event::ErrorRateExceeded(exceeded) => too_much_failed(exceeded, run),
-        Event::OutputPruned { upto, requested_by, reason } => format!(
-            "the output of attempt {upto} and those before it was pruned by {}{}",
-            by(Some(requested_by)),
-            said_why(reason.as_deref())
-        ),
-        Event::Removed { requested_by, reason } => {
-            format!("the run was removed by {}{}", by(Some(requested_by)), said_why(reason.as_deref()))
+        Event::OutputPruned { upto, requested_by, reason } => {
+            output_pruned(*upto, requested_by, reason.as_deref())
         }
+        Event::Removed { requested_by, reason } => removed(requested_by, reason.as_deref()),
     }
+}
+
+fn escalated(rung: Phase, why: Why) -> String {
+    let killed = "everything the worker started was killed";
+    let act = if rung == Phase::Killed { killed } else { "the worker was sent SIGTERM" };
+    format!("{act}: {}", because(why))
+}
+
+fn output_pruned(upto: Attempt, requested_by: &str, reason: Option<&str>) -> String {
+    let by = by(Some(requested_by));
+    format!("the output of attempt {upto} and those before it was pruned by {by}{}", said_why(reason))
+}
+
+fn removed(requested_by: &str, reason: Option<&str>) -> String {
+    format!("the run was removed by {}{}", by(Some(requested_by)), said_why(reason))
 }
 
 fn said_why(reason: Option<&str>) -> String {
@@ -137,6 +144,10 @@ fn paused_for(cause: PauseCause, requested_by: Option<&str>) -> String {
         PauseCause::User => format!("{} asked for it", by(requested_by)),
         PauseCause::ErrorRate => "too much of the work failed".to_owned(),
     }
+}
+
+fn accepted(spec: &Spec) -> String {
+    format!("the run was accepted: {}", quote(&shown_argv(spec).join(" ")))
 }
 
 fn quote(text: &str) -> String {

@@ -23,6 +23,8 @@ pub struct Run {
     pub id: RunId,
     /// The request as it was accepted, but for settings that a user has changed since.
     pub spec: Arc<Spec>,
+    /// Its arguments as they may be shown.
+    pub argv_shown: Arc<[String]>,
     /// The command that created it.
     pub command_id: Option<CommandId>,
     /// Boot in which `mono_ms` times count.

@@ -33,6 +33,14 @@ pub fn mask_argv(argv: &[String]) -> Vec<String> {
     scan::arguments(argv, &mut |_| {})
 }
 
+/// The arguments of `spec` as they may be shown: also what is secret by another argument, or by a
+/// variable, is masked in each.
+#[must_use]
+pub fn shown_argv(spec: &Spec) -> Vec<String> {
+    let secrets = Secrets::of(spec);
+    mask_argv(&spec.argv).iter().map(|arg| secrets.mask(arg).into_owned()).collect()
+}
+
 /// A text with what looks like a secret masked: a shell line, an address, an error message.
 #[must_use]
 pub fn mask_text(text: &str) -> String {

@@ -175,8 +175,10 @@ mod tests {
 
     fn found(text: &str) -> Result<String, SelectError> {
         let ids = ids();
-        let runs: Vec<_> =
-            ids.iter().map(|(id, name, at)| Named { id, name, accepted_unix_ms: *at, phase: Phase::Done }).collect();
+        let runs: Vec<_> = ids
+            .iter()
+            .map(|(id, name, at)| Named { id, name, accepted_unix_ms: *at, phase: Phase::Done })
+            .collect();
         select(text, &runs, 7_300_002).map(|id| id.as_str().to_owned())
     }
 
@@ -224,7 +226,10 @@ mod tests {
         for text in ["othello@0", "othello@3", "othello@99999999999999999999999"] {
             let error = found(text).unwrap_err();
             assert!(matches!(error, SelectError::TooFew { count: 2, .. }), "{text}");
-            assert_eq!(error.to_string(), "2 runs are called \"othello\": othello@1 (the oldest) to othello@2");
+            assert_eq!(
+                error.to_string(),
+                "2 runs are called \"othello\": othello@1 (the oldest) to othello@2"
+            );
         }
         assert!(matches!(found("@1"), Err(SelectError::NotFound { .. })), "a number needs a name");
     }
@@ -240,7 +245,9 @@ mod tests {
 
     #[test]
     fn ages_are_rough() {
-        for (ms, text) in [(0, "0s"), (59_999, "59s"), (60_000, "1min"), (7_200_000, "2h"), (90_000_000, "1d")] {
+        for (ms, text) in
+            [(0, "0s"), (59_999, "59s"), (60_000, "1min"), (7_200_000, "2h"), (90_000_000, "1d")]
+        {
             assert_eq!(age(ms), text);
         }
     }

@@ -11,7 +11,6 @@ use crate::pulse::payload::restarting;
 use crate::pulse::v2::Status;
 use crate::pulse::word::Numbers;
 use crate::run::Run;
-use crate::secret::mask_argv;
 use crate::slot::Slot;
 use crate::watch::Health;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -198,7 +197,7 @@ impl RunView {
             }),
             ended_why: run.ended_why.map(|why| why.code()),
             output_pruned_at: run.output_pruned.as_ref().map(|pruned| rfc3339(pruned.at_unix_ms)),
-            argv: mask_argv(&run.spec.argv),
+            argv: run.argv_shown.to_vec(),
         }
     }
 }

@@ -20,7 +20,8 @@ use bytes::Bytes;
 use resus_bus::control::{Endpoints, Reply, Verb as Endpoint};
 use resus_core::api::control::{
     ConfigureRequest, CurvesReply, CurvesRequest, DaemonRequest, EventsReply, HistoryRequest, ListReply,
-    ListRequest, LogsRequest, OUTPUT_HEADER, PauseRequest, RerunRequest, RunRequest, StateReply, StateRequest, WhyReply,
+    ListRequest, LogsRequest, OUTPUT_HEADER, PauseRequest, RerunRequest, RunRequest, StateReply,
+    StateRequest, WhyReply,
 };
 use resus_core::api::{CommandBody, CommandReply, ConfigureBody, Problem, StoryLine};
 use resus_core::exit::ExitCode;
@@ -148,7 +149,8 @@ impl<D: Desk> Control<D> {
 
     async fn configure(&self, asked: ConfigureRequest, bytes_max: usize) -> Result<Reply, Problem> {
         let ConfigureRequest { run, changes, by, command_id, dry_run } = asked;
-        let reply = self.panel.desk.configure(&run, ConfigureBody { changes, by, command_id, dry_run }).await?;
+        let reply =
+            self.panel.desk.configure(&run, ConfigureBody { changes, by, command_id, dry_run }).await?;
         fitting(reply, |reply: &mut CommandReply| &mut reply.run, bytes_max)
     }
 

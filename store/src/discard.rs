@@ -156,13 +156,16 @@ fn is_output(name: &OsStr) -> bool {
     name == HANG || name.to_str().is_some_and(|name| name.starts_with(OUTPUT))
 }
 
+/// A folder that is held open, and its path for messages.
+type Opened = (Box<dyn DiskFolder>, PathBuf);
+
 /// A folder within that of a run, if there is one, no link followed on the way.
 fn open_in_run(
     disk: &dyn FolderDisk,
     root: &Path,
     run_id: &str,
     name: &str,
-) -> Result<Option<(Box<dyn DiskFolder>, PathBuf)>, DiscardError> {
+) -> Result<Option<Opened>, DiscardError> {
     run_id::check(run_id)?;
     let mut path = root.join(RUNS);
     let mut folder = if_there(disk.open_folder(&path)).map_err(failed("open", &path))?;

@@ -112,13 +112,18 @@ mod tests {
     #[test]
     fn blocks_know_whether_and_how_they_end() {
         let blocks = blocks(DOCUMENT);
-        let told: Vec<_> =
-            blocks.iter().map(|block| (block.line, block.not_run.as_deref(), block.exit, block.text.as_str())).collect();
-        assert_eq!(told, [
-            (4, None, 0, "resus ps\n"),
-            (9, Some("needs a GPU"), 0, "resus run x\n"),
-            (14, None, 10, "resus status x"),
-        ]);
+        let told: Vec<_> = blocks
+            .iter()
+            .map(|block| (block.line, block.not_run.as_deref(), block.exit, block.text.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (4, None, 0, "resus ps\n"),
+                (9, Some("needs a GPU"), 0, "resus run x\n"),
+                (14, None, 10, "resus status x"),
+            ]
+        );
     }
 
     #[test]

@@ -8,8 +8,8 @@
 )]
 
 pub mod clients;
-pub mod hostile;
 pub mod document;
+pub mod hostile;
 mod http;
 mod nats;
 mod nats_client;
@@ -18,14 +18,12 @@ mod process;
 mod program;
 pub mod proxy;
 mod pty;
-mod pty;
 pub mod shell;
 
 pub use nats::{NatsServer, Options as NatsOptions, Port, Version};
 pub use nats_client::{Delivered, NatsClient};
 pub use nats_wire::{Message, Wire};
 pub use process::{Process, alive, kill, processes_of};
-pub use pty::{CTRL_BACKSLASH, CTRL_C, CTRL_Z, Terminal};
 pub use program::{example, program, write_program};
 pub use pty::{CTRL_BACKSLASH, CTRL_C, CTRL_Z, Terminal};
 

@@ -211,7 +211,7 @@ fn a_daemon_whose_answers_cant_be_read_is_told_and_can_be_restarted() {
     home.resus(&["ps"]).expect_code(0);
     let old = home.daemon_pid();
     speak_another_version(&home, old);
-    let said = home.resus(&["ps"]).expect_code(12);
+    let said = home.resus(&["ps"]).expect_code(18);
     assert!(said.stderr.contains("try: resus daemon restart"), "{said:?}");
     home.resus(&["daemon", "restart"]).expect_code(0);
     assert!(!alive(old));

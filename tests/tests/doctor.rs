@@ -289,17 +289,22 @@ fn programs_that_hang_are_told_and_ended() {
     }
     assert_eq!(said.stdout.matches("it does not answer").count(), 3, "{said:?}");
     assert!(said.stdout.contains("resus completion fish >"), "{said:?}");
-    assert_eq!(processes_of(home.path()).len(), 0, "somebody is left");
+    home.wait_for("the end of all that was started", || processes_of(home.path()).is_empty().then_some(()));
 }
 
-/// Mounts a file system that nobody serves at `$1`, and runs the rest within it.
-const HANG: &str = "exec 3<>/dev/fuse
+/// Mounts a file system that nobody serves at `$1`, and runs the rest.
+const HANGS: &str = "exec 3<>/dev/fuse
 mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 hang \"$1\" || exit 77
 shift
 exec \"$@\"";
+/// Mounts one without room at `$1`, with a state folder, and runs the rest.
+const FULL: &str = "mount -t tmpfs -o size=64k full \"$1\" && mkdir -m 700 \"$1/state\" || exit 77
+head -c 1M /dev/zero >\"$1/fill\" 2>/dev/null
+shift
+exec \"$@\"";
 
-#[test]
-fn a_file_system_that_hangs_is_told_and_not_waited_for() {
+/// What `doctor` says of a state folder on a file system of its own; `None` where that can't be.
+fn doctor_on(home: &Home, script: &str) -> Option<Said> {
     let missing = [
         (!rustix::process::geteuid().is_root()).then_some("we are not root"),
         (!Path::new("/dev/fuse").exists()).then_some("/dev/fuse is missing"),
@@ -307,23 +312,36 @@ fn a_file_system_that_hangs_is_told_and_not_waited_for() {
     if let Some(missing) = missing.into_iter().flatten().next() {
         assert!(std::env::var_os("CI").is_none(), "{missing}");
         println!("SKIPPED: {missing}");
-        return;
+        return None;
     }
-    let home = Home::new();
-    let hangs = home.path().join("hangs");
-    std::fs::create_dir(&hangs).unwrap();
-    let state = hangs.join("state");
+    let place = home.path().join("place");
+    std::fs::create_dir(&place).unwrap();
+    let state = place.join("state");
     let doctor = home.command(&["doctor", "--json", "--state-dir", state.to_str().unwrap()]);
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "--", "sh", "-c", HANG, "sh"]).arg(&hangs);
+    command.args(["--mount", "--propagation", "private", "--", "sh", "-c", script, "sh"]).arg(&place);
     command.arg(doctor.get_program()).args(doctor.get_args());
     for (name, value) in doctor.get_envs() {
         command.env(name, value.unwrap());
     }
-    let said = home.run(command).expect_code(12);
+    Some(home.run(command).expect_code(12))
+}
+
+#[test]
+fn a_file_system_that_hangs_is_told_and_not_waited_for() {
+    let home = Home::new();
+    let Some(said) = doctor_on(&home, HANGS) else { return };
     assert_eq!(mark(&said, "state"), "bad");
     assert!(said.stdout.contains("no answer within 3 s"), "{said:?}");
     assert_eq!(mark(&said, "settings"), "good", "the rest is told");
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    let home = Home::new();
+    let Some(said) = doctor_on(&home, FULL) else { return };
+    assert_eq!((mark(&said, "space"), mark(&said, "fsync")), ("bad".into(), "bad".into()));
+    assert!(said.stdout.contains("No space left"), "{said:?}");
 }
 
 #[test]

@@ -13,11 +13,14 @@ const SHELLS: [&str; 2] = ["sh", "shell"];
 /// How documents start the program where it is not installed.
 const FROM_SOURCE: [&str; 2] = ["cargo run --release --", "cargo run -q --release --"];
 /// A training as people have one: what documents call `train.py`.
-const TRAINING: &str = "import time\nfor step in range(3):\n    print('step', step, flush=True)\n    time.sleep(0.01)\n";
+const TRAINING: &str =
+    "import time\nfor step in range(3):\n    print('step', step, flush=True)\n    time.sleep(0.01)\n";
 
 fn documents() -> Vec<PathBuf> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let docs = fs::read_dir(root.join("docs"))
+        .expect("the file system")
+        .map(|entry| entry.expect("the file system").path());
     let mut found: Vec<PathBuf> = [root.join("README.md")].into_iter().chain(docs).collect();
     found.retain(|path| path.extension().is_some_and(|end| end == "md"));
     found.sort();
@@ -28,13 +31,14 @@ fn documents() -> Vec<PathBuf> {
 fn sandbox() -> (Home, String) {
     let home = Home::new();
     let bin = home.path().join("bin");
-    fs::create_dir_all(&bin).unwrap();
-    std::os::unix::fs::symlink(program(), bin.join("resus")).unwrap();
-    fs::write(home.path().join("work/train.py"), TRAINING).unwrap();
+    fs::create_dir_all(&bin).expect("the file system");
+    std::os::unix::fs::symlink(program(), bin.join("resus")).expect("the file system");
+    fs::write(home.path().join("work/train.py"), TRAINING).expect("the file system");
     let folders = std::env::var("PATH").unwrap_or_default();
-    let python = std::env::split_paths(&folders).map(|folder| folder.join("python3")).find(|file| file.exists());
+    let python =
+        std::env::split_paths(&folders).map(|folder| folder.join("python3")).find(|file| file.exists());
     let python = python.expect("there is no python3 in the PATH: apt-get install python3");
-    std::os::unix::fs::symlink(python, bin.join("python")).unwrap();
+    std::os::unix::fs::symlink(python, bin.join("python")).expect("the file system");
     let path = format!("{}:{folders}", bin.display());
     (home, path)
 }
@@ -52,7 +56,8 @@ fn every_block_of_shell_does_what_it_says() {
             if !SHELLS.contains(&block.language.as_str()) || block.not_run.is_some() {
                 continue;
             }
-            let script = FROM_SOURCE.iter().fold(block.text.clone(), |text, from| text.replace(from, "resus"));
+            let script =
+                FROM_SOURCE.iter().fold(block.text.clone(), |text, from| text.replace(from, "resus"));
             let mut bash = Command::new("bash");
             bash.args(["--norc", "--noprofile", "-euo", "pipefail", "-c", &script]).env_clear();
             for (name, value) in home.command(&[]).get_envs() {

@@ -106,7 +106,7 @@ fn a_daemon_that_hangs_is_reported_not_waited_for() {
     kill(pid, "STOP");
     let said = home.resus(&["ps"]);
     kill(pid, "CONT");
-    assert_eq!(said.code, 12, "{said:?}");
+    assert_eq!(said.code, 17, "{said:?}");
 }
 
 #[test]

@@ -146,12 +146,13 @@ fn no_command_lets_a_worker_drive_the_terminal() {
 #[test]
 fn those_who_watch_while_it_happens_are_safe_too() {
     let home = Home::new();
-    home.configure("[errors]\nmax_share = \"0%\"\n");
-    let (events, output) = hostile_files(&home);
-    let text = std::fs::read_to_string(&events).unwrap();
-    let few: Vec<&str> = text.lines().take(700).collect();
-    std::fs::write(&events, few.join("\n") + "\n").unwrap();
-    let worker = "while :; do cat \"$0\" >> \"$PULSE_EVENTS\"; head -c 20000 \"$1\"; sleep 0.2; done";
+    let short = picked().into_iter().filter(|text| text.len() < 40).step_by(4);
+    let texts: Vec<String> = short.chain(["bidi:\u{202e}gnp.exe".to_owned()]).collect();
+    let said = |text: &String| event("status", &json!({"status": "running", "message": text}));
+    let (events, output) = (home.path().join("events"), home.path().join("output"));
+    std::fs::write(&events, texts.iter().map(said).collect::<String>()).unwrap();
+    std::fs::write(&output, texts.join("\n") + "\n").unwrap();
+    let worker = "while :; do cat \"$0\" >> \"$PULSE_EVENTS\"; cat \"$1\"; sleep 0.5; done";
     let (events, output) = (events.to_str().unwrap(), output.to_str().unwrap());
     let id = home.submit(&["--", "sh", "-c", worker, events, output]);
     for args in [&["watch", &id][..], &["watch", &id, "--json"], &["events", "-f", &id], &["logs", "-f", &id]]

@@ -12,7 +12,7 @@ use resus_tests::{NatsOptions, NatsServer, Version, Wire};
 /// Versions whose permissions are tried.
 const VERSIONS: [Version; 2] = [Version::Newest, Version::V2_11];
 /// What changes something.
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 15] = [
     "start",
     "stop",
     "pause",
@@ -24,6 +24,8 @@ const COMMANDS: [&str; 13] = [
     "restore",
     "pin",
     "prune",
+    "remove",
+    "sweep",
     "recheck",
     "configure",
 ];

@@ -215,6 +215,11 @@ fn no_server_no_daemon_and_a_daemon_that_hangs_are_three_answers_within_three_se
         asked(12, "no daemon answers in namespace default", &["ps"]);
         asked(12, "no daemon answers for node gpu-a1", &["ps", "--node", "gpu-a1"]);
     }
+    server.stop();
+    for _ in 0..4 {
+        asked(12, "can't be reached", &["ps"]);
+    }
+    server.cont();
     drop(server);
     for _ in 0..20 {
         asked(12, "can't be reached", &["ps"]);
@@ -234,7 +239,7 @@ fn ctrl_c_stops_a_run_on_another_machine() {
         let said = machine.resus(&["status", "far@latest", "--json"]);
         (said.code == 0 && said.json()["phase"] == "running").then_some(())
     });
-    resus_tests::kill(watched.id(), "INT");
+    kill(watched.id(), "INT");
     elsewhere.home.finish(watched, "run").expect_code(21);
 }
 

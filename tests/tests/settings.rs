@@ -88,7 +88,10 @@ fn on_sighup_a_bad_file_is_refused_as_a_whole_and_a_good_one_applies() {
     home.configure("[retry]\nmax = 3\n");
     let first = submit_in(&home, &work, &[]);
     let pid = home.daemon_pid();
-    assert_eq!((retries(&home, &first), daemon(&home)["settings"]["differs"].clone()), (json!(3), json!(false)));
+    assert_eq!(
+        (retries(&home, &first), daemon(&home)["settings"]["differs"].clone()),
+        (json!(3), json!(false))
+    );
 
     home.configure("[retry]\nmax = 4\nwindow = 'soon'\n[daemon]\nlog_kep = 1\n");
     assert_eq!(daemon(&home)["settings"]["differs"], true);
@@ -105,7 +108,6 @@ fn on_sighup_a_bad_file_is_refused_as_a_whole_and_a_good_one_applies() {
     assert!(log.contains("the settings are refused") && log.contains("daemon.log_kep"), "{log}");
     let people = home.resus(&["daemon", "status"]).expect_code(0).stdout;
     assert!(people.contains("the file was refused") && people.contains("daemon.log_kep"), "{people}");
-    // A client would refuse the file itself: what the daemon would do shows by its API alone.
     let asked = home.resus(&["daemon", "reload"]).expect_code(13);
     assert!(asked.stderr.contains("daemon.log_kep"), "{asked:?}");
 

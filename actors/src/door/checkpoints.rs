@@ -56,7 +56,8 @@ impl Door {
         if body.dry_run {
             return Ok(PruneReply { would_delete: goes, bytes, ..PruneReply::default() });
         }
-        self.give(run.id.as_str(), Input::Prune { by: who(&body.by), only_newest: false }, body.command_id).await?;
+        self.give(run.id.as_str(), Input::Prune { by: who(&body.by), only_newest: false }, body.command_id)
+            .await?;
         Ok(PruneReply { deleted: goes, bytes, ..PruneReply::default() })
     }
 

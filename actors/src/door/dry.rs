@@ -17,7 +17,11 @@ impl Door {
         command_id: Option<CommandId>,
         dry_run: bool,
     ) -> Result<CommandReply, Problem> {
-        if dry_run { self.foretell(selector, input).await } else { self.give(selector, input, command_id).await }
+        if dry_run {
+            self.foretell(selector, input).await
+        } else {
+            self.give(selector, input, command_id).await
+        }
     }
 
     /// Asks the Supervisor, which knows the runs as they are and not only as they are on disk. Its

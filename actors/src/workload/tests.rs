@@ -7,6 +7,7 @@ use super::*;
 use proptest::prelude::*;
 use resus_core::api::{ParamKind, SettingOrigin};
 use resus_core::codes::Code;
+use resus_core::policy::RetryPolicy;
 
 pub(super) fn registry() -> Registry {
     Registry::built_in("/bin/resus".to_owned(), Policy::default()).unwrap()
@@ -14,7 +15,7 @@ pub(super) fn registry() -> Registry {
 
 fn with(workload: Workload) -> Registry {
     let built_in = [(workload.name.to_string(), workload)].into();
-    Registry { built_in, user: None, program: "/bin/resus".to_owned(), policy: Policy::default() }
+    Registry { built_in, ..registry() }
 }
 
 pub(super) fn asked(workload: &str, params: &[(&str, &str)]) -> Submission {
@@ -61,7 +62,7 @@ who = { flag = \"--who\", type = \"text\", summary = \"s\" }";
 }
 
 #[test]
-fn everything_that_does_not_fit_is_named_at_once_with_what_fits() {
+fn everything_that_does_not_fit_is_named_at_once() {
     let problem = registry().spec(&asked("othello", &[("games", "0"), ("sed", "1")])).unwrap_err();
     assert!(problem.detail.contains("games=0: expected a whole number from 1 to 1000000000"), "{problem:?}");
     assert!(problem.detail.contains("\"sed\""), "{problem:?}");
@@ -112,8 +113,9 @@ fn built_in_workloads_have_no_folder_to_name() {
 
 #[test]
 fn a_plan_is_what_a_submission_would_be_refused_for_and_come_to() {
-    let mut registry = registry();
-    registry.policy.retry.max = 9;
+    let registry = registry();
+    registry
+        .set_policy(Policy { retry: RetryPolicy { max: 9, ..Policy::default().retry }, ..Policy::default() });
     let mut submission = asked("othello", &[("games", "5")]);
     submission.overrides.grace_ms = Some(1);
     submission.env = vec![("TOKEN".into(), "s3cret".into())];

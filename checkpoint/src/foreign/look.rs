@@ -215,7 +215,7 @@ mod tests {
     fn what_belongs_to_somebody_else_is_refused_naming_both() {
         let us = rustix::process::geteuid().as_raw();
         let modified = SystemTime::UNIX_EPOCH;
-        let ours = Entry { kind: Kind::File, size: 0, modified, owner: us, identity: (0, 0) };
+        let ours = Entry { kind: Kind::File, size: 0, allocated: 0, modified, owner: us, identity: (0, 0) };
         assert!(check_owner(Path::new("/a"), &ours).is_ok());
         let refusal = check_owner(Path::new("/a"), &Entry { owner: us + 1, ..ours }).unwrap_err();
         assert_eq!(refusal.to_string(), format!("/a belongs to user {}, not to user {us}", us + 1));

@@ -73,7 +73,7 @@ impl DiskFile for Memory {
     fn entry(&self) -> io::Result<Entry> {
         let size = self.0.read().unwrap().len() as u64;
         let (modified, identity) = (SystemTime::UNIX_EPOCH, (0, 0));
-        Ok(Entry { kind: Kind::File, size, modified, owner: 0, identity })
+        Ok(Entry { kind: Kind::File, size, allocated: size, modified, owner: 0, identity })
     }
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let bytes = self.0.read().unwrap();

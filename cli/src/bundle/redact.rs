@@ -13,6 +13,11 @@ const ALONE_MIN: usize = 4;
 /// Values of variables such as `USE_AUTH` that say nothing.
 const COMMON: [&str; 8] = ["true", "false", "none", "null", "auto", "yes", "enabled", "disabled"];
 
+/// Where a text that was too long ends.
+const CUT: char = '…';
+/// Longest beginning of a secret that is looked for there, in bytes: no text of ours is longer.
+const CUT_MAX: usize = 4096;
+
 /// What is to be taken out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Known {
@@ -139,12 +144,28 @@ impl Redactor {
             if text.contains(value.as_str()) {
                 text = text.replace(value.as_str(), MASK);
             }
+            if text.contains(CUT) {
+                text = without_cut(text, value);
+            }
         }
         for value in &self.alone {
             text = replace_word(&text, value, MASK);
         }
         text
     }
+}
+
+/// A text without the beginnings of `value` that a cut has left.
+fn without_cut(mut text: String, value: &str) -> String {
+    for (end, _) in
+        value.char_indices().take_while(|(end, _)| *end <= CUT_MAX).filter(|(end, _)| *end >= ANYWHERE_MIN)
+    {
+        let Some(beginning) = value.get(..end).map(|beginning| format!("{beginning}{CUT}")) else { continue };
+        if text.contains(&beginning) {
+            text = text.replace(&beginning, &format!("{MASK}{CUT}"));
+        }
+    }
+    text
 }
 
 /// A value as it is, within quotes, and within an address.
@@ -233,6 +254,7 @@ mod tests {
         assert_eq!(of("q=a%22b%5Cc%20d%2F%C3%A9&x"), "q=***&x");
         assert_eq!(of("abcd abcde 1 true"), "*** abcde 1 true", "a short one only where it stands alone");
         assert_eq!(of("> line-two"), "> ***");
+        assert_eq!(of("said hunter…, hunt…"), "said ***…, hunt…", "a cut leaves its beginning");
     }
 
     #[test]

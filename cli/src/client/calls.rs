@@ -3,7 +3,9 @@
 use crate::client::stream::Stream;
 use crate::client::{Client, ClientError, Wire};
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply, Plan, WorkloadList,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Plan,
+    PruneBody, PruneReply, RecheckBody, ReloadReply, RemoveBody, RemoveReply, RerunBody, RerunReply,
+    RestoreBody, RunList, StoryLine, Submission, SweepBody, SweepReply, WorkloadList,
 };
 use resus_core::view::RunView;
 use std::time::Duration;

@@ -5,7 +5,9 @@ use crate::client::stream::{Events, Stream};
 use crate::client::wire::{Answer, Socket, segment};
 use crate::client::{ANSWER_DEADLINE, COMMAND_DEADLINE, ClientError, STORY_DEADLINE, SWEEP_DEADLINE};
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Problem, PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, Story, StoryLine, Submission, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply, Plan, WorkloadList,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Plan, Problem, PruneBody,
+    PruneReply, RecheckBody, ReloadReply, RemoveBody, RemoveReply, RerunBody, RerunReply, RestoreBody,
+    RunList, Story, StoryLine, Submission, SweepBody, SweepReply, WorkloadList,
 };
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;

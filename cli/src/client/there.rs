@@ -17,10 +17,12 @@ use crate::client::{
 use resus_bus::link::Link;
 use resus_core::api::control::{
     CheckpointsRequest, ConfigureRequest, DaemonRequest, HistoryRequest, ListReply, ListRequest, LogsRequest,
-    OUTPUT_HEADER, PinRequest, PruneRequest, RecheckRequest, RerunRequest, RestoreRequest, RunRequest, StartRequest, StateReply, StateRequest, WhyReply, RemoveRequest, WorkloadsReply, WorkloadsRequest,
+    OUTPUT_HEADER, PinRequest, PruneRequest, RecheckRequest, RemoveRequest, RerunRequest, RestoreRequest, RunRequest, StartRequest, StateReply, StateRequest, WhyReply, WorkloadsReply, WorkloadsRequest,
 };
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Problem, PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, StoryLine, Submission, RerunBody, RerunReply, RemoveBody, RemoveReply, SweepBody, SweepReply, Plan, WorkloadList,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Plan, Problem, PruneBody,
+    PruneReply, RecheckBody, ReloadReply, RemoveBody, RemoveReply, RerunBody, RerunReply, RestoreBody,
+    RunList, StoryLine, Submission, SweepBody, SweepReply, WorkloadList,
 };
 use resus_core::ids::Slug;
 use resus_core::view::RunView;

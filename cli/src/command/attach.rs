@@ -10,13 +10,15 @@ use clap::Args;
 
 /// Arguments of `resus attach`.
 #[derive(Debug, Args)]
-#[command(after_help = "What 'resus run' shows, of any run: what has happened, and one live line. Ctrl-C stops it
+#[command(
+    after_help = "What 'resus run' shows, of any run: what has happened, and one live line. Ctrl-C stops it
 with a checkpoint, a second Ctrl-C kills it, Ctrl-\\ leaves it running. It exits as 'resus run'
 does: 0 done, 20 failed, 21 cancelled, 22 lost; of a run that has ended, at once.
 
 Examples:
   resus attach nightly
-  resus attach @latest --json")]
+  resus attach @latest --json"
+)]
 pub(crate) struct AttachArgs {
     /// Which run
     pub run: String,

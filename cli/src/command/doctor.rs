@@ -22,14 +22,26 @@ const SAID_BYTES_MAX: usize = 4096;
 /// Arguments of `resus doctor`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "It changes nothing and starts no daemon; it writes, syncs and removes a small file in the state
-folder, if there is one. ✓ good, ! works but, ✗ does not work: the worst comes first. The exit
-code is 0 if nothing is ✗, else that of the first ✗: 13 settings and bus, 12 daemon, folders,
-disk and limits. Nothing is waited for longer than a few seconds.
+    after_help = "✓ good, ! works but, ✗ does not work; exit code 0 if nothing is ✗.
 
-A bundle is one .tar.gz for a bug report: what doctor found, versions, settings, the end of the
-daemon's log, runs and their stories. Secrets, host and user names, and the home folder are
-masked in it; look at it before you send it. Of the environment it holds names only.
+Examples:
+  resus doctor
+  resus doctor --json | jq -r '.checks[] | select(.mark != \"good\") | .what'
+  resus doctor --bundle
+  resus doctor --bundle report.tar.gz --run nightly --with-output",
+    after_long_help = "It changes nothing and starts no daemon; it writes, syncs and removes a small
+file in the state folder, if there is one. ✓ good, ! works but, ✗ does not work:
+the worst comes first. Nothing is waited for longer than a few seconds.
+
+The exit code is 0 if nothing is ✗, else that of the first ✗: 13 settings and
+bus, 12 daemon, folders, disk and limits. With --bundle it is 0 if the file was
+written.
+
+A bundle is one .tar.gz for a bug report: what doctor found, versions, settings,
+the end of the daemon's log, runs and their stories. Secrets, host and user
+names, and the home folder are masked in it, as far as they are known or look
+like it: look at it before you send it. Of the environment it holds names only.
+A file that is there is not written over (exit code 11).
 
 Examples:
   resus doctor
@@ -38,10 +50,12 @@ Examples:
   resus doctor --bundle report.tar.gz --run nightly --with-output"
 )]
 pub(crate) struct DoctorArgs {
-    /// Write what a bug report needs into FILE [default: resus-bundle-TIME.tar.gz]
+    /// Write what a bug report needs into a file
+    ///
+    /// Without FILE it is resus-bundle-TIME.tar.gz, here.
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub bundle: Option<Option<PathBuf>>,
-    /// With --bundle: the story of this run only, instead of the newest runs'
+    /// With --bundle: tell of this run only
     #[arg(long, value_name = "RUN", requires = "bundle")]
     pub run: Option<String>,
     /// With --bundle: also the end of what workers printed

@@ -121,13 +121,13 @@ async fn shown(line: &str, daemon: &FakeDaemon, is_json: bool, colour: bool) -> 
         Ok(code) => code,
         Err(error) => {
             crate::tell(&error, console);
-            error.exit()
+            error.exit().code()
         }
     };
     let (out, err) = capture::end();
     let state = daemon.state.path().display().to_string();
     let json = if is_json { " --json" } else { "" };
-    let text = format!("$ resus {line}{json}\n{out}--- stderr\n{err}--- exit {}\n", code.code());
+    let text = format!("$ resus {line}{json}\n{out}--- stderr\n{err}--- exit {}\n", code);
     text.replace(&state, "/state")
 }
 

@@ -21,7 +21,8 @@ use resus_core::exit::ExitCode;
 
 /// Arguments of `resus ps`.
 #[derive(Debug, Args)]
-#[command(after_help = "Filters: phase, status, name, workload or node; with commas between values, one of them has
+#[command(
+    after_help = "Filters: phase, status, name, workload or node; with commas between values, one of them has
 to fit; with several --filter, each. Runs that ended long ago are then listed, too.
 Columns: run, name, status, progress, loss, eta, retries, age, node, id, pid, workload,
 checkpoint, command. A narrow terminal shows fewer of the plain table's.
@@ -30,7 +31,8 @@ Examples:
   resus ps
   resus ps -w --sort -progress
   resus ps -a --filter phase=failed,cancelled -o run,name,checkpoint
-  resus stop $(resus ps -q --filter name=nightly)")]
+  resus stop $(resus ps -q --filter name=nightly)"
+)]
 pub(crate) struct PsArgs {
     /// All runs, not only those that live and the newest that ended
     #[arg(short, long)]

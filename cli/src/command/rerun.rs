@@ -23,7 +23,8 @@ const NAMES_MAX: usize = 8;
 
 /// Arguments of `resus rerun`.
 #[derive(Debug, Args)]
-#[command(after_help = "The new run has the old one's name, command or workload with its parameters, folder, settings
+#[command(
+    after_help = "The new run has the old one's name, command or workload with its parameters, folder, settings
 and environment, as they were recorded, except for what is given here. How its environment
 differs is told by names only: no value is ever shown. To go on with the old run from its
 checkpoint: resus retry.
@@ -32,7 +33,8 @@ Examples:
   resus rerun nightly@latest
   resus rerun nightly --env LR=3e-4 --unset DEBUG
   resus rerun othello@1 --set games=2000000 --name longer -d
-  resus rerun nightly --fresh-env --dry-run")]
+  resus rerun nightly --fresh-env --dry-run"
+)]
 pub(crate) struct RerunArgs {
     /// Which run
     pub run: String,
@@ -155,7 +157,10 @@ fn told(reply: &RerunReply, page: &Page) -> String {
     };
     let mut text = format!("{}\n", page.sentence(&head));
     if reply.run.is_none() {
-        text.push_str(&format!("  {}\n", page.sentence(&format!("command: {}", said(&reply.argv.join(" "))))));
+        text.push_str(&format!(
+            "  {}\n",
+            page.sentence(&format!("command: {}", said(&reply.argv.join(" "))))
+        ));
         text.push_str(&format!("  {}\n", page.sentence(&format!("folder: {}", said(&reply.cwd)))));
     }
     text + &format!("  {}\n", page.sentence(&format!("environment: {}", differences(&reply.env))))
@@ -212,7 +217,10 @@ mod tests {
     #[test]
     fn nothing_is_given_twice_and_no_value_is_repeated() {
         let daemon_less = Around::of_test(&FakeStateless::state());
-        for words in [&["--env", "TOKEN=s3cret", "--env", "TOKEN=other"][..], &["--env", "TOKEN=s3cret", "--unset", "TOKEN"]] {
+        for words in [
+            &["--env", "TOKEN=s3cret", "--env", "TOKEN=other"][..],
+            &["--env", "TOKEN=s3cret", "--unset", "TOKEN"],
+        ] {
             let error = body(&args(words), &daemon_less).unwrap_err();
             assert_eq!(error.exit(), ExitCode::Usage);
             assert!(!error.told().text(&page(200)).contains("s3cret"), "{error}");

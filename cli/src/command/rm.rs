@@ -27,7 +27,7 @@ const END_DEADLINE: Duration = Duration::from_secs(60);
 #[derive(Debug, Args)]
 #[command(
     after_help = "Only runs that have ended are removed. Their folders go, with output, checkpoints and curves;
-the ledger keeps their rows (about 10 KiB a run), so that their ids are never used again.
+the ledger keeps their rows, about half a KiB an event, so that their ids are never used again.
 
 Examples:
   resus rm a1b2c3d4 --dry-run

@@ -12,8 +12,8 @@ use crate::ending;
 use crate::error::CliError;
 use crate::keys::{Act, Key, Keys, Presses};
 use crate::output::terminal::Decoder;
-use crate::passthrough;
 use crate::output::{PIECE_BYTES, tail_start};
+use crate::passthrough;
 use crate::render::header::header;
 use crate::settings::set::{self, Pair};
 use crate::submission::{WorkerEnv, command_id, worker_env, working_folder};
@@ -30,7 +30,6 @@ use rustix::io::ioctl_fionread;
 use std::collections::BTreeMap;
 use std::env;
 use std::io::{self, IsTerminal};
-use std::pin::pin;
 use std::time::Duration;
 
 /// Lines of output shown of a run that failed.
@@ -155,16 +154,14 @@ async fn hand_in(
     around: &Around,
     presses: Option<&mut Presses>,
 ) -> Result<(RunView, Vec<Key>), CliError> {
-    let asking = async {
-        ask(&around.target, |client| async move { client.submit(submission).await }).await
-    };
+    let mut asking = Box::pin(ask(&around.target, |client| async move { client.submit(submission).await }));
     let Some(presses) = presses else { return Ok((asking.await?, Vec::new())) };
     // Until a daemon is there, nobody has heard of the run.
     tokio::select! {
-        reached = ensure(&around.target) => drop(reached?),
+        reached = Box::pin(ensure(&around.target)) => drop(reached?),
         _ = presses.next() => return Err(CliError::Left { is_handed_in: false }),
     }
-    let (mut keys, mut pressed, mut asking) = (Keys::default(), Vec::new(), pin!(asking));
+    let (mut keys, mut pressed) = (Keys::default(), Vec::new());
     loop {
         tokio::select! {
             view = &mut asking => return Ok((view?, pressed)),
@@ -224,7 +221,8 @@ fn no_parameters(command: &[String], parameters: &[Pair]) -> Result<(), CliError
     let Some((key, value)) = parameters.first().filter(|_| !command.is_empty()) else { return Ok(()) };
     Err(CliError::Usage {
         what: format!("--set {key}={value}: a command has no parameters, only a workload has"),
-        next: "give the command its own options behind the --; a setting has a dot: --set retry.max=3".to_owned(),
+        next: "give the command its own options behind the --; a setting has a dot: --set retry.max=3"
+            .to_owned(),
     })
 }
 

@@ -24,7 +24,8 @@ use tokio::task::JoinSet;
 
 /// Arguments of `resus wait`.
 #[derive(Debug, Args)]
-#[command(after_help = "--for: ended; checkpoint (there is one that verified); or a phase: preparing, running,
+#[command(
+    after_help = "--for: ended; checkpoint (there is one that verified); or a phase: preparing, running,
 pausing, paused, cooling_down, stopping, waiting, done, failed, cancelled. What is so already is
 not waited for.
 Exit codes: 0 it is so; for 'ended' 0 the run is done, 20 it failed, 21 it was cancelled, 22 it
@@ -36,7 +37,8 @@ worker, 128+n if signal n ended it.
 Examples:
   resus wait nightly && ./evaluate.sh
   resus wait @latest --for running --timeout 2h
-  resus wait --any $(resus ps -q)")]
+  resus wait --any $(resus ps -q)"
+)]
 pub(crate) struct WaitArgs {
     /// Which runs
     #[arg(required = true, value_name = "RUN")]

@@ -6,10 +6,10 @@ use crate::render::parts::short;
 use crate::render::summary::outcome;
 use crate::settings;
 use crate::target::{CONTEXT_VAR, NATS_VAR, Scope, Target};
+use crate::workloads::registry;
 use clap::FromArgMatches;
 use clap_complete::engine::CompletionCandidate;
-use resus_actors::workload::Registry;
-use resus_core::policy::Policy;
+use resus_core::api::WorkloadView;
 use resus_core::view::RunView;
 use resus_store::StateDir;
 use std::collections::{BTreeMap, BTreeSet};
@@ -124,13 +124,10 @@ impl Live {
         found
     }
 
-    /// The workloads that are part of the program.
+    /// The built-in workloads and the user's.
     pub(super) fn workloads(&self) -> Vec<CompletionCandidate> {
-        let Some(registry) = registry() else { return Vec::new() };
-        let candidates = registry.workloads().map(|workload| {
-            CompletionCandidate::new(workload.name.to_string()).help(Some(workload.summary.clone().into()))
-        });
-        candidates.collect()
+        let sound = known().into_iter().filter(|view| view.faults.is_empty());
+        sound.map(|view| CompletionCandidate::new(view.name).help(Some(view.summary.into()))).collect()
     }
 
     /// Settings of a run, and parameters of the workload on the line.
@@ -138,12 +135,10 @@ impl Live {
         let mut found: Vec<_> = settings::keys::names_of_runs()
             .map(|name| CompletionCandidate::new(format!("{name}=")))
             .collect();
-        let registry = registry();
-        let workloads = registry.iter().flat_map(Registry::workloads);
-        let named = workloads.filter(|workload| self.words.iter().any(|word| word == workload.name.as_str()));
-        for (name, parameter) in named.flat_map(|workload| &workload.params) {
+        let named = known().into_iter().filter(|view| self.words.contains(&view.name));
+        for (name, parameter) in named.flat_map(|view| view.params) {
             let candidate = CompletionCandidate::new(format!("{name}="));
-            found.push(candidate.help(Some(parameter.summary.clone().into())));
+            found.push(candidate.help(Some(parameter.summary.into())));
         }
         found
     }
@@ -176,7 +171,7 @@ impl Live {
         Target::of(&global, Scope::Anywhere).ok()
     }
 }
-
-fn registry() -> Option<Registry> {
-    Registry::built_in(String::new(), Policy::default()).ok()
+/// The workloads as this process sees them.
+fn known() -> Vec<WorkloadView> {
+    registry().map(|registry| registry.list().workloads).unwrap_or_default()
 }

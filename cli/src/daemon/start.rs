@@ -13,7 +13,6 @@ use crate::target::Target;
 use resus_core::exit::ExitCode;
 use resus_core::secret::is_secret_name;
 use resus_store::{LockError, StateDir};
-use rustix::process::Signal;
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -34,7 +33,8 @@ const LOOK_MAX: Duration = Duration::from_millis(100);
 const AGAIN_FIRST: Duration = Duration::from_millis(20);
 /// Longest wait before that.
 const AGAIN_MAX: Duration = Duration::from_secs(1);
-/// Most daemons that a question is put to, should one after the other end.
+/// Most daemons that a question is put to, should one after the other end; and how often one is
+/// started again that a signal has ended.
 const TRIES: u32 = 3;
 /// Wait before a question that was lost on its way through a server is put again: the connection
 /// comes back by itself, or it takes longer than somebody wants to wait.
@@ -151,7 +151,7 @@ async fn start(state: &StateDir) -> Result<Client, CliError> {
     let log_from = File::open(state.daemon_log()).and_then(|log| log.metadata()).map_or(0, |meta| meta.len());
     let begun = Instant::now();
     let mut ended = spawn(state)?;
-    let (mut wait, mut again) = (LOOK_FIRST, AGAIN_FIRST);
+    let (mut wait, mut again, mut signals) = (LOOK_FIRST, AGAIN_FIRST, 0);
     loop {
         let client = locate(state);
         match client.health().await {
@@ -169,8 +169,11 @@ async fn start(state: &StateDir) -> Result<Client, CliError> {
                 again = (again * 2).min(AGAIN_MAX);
                 ended = spawn(state)?;
             }
-            // A key pressed before it had left our session was meant for us.
-            Ok(Ok(status)) if is_of_keys(status) => ended = spawn(state)?,
+            // A key pressed before it had left our session was meant for us; or somebody killed it.
+            Ok(Ok(status)) if status.signal().is_some() && signals < TRIES => {
+                signals += 1;
+                ended = spawn(state)?;
+            }
             Ok(Ok(status)) => {
                 return Err(StartError::Ended { status, log_tail: log_tail(state, log_from) }.into());
             }
@@ -198,12 +201,6 @@ fn stopped_holder(state: &StateDir) -> Option<u32> {
 fn is_stopped(stat: &str) -> bool {
     let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
     matches!(state, Some('T' | 't'))
-}
-
-/// Whether a process was ended by what a terminal sends: Ctrl-C, Ctrl-\, its closing.
-fn is_of_keys(status: ExitStatus) -> bool {
-    let signals = [Signal::INT, Signal::QUIT, Signal::HUP].map(Signal::as_raw);
-    status.signal().is_some_and(|signal| signals.contains(&signal))
 }
 
 /// Starts a daemon process apart from this one. Its end is reported; it is waited for on a
@@ -266,13 +263,6 @@ mod tests {
     fn a_stopped_process_is_known_whatever_it_is_called() {
         assert!(is_stopped("7 (resus) T 1 7") && is_stopped("7 (a) R b) t 1"));
         assert!(!is_stopped("7 (resus) S 1") && !is_stopped("7 (T) R 1") && !is_stopped(""));
-    }
-
-    #[test]
-    fn only_keys_end_a_daemon_as_keys_do() {
-        let ended_by = |signal| is_of_keys(ExitStatus::from_raw(signal));
-        assert!(ended_by(1) && ended_by(2) && ended_by(3));
-        assert!(!ended_by(9) && !ended_by(15) && !is_of_keys(ExitStatus::from_raw(0x0b00)));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 /// Bytes of a write that is synced: a page of the ledger.
 const PAGE_BYTES: usize = 4096;
@@ -40,7 +41,7 @@ struct Scrap {
 
 impl Scrap {
     fn make(folder: &Path, name: &str) -> io::Result<Self> {
-        let path = folder.join(format!(".doctor-{}-{name}", std::process::id()));
+        let path = folder.join(format!(".doctor-{}-{name}", Uuid::now_v7()));
         let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(&path)?;
         Ok(Self { path, file })
     }
@@ -59,6 +60,8 @@ impl Drop for Scrap {
 /// The I/O error of the first that failed.
 pub(crate) fn syncs(folder: &Path) -> io::Result<Syncs> {
     let mut scrap = Scrap::make(folder, "sync")?;
+    // Whoever ends us while the disk is slow finds nothing left behind.
+    fs::remove_file(&scrap.path)?;
     let begin = Instant::now();
     let mut took_us = Vec::new();
     while took_us.len() < WRITES && begin.elapsed() < MEASURE_MAX {

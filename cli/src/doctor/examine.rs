@@ -9,6 +9,7 @@ use crate::doctor::folders::state_is_late;
 use crate::doctor::machine::{Machine, runtime_of};
 use crate::doctor::probe::{self, Look, NoAnswer};
 use crate::doctor::{Check, server, sync, varz, worst_first};
+use crate::error::CliError;
 use crate::render::parts::said;
 use crate::settings::bus::{BusSettings, Url};
 use crate::settings::{Settings, SettingsError};
@@ -106,7 +107,7 @@ impl Findings {
         let (check, view) = daemon(state).await;
         self.checks.push(check);
         let Some(view) = view else { return };
-        self.checks.push(match other_build(state).await {
+        self.checks.push(match other_build(state).await.ok().flatten() {
             Some(record) => {
                 let said =
                     format!("the daemon ({}) is of another build than this command", said(&record.version));

@@ -130,14 +130,18 @@ impl Machine {
     }
 
     fn disk(&self) -> Vec<Check> {
-        let Some(folder) = self.state.as_ref().map(StateDir::path).filter(|folder| folder.is_dir()) else {
-            return Vec::new();
+        // Another's folder has been told; nothing is written into it.
+        let is_ours = |folder: &&Path| {
+            fs::metadata(folder).is_ok_and(|meta| meta.is_dir() && meta.uid() == geteuid().as_raw())
         };
+        let Some(folder) = self.state.as_ref().map(StateDir::path).filter(is_ours) else { return Vec::new() };
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let syncs = disk_probe::syncs(folder).map_err(|error| error.to_string());
         let mut checks = vec![disk::fsync(&syncs)];
-        // Where no file can be made that has been said, and nothing else can be tried.
-        if let Ok(promises) = disk_probe::promises(folder, disk_probe::kind(folder, &mounts)) {
+        // Where nothing can be written that has been said, and what else fails follows from it.
+        if syncs.is_ok()
+            && let Ok(promises) = disk_probe::promises(folder, disk_probe::kind(folder, &mounts))
+        {
             checks.push(disk::file_system(&promises));
         }
         checks

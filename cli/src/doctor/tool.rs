@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Longest time for an answer: less than that of the look in which it is asked, which can so tell
 /// who did not answer.
-const DEADLINE: Duration = Duration::from_millis(2500);
+const DEADLINE: Duration = Duration::from_millis(2200);
 /// Wait between two looks whether it has answered.
 const LOOK: Duration = Duration::from_millis(5);
 /// Most bytes of an answer that are read; a pipe holds as many, so that nobody waits for us.

@@ -115,7 +115,7 @@ fn rendered(text: &str, page: &Page, phases: &[&str]) -> Vec<(&'static str, Stri
             ("summary", summary::summary(&view, page)),
             ("told", summary::told(&view).map(|told| told.text(page)).unwrap_or_default()),
             ("header", header::header(&view, page)),
-            ("ps", ps::table(&[view], page.columns, true, page.paint)),
+            ("ps", ps::table(&[view], &ps::Look::Plain, page.columns, true, page.paint)),
         ]);
     }
     all

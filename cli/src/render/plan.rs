@@ -73,7 +73,7 @@ mod tests {
         let text = text(&plan, &page(200));
         for part in [
             r"python 'a b.py' $'--x=\033[31m'",
-            "stop.grace = \"5s\" by this command (default \"60s\")",
+            "stop.grace = \"5s\" by this command (default \"1m\")",
             "checkpoint.best_metric = \"auc:max\" by the daemon's configuration (default none)",
             "nothing was",
         ] {

@@ -20,8 +20,12 @@ const NAME_GOOD: usize = 16;
 const COMMAND_MIN: usize = 20;
 const GAP: usize = 2;
 /// What a table gives up where there is no room, one after the other.
-const GIVES_UP: [GiveUp; 4] =
-    [GiveUp::Column(Column::Node), GiveUp::Bars, GiveUp::Column(Column::Retries), GiveUp::Column(Column::Loss)];
+const GIVES_UP: [GiveUp; 4] = [
+    GiveUp::Column(Column::Node),
+    GiveUp::Bars,
+    GiveUp::Column(Column::Retries),
+    GiveUp::Column(Column::Loss),
+];
 
 /// Something that a table can do without.
 #[derive(Debug, Clone, Copy)]

@@ -183,7 +183,8 @@ mod tests {
         let expected = "\
 error: run 8c1d9e77 (othello) failed after 3m12s and 2 attempts
   why: STARTUP_FAILED: exit code 1 right after the start
-       The worker ended before it was ready. The end of its log says why.
+       The worker ended before it was ready. The end of its log says why. (resus
+       explain STARTUP_FAILED)
        the worker ended: code 1, 0.0s of CPU time
        not tried again: this kind of failure was retried once already
   try: resus logs 8c1d9e77; when it is mended: resus retry 8c1d9e77

@@ -171,8 +171,8 @@ mod tests {
 
     #[test]
     fn a_dot_makes_a_setting() {
-        let pairs = [("games", "1"), ("retry.max", "2")].map(|(k, v)| (k.to_owned(), v.to_owned()));
-        let (params, settings) = split(pairs.to_vec());
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let (params, settings) = split(vec![pair("games", "1"), pair("retry.max", "2")]);
         assert_eq!((params[0].0.as_str(), settings[0].0.as_str()), ("games", "retry.max"));
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn starter(voice: Voice, schema: &Path) -> String {
             }
             Line::Key(key, line) => {
                 if wanted && (voice == Voice::User || key.reach == Reach::Runs) {
-                    let _ = write!(text, "{held}#{line}\n");
+                    let _ = writeln!(text, "{held}#{line}");
                 }
                 held.clear();
             }

@@ -64,9 +64,11 @@ pub struct StartRequest {
 impl fmt::Debug for StartRequest {
     /// Without what is secret: the command masked, of the environment the names.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { workload, params, command, name, cwd, env, overrides, resume, command_id } = self;
+        let Self { workload, workload_path, params, command, name, cwd, env, overrides, resume, command_id } =
+            self;
         f.debug_struct("StartRequest")
             .field("workload", workload)
+            .field("workload_path", workload_path)
             .field("params", &params.keys())
             .field("command", &command.as_deref().map(mask_argv))
             .field("name", name)

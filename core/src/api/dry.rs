@@ -1,8 +1,8 @@
 //! What a command would do, told beforehand.
 
+use crate::apply::{ApplyError, apply};
 use crate::explain::sentence;
 use crate::fleet::{FleetError, Step};
-use crate::apply::{ApplyError, apply};
 use crate::run::Run;
 use serde::{Deserialize, Serialize};
 

@@ -12,9 +12,6 @@ pub(super) fn is_legal(run: &Run, event: &Event) -> bool {
         Asked, Choosing, CoolingDown, Paused, Pausing, Running, Spawning, Starting, Terminated, Waiting,
     };
     let phase = run.phase;
-    if run.removed {
-        return false;
-    }
     match event {
         Event::Accepted { .. } => false,
         Event::AttemptBegun { .. } => {

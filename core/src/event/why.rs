@@ -103,7 +103,7 @@ pub enum Why {
 
 impl Why {
     /// Every reason.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::Requested,
         Self::NewRun,
         Self::CheckpointSearched,
@@ -149,6 +149,7 @@ impl Why {
         Self::NothingToResumeFrom,
         Self::CrashLoop,
         Self::AlreadySet,
+        Self::AlreadyRemoved,
     ];
 
     /// What it means, as a sentence.
@@ -202,6 +203,7 @@ impl Why {
             Self::NothingToResumeFrom => "There is work to lose, and no checkpoint of it may be used.",
             Self::CrashLoop => "The same failure came back at the same amount of work every time.",
             Self::AlreadySet => "The settings are so already.",
+            Self::AlreadyRemoved => "The run was removed already.",
         }
     }
 

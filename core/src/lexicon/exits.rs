@@ -52,6 +52,16 @@ fn told(exit: ExitCode) -> (&'static str, &'static str, &'static [&'static str])
             "See what is wrong and where, and use an older one.",
             &["resus checkpoints verify RUN", "resus restore RUN CHECKPOINT"],
         ),
+        ExitCode::DaemonSilent => (
+            "A daemon is there and does not answer: it hangs, or its disk does. Trainings go on meanwhile.",
+            "See what it was doing; a restart leaves every worker running.",
+            &["resus daemon logs", "resus daemon restart"],
+        ),
+        ExitCode::DaemonForeign => (
+            "The daemon is of another version and can't do this, or says it in words unknown here.",
+            "Replace it by one of this build; trainings go on meanwhile.",
+            &["resus daemon status", "resus daemon restart"],
+        ),
         ExitCode::Differs => ("What was compared differs.", "", &[]),
         ExitCode::RunFailed => (
             "The run ended in a failure.",

@@ -8,10 +8,9 @@ fn typed(text: &str) -> Found {
 }
 
 fn one(text: &str) -> Entry {
-    match typed(text) {
-        Found::Entries(mut entries) if entries.len() == 1 => entries.remove(0),
-        other => panic!("{text}: {other:?}"),
-    }
+    let Found::Entries(entries) = typed(text) else { panic!("{text} is not known") };
+    let [entry] = entries.as_slice() else { panic!("{text}: {entries:?}") };
+    entry.clone()
 }
 
 #[test]

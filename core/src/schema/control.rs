@@ -234,11 +234,8 @@ fn foretold() -> Shape {
 
 fn rerun_reply() -> Shape {
     let names = || list(text().about("A name; values are not told"));
-    let env = object([
-        required("added", names()),
-        required("removed", names()),
-        required("changed", names()),
-    ]);
+    let env =
+        object([required("added", names()), required("removed", names()), required("changed", names())]);
     object([
         required("of", id().about("The run whose spec it is")),
         optional("run", like("RunView").about("The new one; none if it would only be")),

@@ -3,10 +3,10 @@
 use crate::validate::{Schemas, Unlisted};
 use resus_core::api::control::{
     CheckpointsRequest, ConfigureRequest, CurvesRequest, DaemonRequest, HistoryRequest, ListRequest,
-    LogsRequest, PauseRequest, PinRequest, PruneRequest, RecheckRequest, RerunRequest, RestoreRequest, RunRequest, StartRequest, StateRequest, RemoveRequest, WorkloadsRequest,
+    LogsRequest, PauseRequest, PinRequest, PruneRequest, RecheckRequest, RemoveRequest, RerunRequest, RestoreRequest, RunRequest, StartRequest, StateRequest, WorkloadsRequest,
 };
-use resus_core::policy::Policy;
 use resus_core::api::{Overrides, SweepBody};
+use resus_core::policy::Policy;
 use resus_core::spec::Resume;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -76,7 +76,11 @@ fn requests_are_taken_exactly_when_they_are_read() {
         "overrides": overrides, "resume": "never", "command_id": "c",
     });
     agree::<StartRequest>(schemas, "start_request.json", &start);
-    agree::<RunRequest>(schemas, "run_request.json", &json!({"run": "r", "by": "me", "command_id": "c", "dry_run": true}));
+    agree::<RunRequest>(
+        schemas,
+        "run_request.json",
+        &json!({"run": "r", "by": "me", "command_id": "c", "dry_run": true}),
+    );
     let rerun = json!({
         "run": "r", "name": "n", "params": {"games": "9"}, "fresh_env": true, "set_env": {"A": "b"},
         "unset_env": ["C"], "overrides": overrides, "command_id": "c", "dry_run": true,
@@ -84,8 +88,7 @@ fn requests_are_taken_exactly_when_they_are_read() {
     agree::<RerunRequest>(schemas, "rerun_request.json", &rerun);
     let pause = json!({"run": "r", "by": "me", "command_id": "c", "release": true, "dry_run": true});
     agree::<PauseRequest>(schemas, "pause_request.json", &pause);
-    let restore =
-        json!({"run": "r", "checkpoint": "latest", "by": "me", "command_id": "c", "dry_run": true});
+    let restore = json!({"run": "r", "checkpoint": "latest", "by": "me", "command_id": "c", "dry_run": true});
     agree::<RestoreRequest>(schemas, "restore_request.json", &restore);
     let from = json!({"from": {"checkpoint_id": "ck-1", "path": "/c/ck-1.prsm"}});
     agree::<Resume>(schemas, "resume.json", &from);
@@ -106,8 +109,7 @@ fn requests_are_taken_exactly_when_they_are_read() {
     agree::<SweepBody>(schemas, "sweep_body.json", &sweep);
     let recheck = json!({"run": "r", "checkpoint": "latest", "by": "me", "command_id": "c"});
     agree::<RecheckRequest>(schemas, "recheck_request.json", &recheck);
-    let configure =
-        json!({"run": "r", "changes": overrides, "by": "me", "command_id": "c", "dry_run": true});
+    let configure = json!({"run": "r", "changes": overrides, "by": "me", "command_id": "c", "dry_run": true});
     agree::<ConfigureRequest>(schemas, "configure_request.json", &configure);
     agree::<CheckpointsRequest>(schemas, "checkpoints_request.json", &json!({"run": "r"}));
     agree::<StateRequest>(schemas, "state_request.json", &json!({"run": "r", "since": 1, "wait_ms": 1}));

@@ -5,7 +5,7 @@ use crate::validate::{Schemas, Unlisted};
 use crate::walk::{Walk, node};
 use resus_core::api::control::{CurvesReply, EventsReply, ListReply, StateReply, WhyReply, WorkloadsReply};
 use resus_core::api::{
-    CheckpointList, CommandReply, DaemonView, EnvChanges, Foretold, ForetoldEvent, RerunReply, OutputChunk, Problem, PruneReply, StoryLine, RemoveReply, RunSize, SweepItem, SweepKind, SweepReply, Origin, ParamKind, ParamView, Plan, PlannedSetting, SettingOrigin, WorkloadView,
+    CheckpointList, CommandReply, DaemonView, EnvChanges, Foretold, ForetoldEvent, Origin, OutputChunk, ParamKind, ParamView, Plan, PlannedSetting, Problem, PruneReply, RemoveReply, RerunReply, RunSize, SettingOrigin, StoryLine, SweepItem, SweepKind, SweepReply, WorkloadView,
 };
 use resus_core::exit::ExitCode;
 use resus_core::policy::RetentionPolicy;

@@ -16,7 +16,8 @@ impl<D: Desk> Control<D> {
 
     pub(super) async fn restore(&self, asked: RestoreRequest, bytes_max: usize) -> Result<Reply, Problem> {
         let RestoreRequest { run, checkpoint, by, command_id, dry_run } = asked;
-        let reply = self.panel.desk.restore(&run, RestoreBody { checkpoint, by, command_id, dry_run }).await?;
+        let reply =
+            self.panel.desk.restore(&run, RestoreBody { checkpoint, by, command_id, dry_run }).await?;
         fitting(reply, |reply: &mut CommandReply| &mut reply.run, bytes_max)
     }
 

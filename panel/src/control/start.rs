@@ -75,48 +75,8 @@ impl Grounds {
             resume,
             command_id,
         } = asked;
-        if command.is_some() && !self.allow_commands {
-            return Err(Problem {
-                kind: "urn:resus:refused".to_owned(),
-                title: "Only registered workloads may be started from elsewhere".to_owned(),
-                status: 403,
-                detail: "this daemon does not take commands through the bus".to_owned(),
-                hint: Some(
-                    "start a workload, e.g. resus run othello; or let the daemon's operator set \
-                     bus.allow_commands = true"
-                        .to_owned(),
-                ),
-                exit_code: ExitCode::Refused,
-            });
-        }
-        if workload_path.is_some() && !self.allow_commands {
-            // Its file says what is started: a command by another name.
-            return Err(Problem {
-                kind: "urn:resus:refused".to_owned(),
-                title: "Only registered workloads may be started from elsewhere".to_owned(),
-                status: 403,
-                detail: "this daemon does not take paths of its machine through the bus".to_owned(),
-                hint: Some(
-                    "put the folder among that machine's workloads (resus workload ls), or let the \
-                     daemon's operator set bus.allow_commands = true"
-                        .to_owned(),
-                ),
-                exit_code: ExitCode::Refused,
-            });
-        }
-        if matches!(resume, Resume::From(_)) && !self.allow_commands {
-            // It would be read and handed to a worker, whatever file of this machine it names.
-            return Err(Problem {
-                kind: "urn:resus:refused".to_owned(),
-                title: "A run that is started from elsewhere may not name a file to begin from".to_owned(),
-                status: 403,
-                detail: "this daemon does not take paths of its machine through the bus".to_owned(),
-                hint: Some(
-                    "start it on that machine; or let the daemon's operator set bus.allow_commands = true"
-                        .to_owned(),
-                ),
-                exit_code: ExitCode::Refused,
-            });
+        if !self.allow_commands {
+            refuse(command.is_some(), workload_path.is_some(), &resume)?;
         }
         if command.is_none() && (cwd.is_some() || env.is_some()) {
             return Err(Problem {
@@ -141,6 +101,37 @@ impl Grounds {
             command_id,
         })
     }
+}
+
+/// Refuses what needs the operator's leave, which was not given.
+fn refuse(has_command: bool, has_path: bool, resume: &Resume) -> Result<(), Problem> {
+    let no = |title: &str, detail: &str, instead: &str| {
+        Err(Problem {
+            kind: "urn:resus:refused".to_owned(),
+            title: title.to_owned(),
+            status: 403,
+            detail: detail.to_owned(),
+            hint: Some(format!("{instead}; or let the daemon's operator set bus.allow_commands = true")),
+            exit_code: ExitCode::Refused,
+        })
+    };
+    let registered = "Only registered workloads may be started from elsewhere";
+    let path = "this daemon does not take paths of its machine through the bus";
+    if has_command {
+        let detail = "this daemon does not take commands through the bus";
+        return no(registered, detail, "start a workload, e.g. resus run othello");
+    }
+    if has_path {
+        // Its file says what is started: a command by another name.
+        let instead = "put the folder among that machine's workloads, and run it by its name";
+        return no(registered, path, instead);
+    }
+    if matches!(resume, Resume::From(_)) {
+        // It would be read and handed to a worker, whatever file of this machine it names.
+        let title = "A run that is started from elsewhere may not name a file to begin from";
+        return no(title, path, "start it on that machine");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use crate::rig::{FakeDesk, RUN_ID};
 use resus_bus::control::{Endpoints, Reply};
 use resus_core::api::control::{EventsReply, ListReply, OUTPUT_HEADER, StateReply, WhyReply};
-use resus_core::api::{CheckpointList, CommandReply, DaemonView, OutputChunk, Problem, PruneReply};
+use resus_core::api::{
+    CheckpointList, CommandReply, DaemonView, OutputChunk, Problem, PruneReply, RerunReply,
+};
 use resus_core::exit::ExitCode;
 use resus_core::view::RunView;
 use resus_panel::{Control, Grounds};
@@ -48,6 +50,41 @@ async fn a_workload_is_started_on_the_daemons_own_grounds() {
     let submitted = desk.submitted.lock().unwrap().clone().unwrap();
     assert_eq!((submitted.cwd.as_str(), submitted.env.len()), ("/home/resus", 1));
     assert_eq!((submitted.params["games"].as_str(), submitted.command_id.is_some()), ("9", true));
+}
+
+#[tokio::test]
+async fn a_run_is_run_once_more_as_far_as_one_could_be_started() {
+    let desk = FakeDesk::new();
+    let question = json!({"run": "othello", "fresh_env": true, "dry_run": true});
+    let reply: RerunReply = good(&desk, "rerun", question.clone()).await;
+    assert_eq!((reply.of.as_str(), reply.run), (RUN_ID, None));
+    let allowed = control(&desk, true).answer("rerun", question.to_string().into(), MESSAGE).await;
+    assert_eq!(allowed.error, None);
+    let asked = desk.asked();
+    for (asked, reach) in asked.iter().zip(["Registered", "Anything"]) {
+        assert!(asked.starts_with("rerun othello {") && asked.ends_with(reach), "{asked}");
+        assert!(asked.contains(r#""env":[["PATH","/bin"]]"#), "the daemon's own: {asked}");
+    }
+    assert_eq!(asked.len(), 2);
+    let smuggled = json!({"run": "othello", "env": [["LD_PRELOAD", "/x"]]});
+    assert_eq!(
+        refused(&ask(&desk, "rerun", smuggled).await).status,
+        422,
+        "no whole environment from elsewhere"
+    );
+}
+
+#[tokio::test]
+async fn that_nothing_is_to_be_done_is_handed_on() {
+    let desk = FakeDesk::new();
+    for verb in ["stop", "pause", "retry"] {
+        let _told: CommandReply = good(&desk, verb, json!({"run": "othello", "dry_run": true})).await;
+    }
+    let _done: CommandReply = good(&desk, "stop", json!({"run": "othello"})).await;
+    assert_eq!(
+        desk.asked(),
+        ["stop othello (dry)", "pause othello (dry)", "retry othello (dry)", "stop othello"]
+    );
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn wrong_methods_name_the_right_ones() {
     let desk = FakeDesk::new();
     for (address, method, allow) in [
         ("/v2/runs", "DELETE", "GET,HEAD,POST"),
-        ("/v2/runs/othello", "POST", "GET,HEAD"),
+        ("/v2/runs/othello", "POST", "GET,HEAD,DELETE"),
         ("/v2/runs/othello/command", "GET", "POST"),
         ("/v2/daemon/stop", "GET", "POST"),
         ("/v2/daemon/reload", "GET", "POST"),

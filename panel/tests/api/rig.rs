@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Problem, PruneBody, PruneReply, RecheckBody, ReloadReply, RestoreBody, RunList, SettingsView, StoryLine, Submission, Reach, RerunBody, RerunReply, EnvChanges, RemoveBody, RemoveReply, RunSize, SweepBody, SweepItem, SweepKind, SweepReply, Plan, WorkloadList,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, EnvChanges, OutputChunk, PinBody, Plan, Problem, PruneBody, PruneReply, Reach, RecheckBody, ReloadReply, RemoveBody, RemoveReply, RerunBody, RerunReply, RestoreBody, RunList, RunSize, SettingsView, StoryLine, Submission, SweepBody, SweepItem, SweepKind, SweepReply, WorkloadList,
 };
 use resus_core::exit::ExitCode;
 use resus_core::prune::EndedAs;
@@ -121,7 +121,8 @@ impl Desk for FakeDesk {
     }
 
     async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {
-        self.note(format!("{} {selector}", body.verb.as_str()));
+        let dry = if body.dry_run { " (dry)" } else { "" };
+        self.note(format!("{} {selector}{dry}", body.verb.as_str()));
         let run = self.run(selector)?;
         Ok(CommandReply { changed: true, why: "REQUESTED".into(), run, would: None })
     }

@@ -10,6 +10,7 @@ mod lints;
 mod pages;
 mod rust;
 mod size;
+mod streams;
 mod tree;
 
 use std::sync::LazyLock;
@@ -65,6 +66,11 @@ fn every_setting_is_explained() {
 #[test]
 fn the_protocol_page_names_every_word() {
     tidy(&pages::protocol(&TREE));
+}
+
+#[test]
+fn everything_that_is_told_passes_the_gate() {
+    tidy(&streams::check(&TREE));
 }
 
 #[test]

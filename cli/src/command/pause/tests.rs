@@ -73,7 +73,13 @@ fn around(daemon: &FakeDaemon) -> Around {
 }
 
 fn args(release: bool) -> PauseArgs {
-    PauseArgs { runs: vec![RUN_ID.to_owned()], release, no_wait: false, timeout: None, dry: DryRunArg::default() }
+    PauseArgs {
+        runs: vec![RUN_ID.to_owned()],
+        release,
+        no_wait: false,
+        timeout: None,
+        dry: DryRunArg::default(),
+    }
 }
 
 #[tokio::test]

@@ -24,11 +24,7 @@ const RECONNECTING: &str = "reconnecting…";
 ///
 /// # Errors
 /// [`CliError`].
-pub(super) async fn watch(
-    listing: &Listing,
-    first: RunList,
-    around: &Around,
-) -> Result<ExitCode, CliError> {
+pub(super) async fn watch(listing: &Listing, first: RunList, around: &Around) -> Result<ExitCode, CliError> {
     let mut shown = Shown { around, listing, canvas: Canvas::default(), before: None, is_lost: false };
     tell_aside(&first, around);
     shown.show(&first)?;
@@ -133,9 +129,7 @@ mod tests {
     #[test]
     fn time_alone_is_no_change() {
         let list = |changes| RunList { runs: vec![view(changes)], quarantined: Default::default() };
-        let progress = |done: f64, eta_s: f64| {
-            json!({"progress": {"unit": "game", "done": done, "total": 9.0, "rate": eta_s, "eta_s": eta_s}})
-        };
+        let progress = |done: f64, eta_s: f64| json!({"progress": {"unit": "game", "done": done, "total": 9.0, "rate": eta_s, "eta_s": eta_s}});
         let later = json!({"age_s": 999.0, "duration_s": 999.0, "progress_age_s": 3.0, "retry_in_s": 1.0});
         assert_eq!(still(&list(json!({}))), still(&list(later)));
         assert_eq!(still(&list(progress(1.0, 8.0))), still(&list(progress(1.0, 7.0))));

@@ -37,9 +37,9 @@ pub(crate) fn a_goal(text: &str) -> Result<Goal, String> {
     }
     let phases = phases();
     let known = phases.iter().find(|phase| **phase == text);
-    known.map(|phase| Goal::Phase(phase)).ok_or_else(|| {
-        unknown("state", text, &[&["ended", "checkpoint"][..], &phases].concat())
-    })
+    known
+        .map(|phase| Goal::Phase(phase))
+        .ok_or_else(|| unknown("state", text, &[&["ended", "checkpoint"][..], &phases].concat()))
 }
 
 impl Goal {

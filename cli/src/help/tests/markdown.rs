@@ -51,7 +51,7 @@ fn section(node: &Node) -> String {
     for below in pages::visible(&node.command) {
         let about = below.get_about().map(ToString::to_string).unwrap_or_default();
         let at = if text.ends_with("```\n") { "\n" } else { "" };
-        let _ = write!(text, "{at}- `{} {}`: {about}\n", node.path, below.get_name());
+        let _ = writeln!(text, "{at}- `{} {}`: {about}", node.path, below.get_name());
     }
     let own = options(node.command.get_arguments().filter(|argument| !argument.is_global_set()));
     if !own.is_empty() {

@@ -64,7 +64,7 @@ fn a_run_that_failed_says_what_to_look_at() {
   workload    othello on gpu-a1
   attempt     6, retries 5/5
   failure     HOST_OOM: gone · \\u{1b}[2J
-              The machine's memory did not suffice.
+              The machine's memory did not suffice. (resus explain HOST_OOM)
   last exit   SIGKILL, 1m01s of CPU time, 1MiB of memory at most, 2 left-over processes killed
   refused     4 lines of the worker's events (resus daemon logs says why)
   accepted    2026-11-22 04:13:46 (3m ago)
