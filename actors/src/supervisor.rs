@@ -1,8 +1,8 @@
 //! The Supervisor: the only one that changes runs. It asks core what follows from what it is
 //! told, hands the events to the store, and lets the effects go when they are on disk.
 
-mod dry;
 mod acting;
+mod dry;
 mod replay;
 
 use crate::board::Board;

@@ -2,7 +2,6 @@
 
 mod kinds;
 
-
 use crate::client::ClientError;
 use crate::daemon::service::{ServiceError, ToolError};
 use crate::daemon::start::StartError;

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use resus_bus::control::{Endpoints, Reply};
 use resus_bus::nats::RequestError;
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, EnvChanges, OutputChunk, PinBody, Plan, Problem, PruneBody, PruneReply, Reach, RecheckBody, ReloadReply, RemoveBody, RemoveReply, RerunBody, RerunReply, RestoreBody, RunList, StoryLine, Submission, SweepBody, SweepReply, WorkloadList,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, EnvChanges, OutputChunk, PinBody,
+    Plan, Problem, PruneBody, PruneReply, Reach, RecheckBody, ReloadReply, RemoveBody, RemoveReply,
+    RerunBody, RerunReply, RestoreBody, RunList, StoryLine, Submission, SweepBody, SweepReply, WorkloadList,
 };
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;

@@ -7,7 +7,10 @@ use crate::story::{Stories, StoryError, tell};
 use axum::http::StatusCode;
 use resus_actors::door::{Door, Listener};
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Plan, Problem, PruneBody, PruneReply, Reach, RecheckBody, ReloadReply, RemoveBody, RemoveReply, RerunBody, RerunReply, RestoreBody, RunList, SettingsView, StoryLine, Submission, SweepBody, SweepReply, WorkloadList,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, OutputChunk, PinBody, Plan,
+    Problem, PruneBody, PruneReply, Reach, RecheckBody, ReloadReply, RemoveBody, RemoveReply, RerunBody,
+    RerunReply, RestoreBody, RunList, SettingsView, StoryLine, Submission, SweepBody, SweepReply,
+    WorkloadList,
 };
 use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;

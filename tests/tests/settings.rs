@@ -1,8 +1,6 @@
 //! The settings with a real daemon: layers reach the runs, and a living daemon reads its file
 //! again, or refuses it as a whole.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use resus_tests::{Home, Said, alive, kill};
 use serde_json::{Value, json};
 use std::path::Path;

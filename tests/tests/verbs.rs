@@ -265,8 +265,7 @@ fn what_a_command_would_do_is_told_and_not_done() {
         assert_eq!(calm(&id), live, "{args:?}");
     }
     // What is refused is refused alike, and what changes nothing is told as such.
-    for args in
-        [&["retry", &id][..], &["restore", &id, "latest"], &["retry", &done], &["checkpoint", &done]]
+    for args in [&["retry", &id][..], &["restore", &id, "latest"], &["retry", &done], &["checkpoint", &done]]
     {
         let dry = home.resus(&[args, &["--dry-run"]].concat());
         let real = home.resus(args);

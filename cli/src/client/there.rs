@@ -17,7 +17,8 @@ use crate::client::{
 use resus_bus::link::Link;
 use resus_core::api::control::{
     CheckpointsRequest, ConfigureRequest, DaemonRequest, HistoryRequest, ListReply, ListRequest, LogsRequest,
-    OUTPUT_HEADER, PinRequest, PruneRequest, RecheckRequest, RemoveRequest, RerunRequest, RestoreRequest, RunRequest, StartRequest, StateReply, StateRequest, WhyReply, WorkloadsReply, WorkloadsRequest,
+    OUTPUT_HEADER, PinRequest, PruneRequest, RecheckRequest, RemoveRequest, RerunRequest, RestoreRequest,
+    RunRequest, StartRequest, StateReply, StateRequest, WhyReply, WorkloadsReply, WorkloadsRequest,
 };
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, PinBody, Plan, Problem, PruneBody,

@@ -116,7 +116,7 @@ async fn shown(line: &str, daemon: &FakeDaemon, is_json: bool, colour: bool) -> 
     };
     let around = Around { console, ..Around::of_test(&daemon.state) };
     capture::begin();
-    let done = dispatch(cli.command, &cli.global, &around).await;
+    let done = Box::pin(dispatch(cli.command, &cli.global, &around)).await;
     let code = match done {
         Ok(code) => code,
         Err(error) => {

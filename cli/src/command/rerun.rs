@@ -3,12 +3,14 @@
 use crate::args::a_pair;
 use crate::command::Around;
 use crate::command::dry_run::DryRunArg;
-use crate::command::overrides::OverrideArgs;
+use crate::command::overrides::{OverrideArgs, wishes};
 use crate::command::run::stay;
 use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::render::page::Page;
 use crate::render::parts::{said, short};
+use crate::settings::layers::Below;
+use crate::settings::set;
 use crate::submission::{command_id, worker_env};
 use crate::target::Target;
 use clap::Args;
@@ -83,9 +85,10 @@ pub(crate) async fn rerun(args: RerunArgs, around: &Around) -> Result<u8, CliErr
     let (run, console) = (args.run.as_str(), &around.console);
     let body = &body(&args, around)?;
     // Once it is there, @latest names the new run.
-    let (old, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
+    let (old, _) = Box::pin(ask(&around.target, |client| async move { client.run(run).await })).await?;
     let id = old.run_id.as_str();
-    let mut reply = ask(&around.target, |client| async move { client.rerun(id, body).await }).await?;
+    let asking = ask(&around.target, |client| async move { client.rerun(id, body).await });
+    let mut reply = Box::pin(asking).await?;
     if !console.json {
         console.tell(&told(&reply, &console.err_page()));
     }
@@ -104,7 +107,7 @@ pub(crate) async fn rerun(args: RerunArgs, around: &Around) -> Result<u8, CliErr
         return Ok(ExitCode::Ok.code());
     }
     match reply.run.take() {
-        Some(view) => stay(view, args.passthrough, around).await,
+        Some(view) => Box::pin(stay(view, args.passthrough, around)).await,
         None => Ok(ExitCode::Ok.code()),
     }
 }
@@ -124,13 +127,14 @@ fn body(args: &RerunArgs, around: &Around) -> Result<RerunBody, CliError> {
         // This machine's means nothing there; the daemon has its own.
         Target::There(_) => Vec::new(),
     };
+    let (params, settings) = set::split(args.set.clone());
     Ok(RerunBody {
         name: args.name.clone(),
-        params: once(&args.set, "--set")?,
+        params: once(&params, "--set")?,
         env: args.fresh_env.then(fresh),
         set_env,
         unset_env: args.unset.clone(),
-        overrides: args.settings.overrides(),
+        overrides: wishes(around, Below::Unknown, None, &settings, args.settings.overrides())?.typed,
         command_id: command_id(),
         dry_run: args.dry.dry_run,
     })
@@ -202,12 +206,29 @@ mod tests {
     async fn what_is_given_is_asked_for_and_nothing_of_this_environment_unless_wanted() {
         let daemon = FakeDaemon::start();
         let around = Around::of_test(&daemon.state);
-        let words = ["-d", "--env", "LR=1", "--unset", "DEBUG", "--set", "games=9", "--retries", "2"];
+        let words = [
+            "-d",
+            "--env",
+            "LR=1",
+            "--unset",
+            "DEBUG",
+            "--set",
+            "games=9",
+            "--set",
+            "stop.grace=2s",
+            "--retries",
+            "2",
+        ];
         assert_eq!(rerun(args(&words), &around).await.unwrap(), 0);
         rerun(args(&["--dry-run", "--fresh-env"]), &around).await.unwrap();
         let asked = daemon.desk.commanded.lock().unwrap().clone();
         assert!(asked[0].starts_with(&format!("rerun {RUN_ID} {{")), "{asked:?}");
-        for part in [r#""set_env":{"LR":"1"}"#, r#""unset_env":["DEBUG"]"#, r#""params":{"games":"9"}"#] {
+        for part in [
+            r#""set_env":{"LR":"1"}"#,
+            r#""unset_env":["DEBUG"]"#,
+            r#""params":{"games":"9"}"#,
+            r#""grace_ms":2000"#,
+        ] {
             assert!(asked[0].contains(part), "{part}: {asked:?}");
         }
         assert!(asked[0].contains(r#""retries":2"#) && !asked[0].contains(r#""env":"#), "{asked:?}");

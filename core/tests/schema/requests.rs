@@ -3,7 +3,8 @@
 use crate::validate::{Schemas, Unlisted};
 use resus_core::api::control::{
     CheckpointsRequest, ConfigureRequest, CurvesRequest, DaemonRequest, HistoryRequest, ListRequest,
-    LogsRequest, PauseRequest, PinRequest, PruneRequest, RecheckRequest, RemoveRequest, RerunRequest, RestoreRequest, RunRequest, StartRequest, StateRequest, WorkloadsRequest,
+    LogsRequest, PauseRequest, PinRequest, PruneRequest, RecheckRequest, RemoveRequest, RerunRequest,
+    RestoreRequest, RunRequest, StartRequest, StateRequest, WorkloadsRequest,
 };
 use resus_core::api::{Overrides, SweepBody};
 use resus_core::policy::Policy;

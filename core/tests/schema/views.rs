@@ -5,7 +5,9 @@ use crate::validate::{Schemas, Unlisted};
 use crate::walk::{Walk, node};
 use resus_core::api::control::{CurvesReply, EventsReply, ListReply, StateReply, WhyReply, WorkloadsReply};
 use resus_core::api::{
-    CheckpointList, CommandReply, DaemonView, EnvChanges, Foretold, ForetoldEvent, Origin, OutputChunk, ParamKind, ParamView, Plan, PlannedSetting, Problem, PruneReply, RemoveReply, RerunReply, RunSize, SettingOrigin, StoryLine, SweepItem, SweepKind, SweepReply, WorkloadView,
+    CheckpointList, CommandReply, DaemonView, EnvChanges, Foretold, ForetoldEvent, Origin, OutputChunk,
+    ParamKind, ParamView, Plan, PlannedSetting, Problem, PruneReply, RemoveReply, RerunReply, RunSize,
+    SettingOrigin, StoryLine, SweepItem, SweepKind, SweepReply, WorkloadView,
 };
 use resus_core::exit::ExitCode;
 use resus_core::policy::RetentionPolicy;

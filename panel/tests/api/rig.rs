@@ -5,7 +5,10 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use resus_core::api::{
-    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, EnvChanges, OutputChunk, PinBody, Plan, Problem, PruneBody, PruneReply, Reach, RecheckBody, ReloadReply, RemoveBody, RemoveReply, RerunBody, RerunReply, RestoreBody, RunList, RunSize, SettingsView, StoryLine, Submission, SweepBody, SweepItem, SweepKind, SweepReply, WorkloadList,
+    CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, EnvChanges, OutputChunk, PinBody,
+    Plan, Problem, PruneBody, PruneReply, Reach, RecheckBody, ReloadReply, RemoveBody, RemoveReply,
+    RerunBody, RerunReply, RestoreBody, RunList, RunSize, SettingsView, StoryLine, Submission, SweepBody,
+    SweepItem, SweepKind, SweepReply, WorkloadList,
 };
 use resus_core::exit::ExitCode;
 use resus_core::prune::EndedAs;
