@@ -136,6 +136,35 @@ mod tests {
         assert_eq!(names("resus run othello --set gam"), ["games="]);
         assert!(names("resus run --set retry.m").contains(&"retry.max=".to_owned()));
         assert!(names("resus run --set gam").is_empty(), "nobody said of which workload");
+        assert_eq!(names("resus config show --set stop.g"), ["stop.grace="]);
+        assert_eq!(names("resus rerun r --set watchdog.he"), ["watchdog.heartbeat_timeout="]);
+        assert_eq!(names("resus workload show oth"), ["othello"]);
+    }
+
+    #[test]
+    fn a_workload_in_a_folder_is_completed_as_a_path_and_so_is_what_can_be_set_of_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = temp.path().join("mine");
+        std::fs::create_dir(&folder).unwrap();
+        let file = include_str!("../../workloads/templates/shell/workload.toml").replace("@NAME@", "mine");
+        std::fs::write(folder.join("workload.toml"), file).unwrap();
+        let begun = temp.path().join("mi").display().to_string();
+        for line in ["run", "workload show", "workload check"] {
+            let found = names(&format!("resus {line} {begun}"));
+            assert_eq!(found, [format!("{}/", folder.display())], "{line}");
+        }
+        let found = names(&format!("resus run {} --set ", folder.display()));
+        assert!(found.iter().any(|name| !name.contains('.')), "{found:?}");
+    }
+
+    #[test]
+    fn what_can_be_removed_shown_and_explained_is_completed() {
+        assert_eq!(names("resus prune lo"), ["logs"]);
+        assert_eq!(names("resus prune --status lo"), ["lost"]);
+        assert_eq!(names("resus config show watchdog.he"), ["watchdog.heartbeat_timeout"]);
+        assert_eq!(names("resus config show retr")[0], "retry");
+        assert_eq!(names("resus explain urn:resus:rem"), ["urn:resus:removed"]);
+        assert!(names("resus attach --pass").contains(&"--passthrough".to_owned()));
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! A daemon for the tests of clients: the real API on a real socket, over a desk whose run,
 //! events and output the test sets.
 
+mod bus;
 mod removing;
+
+pub(crate) use bus::FakeBus;
 
 use crate::daemon::record::Record;
 use crate::render::sample;
 use crate::target::Target;
-use bytes::Bytes;
-use resus_bus::control::{Endpoints, Reply};
-use resus_bus::nats::RequestError;
 use resus_core::api::{
     CheckpointList, CommandBody, CommandReply, ConfigureBody, DaemonView, EnvChanges, OutputChunk, PinBody,
     Plan, Problem, PruneBody, PruneReply, Reach, RecheckBody, ReloadReply, RemoveBody, RemoveReply,
@@ -18,13 +18,12 @@ use resus_core::exit::ExitCode;
 use resus_core::pulse::state::StateSnapshot;
 use resus_core::telemetry::history::Curves;
 use resus_core::view::RunView;
-use resus_panel::{Control, Desk, Grounds, Heard, Listen};
+use resus_panel::{Desk, Heard, Listen};
 use resus_store::StateDir;
 use serde_json::{Value, json};
-use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::UnixListener;
@@ -33,8 +32,6 @@ use tokio::task::JoinHandle;
 
 /// Events in one answer of the fake: few, so that pages are needed.
 const PAGE: usize = 2;
-/// What a message of the fake bus holds: little, so that lists come in pages.
-const MESSAGE_BYTES: usize = 4096;
 
 /// What the fake daemon knows of its one run.
 #[derive(Clone)]
@@ -123,6 +120,7 @@ impl Desk for FakeDesk {
     }
 
     async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {
+        let would = body.dry_run.then(sample::foretold);
         self.commands.lock().unwrap().push(body);
         self.commanded.lock().unwrap().push(selector.to_owned());
         let last_words = std::mem::take(&mut *self.dies_behind.lock().unwrap());
@@ -132,7 +130,7 @@ impl Desk for FakeDesk {
             panic!("dies before it has answered, as this test wants");
         }
         let run = self.run(selector)?;
-        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run, would: None })
+        Ok(CommandReply { changed: true, why: "REQUESTED".into(), run, would })
     }
 
     async fn rerun(&self, selector: &str, body: RerunBody, reach: Reach) -> Result<RerunReply, Problem> {
@@ -303,7 +301,7 @@ impl Desk for FakeDesk {
     fn request_stop(&self) {}
 
     async fn reload(&self) -> Result<ReloadReply, Problem> {
-        Err(busy())
+        Ok(sample::reloaded())
     }
 }
 
@@ -315,49 +313,6 @@ fn busy() -> Problem {
         detail: String::new(),
         hint: None,
         exit_code: ExitCode::DaemonUnreachable,
-    }
-}
-
-/// A bus for the tests of clients: the real service over the same desk, without a server.
-pub(crate) struct FakeBus {
-    pub desk: FakeDesk,
-    control: Control<FakeDesk>,
-    /// Nobody answers any more.
-    pub gone: Arc<AtomicBool>,
-    /// What befalls the next answers on their way, the last one first.
-    pub losses: Arc<Mutex<Vec<RequestError>>>,
-}
-
-impl FakeBus {
-    pub(crate) fn new(desk: FakeDesk) -> Self {
-        let grounds = Grounds { allow_commands: false, cwd: "/".into(), env: Vec::new() };
-        let control = Control::new(desk.clone(), watch::channel(false).1, grounds);
-        Self { desk, control, gone: Arc::default(), losses: Arc::default() }
-    }
-
-    /// The body of the answer, and what describes it if it is output.
-    pub(crate) async fn request(
-        &self,
-        verb: &str,
-        question: Bytes,
-    ) -> Result<(Bytes, Option<String>), RequestError> {
-        if self.gone.load(Ordering::Relaxed) {
-            return Err(RequestError::Nobody { subject: verb.to_owned() });
-        }
-        let Reply { body, mut headers, error } = self.control.answer(verb, question, MESSAGE_BYTES).await;
-        if let Some(loss) = self.losses.lock().unwrap().pop() {
-            return Err(loss);
-        }
-        match error {
-            None => Ok((body, headers.pop().map(|(_, value)| value))),
-            Some((code, words)) => Err(RequestError::Service { code, words, body }),
-        }
-    }
-}
-
-impl fmt::Debug for FakeBus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FakeBus")
     }
 }
 

@@ -5,8 +5,8 @@ use std::fmt;
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Where.
-    pub place: Place,
+    /// Where; `None` = the whole of it.
+    pub place: Option<Place>,
     /// What.
     pub message: String,
     /// The name that was probably meant.
@@ -15,7 +15,10 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.place.line, self.place.column, self.message)?;
+        if let Some(place) = self.place {
+            write!(f, "{}:{}: ", place.line, place.column)?;
+        }
+        f.write_str(&self.message)?;
         match &self.nearest {
             Some(near) => write!(f, "; did you mean {near}?"),
             None => Ok(()),
@@ -62,11 +65,12 @@ mod tests {
     #[test]
     fn a_fault_begins_with_its_place() {
         let fault = |nearest: Option<&str>| Fault {
-            place: Place { line: 2, column: 7 },
+            place: Some(Place { line: 2, column: 7 }),
             message: "unknown key nmae".to_owned(),
             nearest: nearest.map(str::to_owned),
         };
         assert_eq!(fault(None).to_string(), "2:7: unknown key nmae");
         assert_eq!(fault(Some("name")).to_string(), "2:7: unknown key nmae; did you mean name?");
+        assert_eq!(Fault { place: None, ..fault(None) }.to_string(), "unknown key nmae");
     }
 }

@@ -232,7 +232,7 @@ impl Source<'_> {
     }
 
     fn fault(&mut self, span: Range<usize>, message: String, nearest: Option<String>) {
-        self.faults.push(Fault { place: Place::of(self.text, span.start), message, nearest });
+        self.faults.push(Fault { place: Some(Place::of(self.text, span.start)), message, nearest });
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::bundle::{Content, Part, Wish};
 use crate::client::{Client, ClientError};
+use crate::command::config::applying;
 use crate::command::doctor::document;
 use crate::daemon::handshake::OWN_PROGRAM;
 use crate::daemon::record::{Record, build_id};
@@ -42,10 +43,15 @@ pub(super) async fn parts(findings: &Findings, wish: &Wish) -> Result<Vec<Part>,
         part("system.json", "kernel, distribution, memory, mounts", Content::Document(system(findings))),
         part("environment.txt", "names of variables, no values", Content::Lines(names())),
     ];
-    if let Some(settings) = &findings.settings {
-        let text = format!("{settings:#?}\n");
-        parts.push(part("settings.txt", "settings that count", Content::Lines(text)));
-    }
+    parts.push(match applying() {
+        Ok(settings) => {
+            part("settings.json", "settings that apply, and where they are from", Content::Document(settings))
+        }
+        Err(error) => {
+            let why = [vec![error.to_string()], error.details()].concat().join("\n");
+            part("settings.missing.txt", "why there are no settings", Content::Lines(why))
+        }
+    });
     if let Some(state) = &findings.state {
         match tail(&state.daemon_log(), LOG_BYTES) {
             Ok(log) => parts.push(part("daemon.log", "the end of the daemon's log", Content::Lines(log))),

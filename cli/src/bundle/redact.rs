@@ -1,11 +1,10 @@
 //! Takes out of texts what strangers must not see. Pure.
 
 use crate::bundle::Content;
-use crate::bundle::patterns::{is_secret_name, is_secret_option, without_secrets};
+use crate::bundle::patterns::without_secrets;
+use resus_core::secret::{MASK, is_secret_name, mask_argv};
 use serde_json::Value;
 
-/// What stands where a secret was.
-pub(super) const MASK: &str = "***";
 /// Shorter values of secrets are masked where they stand alone only: others words hold them too.
 const ANYWHERE_MIN: usize = 6;
 /// Shorter values are none: a `1` is everywhere.
@@ -109,24 +108,16 @@ impl Redactor {
 
     /// A list, which may be the words of a command: behind `--token` stands one.
     fn list(&self, items: Vec<Value>) -> Vec<Value> {
-        let mut is_secret = false;
-        let redacted = items.into_iter().map(|item| {
-            let was_secret = std::mem::take(&mut is_secret);
-            match item {
-                Value::String(text) if was_secret && !text.starts_with('-') => Value::String(MASK.to_owned()),
-                Value::String(text) => {
-                    is_secret = is_secret_option(&text);
-                    Value::String(self.text(&text))
-                }
-                other => self.document(other),
-            }
-        });
-        redacted.collect()
+        let words: Option<Vec<String>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+        match words {
+            Some(words) => mask_argv(&words).iter().map(|word| self.text(word).into()).collect(),
+            None => items.into_iter().map(|item| self.document(item)).collect(),
+        }
     }
 
     /// A text without secrets and names.
     pub(super) fn text(&self, text: &str) -> String {
-        let mut text = without_secrets(&self.values(text.to_owned()), MASK);
+        let mut text = without_secrets(&self.values(text.to_owned()));
         for home in &self.homes {
             text = replace_path(&text, home);
         }

@@ -1,11 +1,11 @@
 //! What is known to be secret or private on this machine: values of variables of this process, of the
 //! daemon and of the workers that live; the credentials of the bus; names of host, user and home.
 
-use crate::bundle::patterns::is_secret_name;
 use crate::bundle::redact::Known;
 use crate::doctor::examine::Findings;
 use crate::doctor::proc::user_name;
 use resus_bus::link::{Auth, Link};
+use resus_core::secret::is_secret_name;
 use rustix::process::geteuid;
 use rustix::system::uname;
 use std::env;

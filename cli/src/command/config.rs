@@ -8,6 +8,8 @@ mod show;
 use crate::command::Around;
 use crate::error::CliError;
 use crate::settings::{DEFAULT, Voice, schema};
+pub(crate) use show::applying;
+
 use clap::{Args, Subcommand};
 use resus_core::exit::ExitCode;
 
@@ -21,11 +23,8 @@ names), the project's resus.toml (in the folder of the command or the nearest on
 Examples:
   resus config show --origin
   resus config init && resus config check
-  resus config show retry --set retry.max=9"
+  resus config defaults | grep -A12 retry"
 )]
-#[command(after_help = "Examples:
-  resus config defaults
-  resus config defaults | grep -A12 retry")]
 pub(crate) struct ConfigArgs {
     #[command(subcommand)]
     what: What,
@@ -46,6 +45,13 @@ enum What {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "'resus config init' writes it, too, beside your settings, and names it in the file's first line.
+
+Examples:
+  resus config schema > config.schema.json
+  resus config schema --project > resus.schema.json"
+)]
 struct SchemaArgs {
     /// Of a project's resus.toml rather than of the user's file
     #[arg(long)]

@@ -35,10 +35,10 @@ pub(crate) struct ConfigureArgs {
     #[command(flatten)]
     pub settings: OverrideArgs,
     /// And the first checkpoint of every so many steps; 0 = none
-    #[arg(long, value_name = "STEPS", value_parser = a_number, allow_negative_numbers = true)]
+    #[arg(long, hide_short_help = true, value_name = "STEPS", value_parser = a_number, allow_negative_numbers = true)]
     pub keep_every: Option<u64>,
     /// Most that its checkpoints may take, e.g. 20GiB; 0B = no limit
-    #[arg(long, value_name = "SIZE", value_parser = a_size)]
+    #[arg(long, hide_short_help = true, value_name = "SIZE", value_parser = a_size)]
     pub max_bytes: Option<u64>,
     #[command(flatten)]
     pub set: SetArgs,

@@ -24,7 +24,6 @@ workers live under shims of their own, and a new daemon takes them over.
 
 Examples:
   resus daemon status
-  resus daemon restart
   resus daemon logs -f"
 )]
 pub(crate) struct DaemonArgs {
@@ -40,7 +39,9 @@ enum What {
     Stop(stop::StopArgs),
     /// Replace the daemon by one of this build; runs go on
     Restart,
-    /// Let the daemon read its settings again; exit code 13 if they are refused
+    /// Let the daemon read its settings again
+    ///
+    /// Exit code 13: they are refused, and it goes on with those that it has.
     Reload,
     /// Show how the daemon is; exit code 12 if none runs, 17 if it hangs
     Status,

@@ -100,7 +100,7 @@ pub(crate) struct OverrideArgs {
     /// Wait before the first retry, e.g. 1s
     #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub backoff: Option<Duration>,
-    /// Time to save a checkpoint and leave when it is stopped, e.g. 60s
+    /// Time to save a checkpoint when it is stopped, e.g. 60s
     #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub grace: Option<Duration>,
     /// Time until its first word, if it speaks PULSE, e.g. 10m

@@ -28,19 +28,21 @@ Examples:
   resus prune --older-than 30d --dry-run
   resus prune logs --older-than 7d --yes
   resus prune checkpoints logs --name nightly --keep 3
-  resus prune --max-size 50GiB       until all runs together take less"
+  resus prune --max-size 50GiB       # until all runs together take less"
 )]
 pub(crate) struct PruneArgs {
-    /// What goes: runs, logs (output and evidence of hangs) or checkpoints [default: runs]
+    /// What goes: runs, logs or checkpoints [default: runs]
+    ///
+    /// Logs are what workers printed, and the evidence of hangs.
     #[arg(value_name = "WHAT", value_enum, hide_possible_values = true)]
     pub kinds: Vec<Kind>,
     /// Of runs that ended so long ago, e.g. 30d
     #[arg(long, value_name = "TIME", value_parser = a_duration, allow_hyphen_values = true)]
     pub older_than: Option<Duration>,
-    /// But for the newest so many that have ended, of each name
+    /// But for the newest so many of each name
     #[arg(long, value_name = "N", value_parser = a_count, allow_hyphen_values = true)]
     pub keep: Option<u32>,
-    /// No more than it takes until all there is takes at most this, e.g. 50GiB
+    /// Only until all together take at most this, e.g. 50GiB
     #[arg(long, value_name = "SIZE", value_parser = a_size, allow_hyphen_values = true)]
     pub max_size: Option<u64>,
     /// Of runs of this name
@@ -158,12 +160,12 @@ fn tell(done: &SweepReply, around: &Around) -> Result<ExitCode, CliError> {
         .iter()
         .filter_map(|item| item.problem.as_ref().map(|why| format!("{}: {why}", short(&item.run_id))))
         .collect();
+    let gone = done.items.len() - failed.len();
     if console.json {
         console.out_json(done)?;
-    } else {
+    } else if gone > 0 {
         let page = console.err_page();
-        let gone = removing::counted(done.items.len() - failed.len(), "item");
-        let text = format!("{gone} deleted, {}", size::show(done.bytes));
+        let text = format!("{} deleted, {}", removing::counted(gone, "item"), size::show(done.bytes));
         console.tell(&format!("{} {}\n", page.paint.on(Colour::Green, "✓"), page.sentence(&text)));
     }
     if failed.is_empty() {
@@ -186,7 +188,7 @@ fn typed(args: &PruneArgs) -> String {
     let ms = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
     option("older-than", args.older_than.map(|age| duration::exact(ms(age))));
     option("keep", args.keep.map(|keep| keep.to_string()));
-    option("max-size", args.max_size.map(|bytes| bytes.to_string()));
+    option("max-size", args.max_size.map(size::exact));
     option("name", args.name.clone());
     for status in &args.status {
         option("status", Some(word(&|| status.to_possible_value())));

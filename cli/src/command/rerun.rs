@@ -13,7 +13,7 @@ use crate::settings::layers::Below;
 use crate::settings::set;
 use crate::submission::{command_id, worker_env};
 use crate::target::Target;
-use clap::Args;
+use clap::{Arg, Args};
 use resus_core::api::{EnvChanges, RerunBody, RerunReply};
 use resus_core::exit::ExitCode;
 use serde::Serialize;
@@ -35,7 +35,10 @@ Examples:
   resus rerun nightly@latest
   resus rerun nightly --env LR=3e-4 --unset DEBUG
   resus rerun othello@1 --set games=2000000 --name longer -d
-  resus rerun nightly --fresh-env --dry-run"
+  resus rerun nightly --fresh-env --dry-run",
+    mut_arg("retries", hidden),
+    mut_arg("grace", hidden),
+    mut_arg("keep", hidden)
 )]
 pub(crate) struct RerunArgs {
     /// Which run
@@ -46,12 +49,14 @@ pub(crate) struct RerunArgs {
     /// Take a variable out of the environment; may be repeated
     #[arg(long, value_name = "KEY")]
     pub unset: Vec<String>,
-    /// Begin with the environment of this command, not the recorded one
+    /// Begin with the environment of this command
     ///
-    /// On another machine's daemon (--nats, --context) it is the one that its runs are given there.
+    /// It takes the place of the recorded one. On another machine's daemon (--nats, --context) it is the one that its runs are given there.
     #[arg(long)]
     pub fresh_env: bool,
-    /// Set a parameter of the workload; may be repeated
+    /// Set a parameter of the workload, or a setting; may be repeated
+    ///
+    /// A KEY with a dot is a setting: retry.max=3.
     #[arg(long, value_name = "KEY=VALUE", value_parser = a_pair)]
     pub set: Vec<(String, String)>,
     /// What to call it [default: as the old one]
@@ -61,12 +66,17 @@ pub(crate) struct RerunArgs {
     #[arg(short, long)]
     pub detach: bool,
     /// Exit as its last worker did: its code, 128+n after signal n
-    #[arg(long, conflicts_with = "detach")]
+    #[arg(long, hide_short_help = true, conflicts_with = "detach")]
     pub passthrough: bool,
     #[command(flatten)]
     pub dry: DryRunArg,
     #[command(flatten)]
     pub settings: OverrideArgs,
+}
+
+/// Told of by `--help` alone: whoever repeats a run seldom wants it looked after otherwise.
+fn hidden(option: Arg) -> Arg {
+    option.hide_short_help(true)
 }
 
 /// What it would be, for programs.

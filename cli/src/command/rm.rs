@@ -32,7 +32,7 @@ the ledger keeps their rows, about half a KiB an event, so that their ids are ne
 Examples:
   resus rm a1b2c3d4 --dry-run
   resus rm nightly@latest old-run --yes
-  resus rm nightly --force           kills it first if it lives"
+  resus rm nightly --force           # kills it first if it lives"
 )]
 pub(crate) struct RmArgs {
     /// Which runs
@@ -66,7 +66,7 @@ pub(crate) async fn rm(args: RmArgs, around: &Around) -> Result<ExitCode, CliErr
             for line in plan.iter().filter_map(obstacle) {
                 console.tell(&format!("{}\n", console.err_page().sentence(&line)));
             }
-            console.tell(&format!("nothing was removed; to do so: {}\n", typed(&args)));
+            console.tell(&format!("nothing was removed; to do so: {}\n", typed(&plan, args.force)));
         }
         return Ok(ExitCode::Ok);
     }
@@ -75,7 +75,7 @@ pub(crate) async fn rm(args: RmArgs, around: &Around) -> Result<ExitCode, CliErr
         console.tell(&removing::runs(&plan, &console.err_page()));
     }
     let question = format!("Remove {} for good?", removing::counted(plan.len(), "run"));
-    agreed(console, &question, args.yes, &typed(&args))?;
+    agreed(console, &question, args.yes, &typed(&plan, args.force))?;
     let mut first = None;
     for reply in plan {
         match remove(reply, args.force, around).await {
@@ -161,10 +161,10 @@ fn tell(reply: &RemoveReply, around: &Around) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The command that does it without a question.
-fn typed(args: &RmArgs) -> String {
-    let force = if args.force { " --force" } else { "" };
-    let runs: Vec<_> = args.runs.iter().map(|run| said(run)).collect();
+/// The command that does it without a question, to these runs: by then another may be `@latest`.
+fn typed(plan: &[RemoveReply], force: bool) -> String {
+    let force = if force { " --force" } else { "" };
+    let runs: Vec<_> = plan.iter().map(|reply| short(&reply.run.run_id)).collect();
     format!("resus rm {}{force} --yes", runs.join(" "))
 }
 

@@ -3,6 +3,7 @@
 
 use super::live::{Live, Which};
 use crate::contexts;
+use crate::settings::keys;
 use clap::{Arg, Command};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter};
 use resus_core::lexicon;
@@ -21,8 +22,12 @@ enum Kind {
     Checkpoint,
     /// A workload.
     Workload,
-    /// A setting, or a parameter of the workload that is named before.
+    /// A setting of a run, or a parameter of the workload that is named before.
     Setting,
+    /// A setting or a section of settings.
+    KeyOrSection,
+    /// The name of a run.
+    RunName,
     /// A context.
     Context,
     /// A type of event.
@@ -58,7 +63,9 @@ fn of_command(mut command: Command, verb: &str, live: &Arc<Live>, verbs: &Arc<Ve
             let typed_text = typed.to_string_lossy();
             found
                 .retain(|candidate| candidate.get_value().to_string_lossy().starts_with(typed_text.as_ref()));
-            if kind == Kind::RunOrFile {
+            // A bare word is a name; the files of a folder are offered to who begins a path.
+            let is_path = typed_text.contains(['/', '.']);
+            if kind == Kind::RunOrFile || (kind == Kind::Workload && is_path) {
                 found.extend(PathCompleter::any().complete(typed));
             }
             found
@@ -75,6 +82,8 @@ fn kind(verb: &str, argument: &Arg) -> Option<Kind> {
         "checkpoint" if argument.is_positional() => Some(Kind::Checkpoint),
         "workload" => Some(Kind::Workload),
         "set" => Some(Kind::Setting),
+        "names" if verb == "config" => Some(Kind::KeyOrSection),
+        "name" if verb == "prune" => Some(Kind::RunName),
         "types" => Some(Kind::EventType),
         "code" if verb == "explain" => Some(Kind::Code),
         "command" if verb == "man" => Some(Kind::Command),
@@ -94,6 +103,8 @@ fn found(kind: Kind, which: Which, live: &Live, verbs: &[Vec<String>]) -> Vec<Co
         Kind::Checkpoint => live.checkpoints(),
         Kind::Workload => live.workloads(),
         Kind::Setting => live.settings(),
+        Kind::KeyOrSection => keys::names_and_sections().map(CompletionCandidate::new).collect(),
+        Kind::RunName => live.run_names(Which::Ended),
         Kind::Context => plain(contexts::names().unwrap_or_default()),
         Kind::EventType => plain(EventType::ALL.map(word).to_vec()),
         Kind::Code => lexicon::entries()

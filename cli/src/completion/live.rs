@@ -6,9 +6,10 @@ use crate::render::parts::short;
 use crate::render::summary::outcome;
 use crate::settings;
 use crate::target::{CONTEXT_VAR, NATS_VAR, Scope, Target};
-use crate::workloads::registry;
+use crate::workloads::{is_path, registry, whole_path};
 use clap::FromArgMatches;
 use clap_complete::engine::CompletionCandidate;
+use resus_actors::workload::Asked;
 use resus_core::api::WorkloadView;
 use resus_core::view::RunView;
 use resus_store::StateDir;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ffi::OsString;
 use std::future::Future;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -42,7 +44,7 @@ impl Which {
     pub(super) fn of(verb: &str) -> Self {
         match verb {
             "stop" | "kill" | "pause" | "checkpoint" | "configure" | "wait" | "attach" => Self::Living,
-            "rm" | "rerun" => Self::Ended,
+            "rm" | "prune" | "retry" => Self::Ended,
             "resume" => Self::Paused,
             _ => Self::All,
         }
@@ -78,12 +80,27 @@ impl Live {
         self.words.get(begin..end).unwrap_or_default()
     }
 
-    /// Runs by name and by id.
-    pub(super) fn runs(&self, which: Which) -> Vec<CompletionCandidate> {
-        let all = self.runs.get_or_init(|| {
+    /// All runs.
+    fn all(&self) -> &[RunView] {
+        self.runs.get_or_init(|| {
             self.asked(|client| async move { client.runs().await.map(|list| list.runs).ok() })
                 .unwrap_or_default()
-        });
+        })
+    }
+
+    /// What runs are called.
+    pub(super) fn run_names(&self, which: Which) -> Vec<CompletionCandidate> {
+        let names: BTreeSet<_> =
+            self.all().iter().filter(|run| which.takes(run)).map(|run| run.name.as_str()).collect();
+        names.into_iter().map(CompletionCandidate::new).collect()
+    }
+
+    /// Runs by name and by id.
+    pub(super) fn runs(&self, which: Which) -> Vec<CompletionCandidate> {
+        let all = self.all();
+        // 'rm --force' kills those that live.
+        let is_forced = self.has("rm") && (self.has("--force") || self.has("-f"));
+        let which = if is_forced { Which::All } else { which };
         let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
         for run in all {
             *by_name.entry(&run.name).or_default() += 1;
@@ -124,10 +141,36 @@ impl Live {
         found
     }
 
-    /// The built-in workloads and the user's.
+    /// The built-in workloads and the user's: those that can be run, or all if it is for a look.
     pub(super) fn workloads(&self) -> Vec<CompletionCandidate> {
-        let sound = known().into_iter().filter(|view| view.faults.is_empty());
-        sound.map(|view| CompletionCandidate::new(view.name).help(Some(view.summary.into()))).collect()
+        let is_look = self.has("check") || self.has("show");
+        let wanted = known().into_iter().filter(|view| is_look || view.faults.is_empty());
+        wanted.map(|view| CompletionCandidate::new(view.name).help(Some(view.summary.into()))).collect()
+    }
+
+    /// Whether `word` stands on the line.
+    fn has(&self, word: &str) -> bool {
+        self.words.iter().any(|other| other == word)
+    }
+
+    /// Workloads on the line: by name, by path, or, of 'rerun', as that of the run.
+    fn workloads_on_line(&self) -> Vec<WorkloadView> {
+        let by_path = || {
+            let path = self.words.iter().skip(1).find(|word| is_path(word) && Path::new(word).exists())?;
+            let path = whole_path(path).ok()?;
+            registry().ok()?.view(Asked::Path(Path::new(&path))).ok()
+        };
+        if self.has("rerun") {
+            let run = self.words_behind("rerun").iter().find(|word| !word.starts_with('-')).cloned();
+            let asked = run.and_then(|run| {
+                self.asked(|client| async move { client.run(&run).await.ok().map(|(view, _)| view.workload) })
+            });
+            return known().into_iter().filter(|view| asked.as_ref() == Some(&view.name)).collect();
+        }
+        if !self.has("run") {
+            return Vec::new();
+        }
+        known().into_iter().filter(|view| self.has(&view.name)).chain(by_path()).collect()
     }
 
     /// Settings of a run, and parameters of the workload on the line.
@@ -135,8 +178,7 @@ impl Live {
         let mut found: Vec<_> = settings::keys::names_of_runs()
             .map(|name| CompletionCandidate::new(format!("{name}=")))
             .collect();
-        let named = known().into_iter().filter(|view| self.words.contains(&view.name));
-        for (name, parameter) in named.flat_map(|view| view.params) {
+        for (name, parameter) in self.workloads_on_line().into_iter().flat_map(|view| view.params) {
             let candidate = CompletionCandidate::new(format!("{name}="));
             found.push(candidate.help(Some(parameter.summary.into())));
         }
@@ -171,6 +213,7 @@ impl Live {
         Target::of(&global, Scope::Anywhere).ok()
     }
 }
+
 /// The workloads as this process sees them.
 fn known() -> Vec<WorkloadView> {
     registry().map(|registry| registry.list().workloads).unwrap_or_default()

@@ -108,13 +108,13 @@ RUN       NAME     STATUS  AGE  SIZE  CHECKPOINTS
             bytes,
             problem: None,
         };
-        let all = [item(SweepKind::Runs, "a", 1 << 20), item(SweepKind::Logs, "b\u{1b}", 1 << 10)];
+        let all = [item(SweepKind::Runs, "a", 1 << 20), item(SweepKind::Logs, "b\u{1b}", 3 << 20)];
         let now = parse_timestamp(&json!("2026-11-25T00:00:00.000Z")).unwrap();
         let expected = "\
 WHAT  RUN       NAME     ENDED  AGO  SIZE
 run   8c1d9e77  a        lost   3d   1MiB
-logs  8c1d9e77  b\\u{1b}  lost   3d   1KiB
-2 items, 1MiB
+logs  8c1d9e77  b\\u{1b}  lost   3d   3MiB
+2 items, 4MiB
 7 more have no room in one answer: prune again after this
 ";
         assert_eq!(items(&all, 7, now, &page(80)), expected);

@@ -3,7 +3,7 @@
 use crate::render::page::Page;
 use crate::text::paint::Paint;
 use jiff::tz::TimeZone;
-use resus_core::api::{Plan, StoryLine, Submission, WorkloadList};
+use resus_core::api::{Foretold, Plan, ReloadReply, StoryLine, Submission, WorkloadList};
 use resus_core::view::RunView;
 use serde_json::{Value, json};
 
@@ -67,6 +67,24 @@ pub(crate) fn workloads() -> WorkloadList {
         },
     ]});
     serde_json::from_value(list).unwrap()
+}
+
+/// What a command would lead to.
+pub(crate) fn foretold() -> Foretold {
+    let event = json!({"what": "stop_requested", "why": "REQUESTED", "sentence": "is asked to stop"});
+    serde_json::from_value(json!({"events": [event], "phase": "stopping"})).unwrap()
+}
+
+/// What a daemon says that has read its settings again.
+pub(crate) fn reloaded() -> ReloadReply {
+    let reply = json!({
+        "for_new_runs": ["retry.max"], "at_once": ["daemon.idle_exit"], "needs_restart": ["bus.url"],
+        "settings": {
+            "file": "/home/ann/.config/resus/config.toml", "stamp": "42@1.000000000",
+            "read_at": "2026-11-22T04:16:58.123Z", "waiting": ["bus.url"],
+        },
+    });
+    serde_json::from_value(reply).unwrap()
 }
 
 /// What `submission` comes to.

@@ -1,9 +1,10 @@
 //! What is wrong with a configuration, and where.
 
 use resus_core::text::visible;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+
+pub(crate) use resus_core::fault::{Fault, Place};
 
 /// Why the configuration can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -90,49 +91,6 @@ fn without_password(text: &str) -> String {
         rest = behind.get(skipped.unwrap_or(0)..).unwrap_or_default();
     }
     masked + rest
-}
-
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
-    /// Where; `None` = the whole of it.
-    pub place: Option<Place>,
-    /// What.
-    pub message: String,
-    /// The name that was probably meant.
-    pub nearest: Option<String>,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(place) = self.place {
-            write!(f, "{}:{}: ", place.line, place.column)?;
-        }
-        f.write_str(&self.message)?;
-        match &self.nearest {
-            Some(near) => write!(f, "; did you mean {near}?"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// A place in a text; both counted from 1, columns in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    /// Line.
-    pub line: usize,
-    /// Character in it.
-    pub column: usize,
-}
-
-impl Place {
-    /// The place of byte `offset` of `text`; what lies behind its end is the end.
-    pub(super) fn of(text: &str, offset: usize) -> Self {
-        let before = (0..=offset.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or("");
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let column = before.get(line_start..).map_or(0, |line| line.chars().count());
-        Self { line: before.matches('\n').count() + 1, column: column + 1 }
-    }
 }
 
 #[cfg(test)]

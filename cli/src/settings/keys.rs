@@ -4,6 +4,7 @@
 use crate::settings::Settings;
 use crate::settings::bus::{self, AGES, SIZES, path, some};
 use resus_core::retention::Best;
+use std::collections::BTreeSet;
 
 /// One key of the configuration.
 pub(crate) struct Key {
@@ -195,16 +196,15 @@ impl Key {
     }
 }
 
-/// Sections about one run: the others are about the daemon, and the same for all runs.
-const SECTIONS_OF_RUNS: [&str; 6] = ["retry", "stop", "watchdog", "pause", "errors", "checkpoint"];
-
 /// The keys that can be set for one run.
 pub(crate) fn names_of_runs() -> impl Iterator<Item = &'static str> {
-    let is_of_run = |name: &&str| {
-        let section = name.split_once('.').map_or("", |(section, _)| section);
-        SECTIONS_OF_RUNS.contains(&section)
-    };
-    KEYS.iter().map(|key| key.name).filter(is_of_run)
+    KEYS.iter().filter(|key| key.reach == Reach::Runs).map(|key| key.name)
+}
+
+/// Every key, and every section once.
+pub(crate) fn names_and_sections() -> impl Iterator<Item = &'static str> {
+    let sections: BTreeSet<&str> = KEYS.iter().map(Key::section).collect();
+    sections.into_iter().chain(KEYS.iter().map(|key| key.name))
 }
 
 /// The key called `name`.

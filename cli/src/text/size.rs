@@ -24,6 +24,13 @@ pub(crate) fn parse(text: &str) -> Result<u64, BadSize> {
     number.parse::<u64>().ok().and_then(|n| n.checked_mul(*bytes)).ok_or_else(bad)
 }
 
+/// A whole number with its unit, as [`parse`] reads it.
+pub(crate) fn exact(bytes: u64) -> String {
+    let fits = |(_, unit): &&(&str, u64)| bytes >= *unit && bytes.is_multiple_of(*unit);
+    let (name, unit) = UNITS.iter().find(fits).unwrap_or(&("B", 1));
+    format!("{}{name}", bytes / unit)
+}
+
 /// For people: `512B`, `64KiB`, `144.3MiB`.
 pub(crate) fn show(bytes: u64) -> String {
     let (name, unit) = UNITS.iter().find(|(_, unit)| bytes >= *unit).unwrap_or(&("B", 1));
@@ -47,6 +54,10 @@ mod tests {
             assert_eq!(show(bytes), text);
         }
         assert_eq!(show(151_345_678), "144.3MiB");
+        for bytes in [0, 1, 1023, 1024, 1025, 1536, 3 << 20, (1 << 30) + 1, u64::MAX] {
+            assert_eq!(parse(&exact(bytes)), Ok(bytes), "{}", exact(bytes));
+        }
+        assert_eq!((exact(1536), exact(3 << 20)), ("1536B".to_owned(), "3MiB".to_owned()));
         assert_eq!(parse("20 GiB"), Ok(20 << 30));
     }
 

@@ -26,7 +26,19 @@ const ROWS: &[Row] = &[
         "config-invalid",
         "The configuration is not valid.",
         "Every fault is named with its file and line: correct them.",
-        &["resus doctor"],
+        &["resus config check", "resus workload check"],
+    ),
+    (
+        "daemon-foreign",
+        "The daemon is of another version: it can't do this, or says it in words that are not known here.",
+        "Replace it by one of this version; trainings go on.",
+        &["resus daemon restart"],
+    ),
+    (
+        "daemon-silent",
+        "A daemon is there, and does not answer. Trainings go on meanwhile.",
+        "See what it is about. A new one takes the trainings over.",
+        &["resus daemon status", "resus daemon logs", "resus daemon restart"],
     ),
     (
         "daemon-unreachable",
@@ -66,6 +78,12 @@ const ROWS: &[Row] = &[
         &[],
     ),
     (
+        "needed",
+        "Another run is to begin from a checkpoint of this one, and has none of its own yet.",
+        "Wait for the run that the message names.",
+        &["resus wait RUN"],
+    ),
+    (
         "no-such-route",
         "The daemon does not know this request: it is older than the client.",
         "Replace it by one of this version; trainings go on.",
@@ -85,6 +103,12 @@ const ROWS: &[Row] = &[
     ),
     ("ok", "Nothing is wrong.", "", &[]),
     (
+        "pinned",
+        "Checkpoints of the run are pinned: whoever did it wanted them kept.",
+        "Unpin them, or remove the run along with them.",
+        &["resus checkpoints RUN", "resus rm RUN --force"],
+    ),
+    (
         "quarantined",
         "The ledger of the run is damaged. Its worker is left alone, and nothing more is decided about it.",
         "See what the daemon's log says about it.",
@@ -95,6 +119,12 @@ const ROWS: &[Row] = &[
         "Not possible now, in the run's phase.",
         "The hint names what is possible instead.",
         &["resus why RUN"],
+    ),
+    (
+        "removed",
+        "The run was removed with all its files: its id is kept, and never used again.",
+        "List the runs that there are.",
+        &["resus ps -a"],
     ),
     (
         "run-cancelled",
@@ -123,6 +153,12 @@ const ROWS: &[Row] = &[
         "The document of the request does not have the right form.",
         "docs/schemas has the forms.",
         &[],
+    ),
+    (
+        "unread",
+        "The disk with the workloads does not answer.",
+        "See what is the matter with it.",
+        &["resus doctor"],
     ),
     (
         "unwritable",

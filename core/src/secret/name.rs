@@ -1,7 +1,7 @@
 //! Names that say: what is called so is secret.
 
 /// A word that makes a name secret wherever it stands.
-const STRONG: [&str; 10] = [
+const STRONG: [&str; 12] = [
     "TOKEN",
     "SECRET",
     "SECRETS",
@@ -12,6 +12,8 @@ const STRONG: [&str; 10] = [
     "APIKEY",
     "BEARER",
     "AUTHORIZATION",
+    "JWT",
+    "DSN",
 ];
 /// The same, but what is called so may also be the path of a file with it, which is none.
 const WEAK: [&str; 7] = ["KEY", "CREDENTIAL", "CREDENTIALS", "CREDS", "AUTH", "COOKIE", "COOKIES"];
@@ -51,8 +53,8 @@ fn is_strong(words: &[String]) -> bool {
         let word = word.as_str();
         match word {
             "TOKEN" => !is_text,
-            // Alone it is the working folder.
-            "PWD" | "PASS" => index > 0,
+            // Alone they are the working folder, a pattern, a round.
+            "PWD" | "PASS" | "PAT" | "PW" => index > 0,
             word => STRONG.contains(&word) || ENDINGS.iter().any(|end| word.ends_with(end)),
         }
     })
@@ -91,13 +93,14 @@ mod tests {
     fn names_say_what_is_secret() {
         let secret = "HF_TOKEN WANDB_API_KEY wandb.apiKey --api-key --token PGPASSWORD MYSQL_PWD DB_PASS \
                       AWS_SECRET_ACCESS_KEY github-token OPENAI_API_KEYS Authorization Cookie HTTP_AUTH \
-                      accessToken CLIENT_CREDENTIALS x-auth-token MASTER_KEY NATSPASSWORD KEY password";
+                      accessToken CLIENT_CREDENTIALS x-auth-token MASTER_KEY NATSPASSWORD KEY password \
+                      GITHUB_PAT DB_PW SENTRY_DSN jwt";
         for name in secret.split_whitespace() {
             assert!(is_secret_name(name), "{name}");
         }
         let plain = "KEYBOARD KEYMAP MONKEY AUTHOR TOKENIZERS_PARALLELISM MAX_TOKENS --max-tokens --pad-token \
                      --eos_token_id PWD OLDPWD PATH AWS_ACCESS_KEY_ID KEY_FILE SSH_AUTH_SOCK PASSWORD_STORE \
-                     password_file --keys COMPASS HOME LANG seed --lr token_count SECRETARY";
+                     password_file --keys COMPASS HOME LANG seed --lr token_count SECRETARY PAT --pass";
         for name in plain.split_whitespace() {
             assert!(!is_secret_name(name), "{name}");
         }

@@ -16,6 +16,10 @@ use std::path::{Path, PathBuf};
 
 /// Arguments of `resus config check`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  resus config check
+  resus config check ./resus.toml
+  resus config check new.toml --as user --json")]
 pub(super) struct CheckArgs {
     /// Files, each judged by itself [default: all that applies in this folder]
     #[arg(value_name = "FILE")]

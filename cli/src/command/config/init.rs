@@ -18,6 +18,11 @@ use std::path::{Path, PathBuf};
 
 /// Arguments of `resus config init`.
 #[derive(Debug, Args)]
+#[command(after_help = "A file that is there already is left as it is.
+
+Examples:
+  resus config init && resus config check
+  resus config init --user")]
 pub(super) struct InitArgs {
     /// Your own file instead of this folder's resus.toml
     #[arg(long)]

@@ -5,7 +5,7 @@ use crate::command::overrides::SetArgs;
 use crate::error::CliError;
 use crate::settings::keys::{find, is_section};
 use crate::settings::layers::{Below, Layers, Value};
-use crate::settings::nearest;
+use crate::settings::{SettingsError, nearest};
 use clap::Args;
 use resus_core::policy::Overrides;
 use serde_json::{Map, json};
@@ -16,6 +16,14 @@ const VALUE_WIDTH_MAX: usize = 40;
 
 /// Arguments of `resus config show`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "What is shown is TOML that means the same where it is read again; passwords are masked.
+
+Examples:
+  resus config show --origin
+  resus config show retry stop.grace
+  resus config show retry --set retry.max=9"
+)]
 pub(super) struct ShowArgs {
     /// Only these keys (retry.max) and sections (retry)
     #[arg(value_name = "KEY|SECTION")]
@@ -47,6 +55,17 @@ pub(super) fn show(args: &ShowArgs, around: &Around) -> Result<(), CliError> {
         true => around.console.out_json(&document(&values, args.origin)),
         false => around.console.out(&text(&values, args.origin)),
     }
+}
+
+/// The settings that apply in this folder and where each is from, for programs.
+///
+/// # Errors
+/// [`SettingsError`] with every fault of every layer.
+pub(crate) fn applying() -> Result<serde_json::Value, SettingsError> {
+    let folder = env::current_dir().ok();
+    let layers = Layers::load(Below::UserFile, folder.as_deref(), &[], &Overrides::default())?;
+    let values: Vec<_> = layers.in_order().collect();
+    Ok(document(&values, true))
 }
 
 fn known(name: &str) -> Result<(), CliError> {

@@ -61,8 +61,8 @@ async fn what_stayed_is_told() {
 
 #[test]
 fn what_to_type_is_what_was_typed() {
-    let line = "logs checkpoints --older-than 36h --max-size 2048 --name 'a --status failed --status lost";
-    let expected = "resus prune logs checkpoints --older-than 1d12h --max-size 2048 --name ''\\''a' \
+    let line = "logs checkpoints --older-than 36h --max-size 2048B --name 'a --status failed --status lost";
+    let expected = "resus prune logs checkpoints --older-than 1d12h --max-size 2KiB --name ''\\''a' \
                     --status failed --status lost --yes";
     assert_eq!(typed(&args(line)), expected);
 }

@@ -33,7 +33,7 @@ async fn nothing_is_removed_without_consent_or_in_a_dry_run() {
     let around = Around::of_test(&daemon.state);
     let refused = rm(RmArgs { yes: false, ..args(&[RUN_ID]) }, &around).await.unwrap_err();
     assert_eq!(refused.exit(), ExitCode::Refused);
-    assert_eq!(refused.told().next, Some(format!("resus rm {RUN_ID} --yes")));
+    assert_eq!(refused.told().next, Some("resus rm 8c1d9e77 --yes".to_owned()));
     rm(RmArgs { dry_run: true, yes: false, ..args(&[RUN_ID]) }, &around).await.unwrap();
     let asked = daemon.desk.commanded.lock().unwrap();
     assert!(asked.len() == 2 && asked.iter().all(|asked| asked.contains("dry_run true")), "{asked:?}");
