@@ -147,7 +147,7 @@ pub(crate) enum Command {
     Workload(WorkloadArgs),
     /// Look after the daemon
     Daemon(DaemonArgs),
-    /// Look at the settings
+    /// Show, check and begin settings
     Config(ConfigArgs),
     /// Keep daemons on other machines under names
     Context(ContextArgs),

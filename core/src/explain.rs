@@ -41,12 +41,7 @@ pub fn sentence(record: &Record, run: &Run) -> String {
         Event::WorkerStarted(worker) => {
             format!("the worker of attempt {attempt} was started (pid {})", worker.pid)
         }
-        Event::WorkerReady { spoke: true } => {
-            "the worker is ready: it gave its first sign of life".to_owned()
-        }
-        Event::WorkerReady { spoke: false } => {
-            "the worker is ready: any program is as soon as it runs".to_owned()
-        }
+        Event::WorkerReady { spoke } => ready(*spoke).to_owned(),
         Event::WorkerSpoke => "the worker speaks PULSE: from now on its words count".to_owned(),
         Event::CoolingBegun => "the worker said that it is complete; its exit is awaited".to_owned(),
         Event::Said { word, .. } => said(word),
@@ -98,6 +93,13 @@ pub fn sentence(record: &Record, run: &Run) -> String {
             output_pruned(*upto, requested_by, reason.as_deref())
         }
         Event::Removed { requested_by, reason } => removed(requested_by, reason.as_deref()),
+    }
+}
+
+fn ready(spoke: bool) -> &'static str {
+    match spoke {
+        true => "the worker is ready: it gave its first sign of life",
+        false => "the worker is ready: any program is as soon as it runs",
     }
 }
 

@@ -190,7 +190,8 @@ fn output_is_shown_of_any_attempt_and_of_all() {
 #[test]
 fn a_run_is_run_once_more_with_its_recorded_environment_or_another() {
     let home = Home::new();
-    let mut first = home.command(&["run", "-d", "--name", "once", "--", "sh", "-c", "echo [$LR] [$TOKEN]"]);
+    let mut first =
+        home.command(&["run", "-d", "--name", "once", "--", "sh", "-c", "echo [$LR] [$TOKEN] ${#TOKEN}"]);
     first.env("LR", "1").env("TOKEN", "s3cret");
     let first = home.run(first).expect_code(0).stdout.trim().to_owned();
     home.resus(&["wait", &first]).expect_code(0);
@@ -202,14 +203,14 @@ fn a_run_is_run_once_more_with_its_recorded_environment_or_another() {
         (home.resus(&["logs", &id]).stdout, said.stderr, id)
     };
     let (output, told, id) = rerun(&[]);
-    assert_eq!(output, "[1] [s3cret]\n", "this command knows neither");
+    assert_eq!(output, "[1] [******] 6\n", "this command knows neither");
     assert!(told.contains("environment: as recorded") && id != first, "{told}");
     assert_eq!(home.view(&id)["name"], "once");
     let (output, told, _) = rerun(&["--env", "LR=2", "--unset", "TOKEN"]);
-    assert_eq!(output, "[2] []\n");
+    assert_eq!(output, "[2] [] 0\n");
     assert!(told.contains("removed TOKEN; changed LR"), "{told}");
     let (output, told, _) = rerun(&["--fresh-env", "--env", "LR=3"]);
-    assert_eq!(output, "[3] []\n");
+    assert_eq!(output, "[3] [] 0\n");
     assert!(told.contains("TOKEN"), "{told}");
     let before = home.resus(&["ps", "-aq"]).stdout;
     let dry = home.resus(&["rerun", &first, "--dry-run", "--json", "--env", "TOKEN=other"]).expect_code(0);

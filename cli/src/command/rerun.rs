@@ -36,9 +36,7 @@ Examples:
   resus rerun nightly --env LR=3e-4 --unset DEBUG
   resus rerun othello@1 --set games=2000000 --name longer -d
   resus rerun nightly --fresh-env --dry-run",
-    mut_arg("retries", hidden),
-    mut_arg("grace", hidden),
-    mut_arg("keep", hidden)
+    mut_args(in_help)
 )]
 pub(crate) struct RerunArgs {
     /// Which run
@@ -54,9 +52,9 @@ pub(crate) struct RerunArgs {
     /// It takes the place of the recorded one. On another machine's daemon (--nats, --context) it is the one that its runs are given there.
     #[arg(long)]
     pub fresh_env: bool,
-    /// Set a parameter of the workload, or a setting; may be repeated
+    /// Set a parameter or a setting; may be repeated
     ///
-    /// A KEY with a dot is a setting: retry.max=3.
+    /// A KEY with a dot is a setting (retry.max=3), any other a parameter of the workload.
     #[arg(long, value_name = "KEY=VALUE", value_parser = a_pair)]
     pub set: Vec<(String, String)>,
     /// What to call it [default: as the old one]
@@ -74,9 +72,12 @@ pub(crate) struct RerunArgs {
     pub settings: OverrideArgs,
 }
 
-/// Told of by `--help` alone: whoever repeats a run seldom wants it looked after otherwise.
-fn hidden(option: Arg) -> Arg {
-    option.hide_short_help(true)
+/// Options that `--help` alone tells of: whoever repeats a run seldom wants it looked after otherwise.
+const RARE: [&str; 3] = ["retries", "grace", "keep"];
+
+fn in_help(option: Arg) -> Arg {
+    let is_rare = RARE.contains(&option.get_id().as_str());
+    if is_rare { option.hide_short_help(true) } else { option }
 }
 
 /// What it would be, for programs.

@@ -2,7 +2,7 @@
 
 use crate::args::Global;
 use crate::help;
-use crate::render::parts::short;
+use crate::render::parts::{said, short};
 use crate::render::summary::outcome;
 use crate::settings;
 use crate::target::{CONTEXT_VAR, NATS_VAR, Scope, Target};
@@ -145,7 +145,9 @@ impl Live {
     pub(super) fn workloads(&self) -> Vec<CompletionCandidate> {
         let is_look = self.has("check") || self.has("show");
         let wanted = known().into_iter().filter(|view| is_look || view.faults.is_empty());
-        wanted.map(|view| CompletionCandidate::new(view.name).help(Some(view.summary.into()))).collect()
+        wanted
+            .map(|view| CompletionCandidate::new(view.name).help(Some(said(&view.summary).into())))
+            .collect()
     }
 
     /// Whether `word` stands on the line.
@@ -180,7 +182,7 @@ impl Live {
             .collect();
         for (name, parameter) in self.workloads_on_line().into_iter().flat_map(|view| view.params) {
             let candidate = CompletionCandidate::new(format!("{name}="));
-            found.push(candidate.help(Some(parameter.summary.into())));
+            found.push(candidate.help(Some(said(&parameter.summary).into())));
         }
         found
     }

@@ -8,7 +8,29 @@ pub(super) fn entry(exit: ExitCode) -> Entry {
     Entry::new(Group::Exit, exit.code().to_string(), meaning).with(remedy, commands)
 }
 
-fn told(exit: ExitCode) -> (&'static str, &'static str, &'static [&'static str]) {
+/// Meaning, what to do, what to type.
+type Told = (&'static str, &'static str, &'static [&'static str]);
+
+/// No daemon.
+const UNREACHABLE: Told = (
+    "The daemon could not be reached or started. Trainings go on meanwhile.",
+    "See how it is, and what its log says.",
+    &["resus doctor", "resus daemon status", "resus daemon logs"],
+);
+/// One that hangs.
+const SILENT: Told = (
+    "A daemon is there and does not answer: it hangs, or its disk does. Trainings go on meanwhile.",
+    "See what it was doing; a restart leaves every worker running.",
+    &["resus daemon logs", "resus daemon restart"],
+);
+/// One of another version.
+const FOREIGN: Told = (
+    "The daemon is of another version and can't do this, or says it in words unknown here.",
+    "Replace it by one of this build; trainings go on meanwhile.",
+    &["resus daemon status", "resus daemon restart"],
+);
+
+fn told(exit: ExitCode) -> Told {
     match exit {
         ExitCode::Ok => ("Everything asked for was done.", "", &[]),
         ExitCode::Bug => (
@@ -32,15 +54,11 @@ fn told(exit: ExitCode) -> (&'static str, &'static str, &'static [&'static str])
             "The message names what is possible instead.",
             &["resus why RUN"],
         ),
-        ExitCode::DaemonUnreachable => (
-            "The daemon could not be reached or started. Trainings go on meanwhile.",
-            "See how it is, and what its log says.",
-            &["resus doctor", "resus daemon status", "resus daemon logs"],
-        ),
+        ExitCode::DaemonUnreachable => UNREACHABLE,
         ExitCode::ConfigInvalid => (
             "The configuration is not valid: every fault is named with its file and line.",
             "Correct it; every key is explained in the defaults.",
-            &["resus config defaults", "resus doctor"],
+            &["resus config check", "resus config defaults"],
         ),
         ExitCode::TimedOut => (
             "A wait ran out of time. What was waited for goes on.",
@@ -52,16 +70,8 @@ fn told(exit: ExitCode) -> (&'static str, &'static str, &'static [&'static str])
             "See what is wrong and where, and use an older one.",
             &["resus checkpoints verify RUN", "resus restore RUN CHECKPOINT"],
         ),
-        ExitCode::DaemonSilent => (
-            "A daemon is there and does not answer: it hangs, or its disk does. Trainings go on meanwhile.",
-            "See what it was doing; a restart leaves every worker running.",
-            &["resus daemon logs", "resus daemon restart"],
-        ),
-        ExitCode::DaemonForeign => (
-            "The daemon is of another version and can't do this, or says it in words unknown here.",
-            "Replace it by one of this build; trainings go on meanwhile.",
-            &["resus daemon status", "resus daemon restart"],
-        ),
+        ExitCode::DaemonSilent => SILENT,
+        ExitCode::DaemonForeign => FOREIGN,
         ExitCode::Differs => ("What was compared differs.", "", &[]),
         ExitCode::RunFailed => (
             "The run ended in a failure.",
