@@ -25,6 +25,7 @@ mod restart;
 mod restart_storm;
 mod rig;
 mod sample;
+mod silence;
 mod start;
 
 use std::path::Path;
@@ -102,6 +103,7 @@ fn measure(name: &str, folder: &Path, extent: Extent) -> Result<Value, BenchErro
         "start" => Ok(start::measure(folder, extent)?),
         "footprint" => Ok(footprint::measure(folder, extent)?),
         "cli" => Ok(cli::measure(folder, extent)?),
+        "silence" => Ok(silence::measure(folder, extent)?),
         "logs" => Ok(logs::measure(folder, extent)?),
         "hang" => Ok(hang::measure(folder, extent)?),
         "pause" => Ok(pause::measure(folder, extent)?),
