@@ -9,6 +9,7 @@ use resus_core::api::RunList;
 use resus_core::fleet::Tombstone;
 use resus_core::ids::{Attempt, RunId, Slug};
 use resus_core::moment::Moment;
+use resus_core::pulse::line::Telemetry as Said;
 use resus_core::pulse::state::{StateSnapshot, TelemetryPlace};
 use resus_core::pulse::v1::SnapshotV1;
 use resus_core::pulse::v1::project::{V2State, project};
@@ -16,10 +17,10 @@ use resus_core::pulse::v1::writer::Life as Believed;
 use resus_core::run::Run;
 use resus_core::secret::Secrets;
 use resus_core::selector::{Named, SelectError, by_id, select};
-use resus_core::slot::Slot;
+use resus_core::slot::{Kept, Slot};
 use resus_core::view::RunView;
 use resus_core::watch::Health;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,6 +30,8 @@ use tokio::sync::watch;
 struct Published {
     runs: BTreeMap<RunId, Arc<Run>>,
     slots: BTreeMap<RunId, Slot>,
+    /// Slots that hold something which is not on disk yet.
+    unsaved: BTreeSet<RunId>,
     quarantined: BTreeMap<RunId, String>,
     removed: BTreeMap<RunId, Tombstone>,
     actor_restarts: BTreeMap<String, u32>,
@@ -93,6 +96,7 @@ impl Board {
         let mut published = self.lock();
         published.runs.remove(&run_id);
         published.slots.remove(&run_id);
+        published.unsaved.remove(&run_id);
         published.removed.insert(run_id, tombstone);
         drop(published);
         self.bump();
@@ -115,12 +119,35 @@ impl Board {
             return false;
         }
         slot.begin_attempt(attempt);
+        let is_news = heard.iter().any(|(telemetry, _)| !matches!(telemetry, Said::Heartbeat));
         for (telemetry, said_unix_ms) in heard {
             slot.fold(telemetry, said_unix_ms, now);
+        }
+        if is_news {
+            published.unsaved.insert(run_id.clone());
         }
         drop(published);
         self.bump();
         true
+    }
+
+    /// Takes in what an earlier daemon had heard of a run, before the run is published.
+    pub(crate) fn bring_back(&self, run_id: &RunId, slot: Slot) {
+        self.lock().slots.entry(run_id.clone()).or_insert(slot);
+    }
+
+    /// Whether something was heard of a run that [`Board::take_unsaved`] has not handed out.
+    pub(crate) fn is_unsaved(&self, run_id: &RunId) -> bool {
+        self.lock().unsaved.contains(run_id)
+    }
+
+    /// What is to be kept of a run, if there is news of it.
+    pub(crate) fn take_unsaved(&self, run_id: &RunId) -> Option<Kept> {
+        let mut published = self.lock();
+        if !published.unsaved.remove(run_id) {
+            return None;
+        }
+        published.slots.get(run_id).map(Kept::from)
     }
 
     /// Every run as readers of v1 see it.
@@ -195,17 +222,19 @@ impl Board {
         }
     }
 
-    /// A line of a worker's event file was refused. Returns how many were.
     /// What is secret of a run; nothing of one that is not there.
     pub(crate) fn secrets(&self, run_id: &RunId) -> Secrets {
         self.run(run_id).map(|run| Secrets::of(&run.spec)).unwrap_or_default()
     }
 
+    /// A line of a worker's event file was refused. Returns how many were.
     pub(crate) fn refused_line(&self, run_id: &RunId) -> u64 {
         let mut published = self.lock();
         let slot = published.slots.entry(run_id.clone()).or_default();
         slot.refused_lines = slot.refused_lines.saturating_add(1);
-        slot.refused_lines
+        let refused = slot.refused_lines;
+        published.unsaved.insert(run_id.clone());
+        refused
     }
 
     pub(crate) fn quarantine(&self, run_id: RunId, reason: String) {
@@ -339,7 +368,7 @@ fn aside(published: &Published, selector: &str) -> Option<SelectError> {
     let ids = published.removed.keys().chain(published.quarantined.keys());
     let run_id = by_id(selector, ids)?.clone();
     if let Some(tombstone) = published.removed.get(&run_id) {
-        return Some(SelectError::Removed { run_id, tombstone: tombstone.clone() });
+        return Some(SelectError::Removed { run_id, tombstone: Box::new(tombstone.clone()) });
     }
     let reason = published.quarantined.get(&run_id)?.clone();
     Some(SelectError::Quarantined { run_id, reason })

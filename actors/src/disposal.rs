@@ -4,16 +4,18 @@
 
 use crate::board::Board;
 use crate::curves::Curves;
-use crate::limits::{DISPOSAL_RETRY, DISPOSAL_RETRY_MAX};
+use crate::limits::{DISPOSAL_RETRY, DISPOSAL_RETRY_MAX, DISPOSAL_TRIES_QUIET};
 use crate::telemetry::Telemetry;
+use resus_core::api::DeletionsView;
 use resus_core::ids::RunId;
 use resus_disk::Real;
 use resus_shim::evidence::{RUN_LOCK, SHIM_LOCK};
 use resus_store::StateDir;
-use resus_store::discard::{DiscardError, discard_output, discard_run};
+use resus_store::discard::{DiscardError, discard_output, discard_run, is_left};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,7 +35,13 @@ pub(crate) enum Waste {
 #[derive(Debug, Default)]
 pub(crate) struct Disposal {
     waiting: Mutex<BTreeSet<(RunId, Waste)>>,
+    /// Runs that were removed in an earlier life: it is looked whether anything of them is there.
+    earlier: Mutex<Vec<RunId>>,
+    /// What is being deleted, or could not be: how often that was tried, and why.
+    trouble: Mutex<BTreeMap<(RunId, Waste), (u32, String)>>,
     woken: Notify,
+    /// Held by whoever measures: the disk is there for the trainings.
+    pub(crate) measuring: tokio::sync::Mutex<()>,
 }
 
 impl Disposal {
@@ -47,8 +55,39 @@ impl Disposal {
         self.woken.notify_one();
     }
 
+    /// These were removed in an earlier life: whatever is left of them is to be deleted.
+    pub(crate) fn look_for(&self, removed: Vec<RunId>) {
+        *self.earlier.lock().unwrap_or_else(PoisonError::into_inner) = removed;
+    }
+
+    /// What waits, and what is in the way.
+    pub(crate) fn view(&self) -> DeletionsView {
+        let trouble = self.trouble();
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let waiting = self.lock().iter().filter(|waste| !trouble.contains_key(*waste)).count();
+        let stuck = || trouble.iter().filter(|(_, (tries, _))| *tries >= DISPOSAL_TRIES_QUIET);
+        let problem = stuck().next().map(|((run_id, _), (_, why))| format!("run {run_id}: {why}"));
+        DeletionsView { waiting: count(waiting + trouble.len()), failed: count(stuck().count()), problem }
+    }
+
     fn take(&self) -> Option<(RunId, Waste)> {
         self.lock().pop_first()
+    }
+
+    fn take_earlier(&self) -> Vec<RunId> {
+        mem::take(&mut *self.earlier.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, BTreeMap<(RunId, Waste), (u32, String)>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It could not be deleted; how often now.
+    fn failed(&self, run_id: &RunId, waste: Waste, why: &Delay) -> u32 {
+        let mut trouble = self.trouble();
+        let (tries, known) = trouble.entry((run_id.clone(), waste)).or_default();
+        (*tries, *known) = (tries.saturating_add(1), why.to_string());
+        *tries
     }
 }
 
@@ -77,29 +116,31 @@ pub(crate) struct Grounds {
 /// Deletes for ever.
 pub(crate) async fn keep(grounds: Grounds) {
     grounds.board.ready().await;
-    // What could not be deleted, with how often that was tried.
-    let mut again: BTreeMap<(RunId, Waste), u32> = BTreeMap::new();
+    grounds.find_what_is_left().await;
+    let disposal = &grounds.disposal;
     loop {
-        while let Some((run_id, waste)) = grounds.disposal.take() {
-            let tries = again.remove(&(run_id.clone(), waste)).unwrap_or(0);
+        while let Some((run_id, waste)) = disposal.take() {
             match grounds.delete(&run_id, waste).await {
-                Ok(true) => tracing::info!(%run_id, ?waste, "files deleted"),
-                Ok(false) => {}
-                Err(delay) => {
-                    if tries == 0 {
-                        tracing::warn!(%run_id, ?waste, %delay, "files can't be deleted yet; it is tried again");
+                Ok(was_there) => {
+                    disposal.trouble().remove(&(run_id.clone(), waste));
+                    if was_there {
+                        tracing::info!(%run_id, ?waste, "files deleted");
                     }
-                    again.insert((run_id, waste), tries.saturating_add(1));
+                }
+                Err(delay) => {
+                    let tries = disposal.failed(&run_id, waste, &delay);
+                    if tries == 1 || tries == DISPOSAL_TRIES_QUIET {
+                        tracing::warn!(%run_id, ?waste, %delay, tries, "files can't be deleted yet; it is tried again");
+                    }
                 }
             }
         }
-        let wait = again.values().min().map(|tries| pause(*tries));
+        let wait = disposal.trouble().values().map(|(tries, _)| pause(*tries)).min();
         tokio::select! {
-            () = grounds.disposal.woken.notified() => {}
+            () = disposal.woken.notified() => {}
             () = tokio::time::sleep(wait.unwrap_or(DISPOSAL_RETRY_MAX)) => {
-                for (run_id, waste) in again.keys() {
-                    grounds.disposal.put(run_id, *waste);
-                }
+                let again: Vec<_> = disposal.trouble().keys().cloned().collect();
+                again.iter().for_each(|(run_id, waste)| disposal.put(run_id, *waste));
             }
         }
     }
@@ -111,6 +152,18 @@ fn pause(tries: u32) -> Duration {
 }
 
 impl Grounds {
+    /// Of runs that were removed long ago nothing is there: they are not tried one by one.
+    async fn find_what_is_left(&self) {
+        let (removed, state) = (self.disposal.take_earlier(), Arc::clone(&self.state));
+        let looking = move || {
+            removed.into_iter().filter(|id| is_left(&Real, state.path(), id.as_str())).collect::<Vec<_>>()
+        };
+        match tokio::task::spawn_blocking(looking).await {
+            Ok(left) => left.iter().for_each(|run_id| self.disposal.put(run_id, Waste::Run)),
+            Err(error) => tracing::error!(%error, "what is left of removed runs was not looked for"),
+        }
+    }
+
     async fn delete(&self, run_id: &RunId, waste: Waste) -> Result<bool, Delay> {
         if waste == Waste::Run {
             // Said once more, where it counts: only what the ledger calls removed is touched.

@@ -3,14 +3,14 @@
 //! Gateway and are answered when what they led to is on disk.
 
 mod checkpoints;
-mod tuning;
-
-pub use tuning::Tuning;
 mod dry;
 mod removing;
 mod rerun;
 mod sweeping;
+mod tuning;
 mod workloads;
+
+pub use tuning::Tuning;
 
 use crate::board::Board;
 use crate::clock;
@@ -170,7 +170,10 @@ impl Door {
     fn view(&self, run_id: &resus_core::ids::RunId) -> Result<RunView, Problem> {
         let removed = || {
             let tombstone = self.0.board.tombstone(run_id)?;
-            Some(of_selector(&SelectError::Removed { run_id: run_id.clone(), tombstone }))
+            Some(of_selector(&SelectError::Removed {
+                run_id: run_id.clone(),
+                tombstone: Box::new(tombstone),
+            }))
         };
         let view = self.0.board.view(run_id);
         view.ok_or_else(|| removed().unwrap_or_else(|| internal(format!("run {run_id} is not on the board"))))
@@ -276,6 +279,7 @@ impl Door {
             rss_bytes: inner.board.rss_bytes(),
             actor_restarts: inner.board.actor_restarts(),
             bus: inner.bus_status.now(inner.board.ledger_pos(), inner.slots.lost()),
+            deletions: inner.disposal.view(),
             // Whoever read them knows.
             settings: None,
         }

@@ -28,8 +28,10 @@ fn is_idle(now_ms: u64, last_asked_ms: u64, last_live_ms: u64, limit_ms: u64) ->
     now_ms.saturating_sub(last_asked_ms.max(last_live_ms)) >= limit_ms
 }
 
-/// Asks the daemon to stop when it has been idle for the limit, which may change; `None` = never. (The marker that keeps shims
-/// from starting a daemon again is not set: there are none, and the next command starts one.)
+/// Asks the daemon to stop when it has been idle for the limit, which may change; `None` = never.
+///
+/// The marker that keeps shims from starting a daemon again is not set: there are none, and the
+/// next command starts one.
 pub(crate) async fn watch(
     board: Arc<Board>,
     asked: Arc<LastAsked>,

@@ -27,6 +27,7 @@ mod ingest;
 pub mod intensity;
 pub mod limits;
 mod monitor;
+mod newest;
 pub mod notify;
 mod outbox;
 mod outgoing;

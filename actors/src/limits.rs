@@ -101,6 +101,18 @@ pub const DISPOSAL_RETRY_MAX: Duration = Duration::from_secs(60);
 /// those of others.
 pub const SWEPT_AT_ONCE: usize = 16;
 
+/// Most items of one sweep: a request names them all again, which is a few hundred KiB, and an
+/// operator reads them.
+pub const SWEPT_ITEMS_MAX: usize = 2_000;
+
+/// The files of one run are measured for at most this long: somebody waits for the answer.
+pub const MEASURE_DEADLINE: Duration = Duration::from_secs(3);
+/// And those of all runs, for a sweep: within what clients wait for an answer.
+pub const MEASURE_ALL_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Files that could not be deleted so often are told of: what a shim still holds is free long before.
+pub const DISPOSAL_TRIES_QUIET: u32 = 6;
+
 /// Longest piece of a worker's output handed out at once.
 pub const OUTPUT_BYTES_MAX: u32 = 256 * 1024;
 

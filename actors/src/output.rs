@@ -46,7 +46,7 @@ pub(crate) fn read(
     let path = state.attempt(run.id.as_str(), attempt)?.join(OUTPUT_FILE);
     let read =
         |offset, max| piece(&path, offset, max).map_err(|source| OutputError::Read { attempt, source });
-    let piece = masked(&Secrets::of(&run.spec), offset, max, read)?;
+    let piece = masked(&Secrets::of(&run.spec), offset, max, !complete, read)?;
     let pruned = run.output_pruned.as_ref().filter(|pruned| attempt <= pruned.upto.0);
     let Piece { offset, bytes, length } = piece;
     let next_offset = offset.saturating_add(bytes.len() as u64);
@@ -71,22 +71,32 @@ struct Piece {
     length: u64,
 }
 
-/// A piece in which every byte of a secret is a `*`, whether the secret lies within it, over its
-/// edges, or is just being printed: as much is read around it as the longest one takes.
+/// A piece in which every byte of a secret is a `*`, whether the secret lies within it or over its
+/// edges: as much is read around it as the longest one takes. While more `may_come`, what may
+/// become a secret is kept back, as if it had not been printed yet: once it was told, it can't be
+/// taken back.
 fn masked<E>(
     secrets: &Secrets,
     offset: u64,
     max: u32,
+    may_come: bool,
     read: impl Fn(u64, u32) -> Result<Piece, E>,
 ) -> Result<Piece, E> {
-    if secrets.is_empty() || max == 0 {
+    if secrets.is_empty() {
         return read(offset, max);
     }
     let around = u32::try_from(secrets.bytes_max()).unwrap_or(u32::MAX);
     let before = u32::try_from(offset.min(u64::from(around))).unwrap_or(around);
     let wide = max.saturating_add(before).saturating_add(around);
-    let mut piece = read(offset.saturating_sub(u64::from(before)), wide)?;
-    secrets.mask_bytes(&mut piece.bytes);
+    let begin = offset.saturating_sub(u64::from(before));
+    let mut piece = read(begin, wide)?;
+    let end = piece.offset.saturating_add(piece.bytes.len() as u64);
+    let begun = if may_come { secrets.begun(&piece.bytes) } else { 0 };
+    secrets.mask_bytes(&mut piece.bytes, piece.offset > 0);
+    if begun > 0 && end >= piece.length {
+        piece.bytes.truncate(piece.bytes.len().saturating_sub(begun));
+        piece.length = end.saturating_sub(begun as u64);
+    }
     let lead = offset.saturating_sub(piece.offset);
     let lead = usize::try_from(lead).unwrap_or(usize::MAX).min(piece.bytes.len());
     piece.bytes.drain(..lead);
@@ -165,18 +175,68 @@ mod tests {
     fn secrets_are_masked_however_the_output_is_cut() {
         let text = b"one hunter22 two hunter22hunter22 hunt";
         let secrets = Secrets::from_values(["hunter22"].into_iter());
-        let whole = b"one ******** two **************** ****";
+        let whole = b"one ******** two **************** hunt";
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         for offset in 0..=text.len() {
             for max in 0..text.len() as u32 + 2 {
-                let got =
-                    masked(&secrets, offset as u64, max, |at, max| piece(file.path(), at, max)).unwrap();
+                let got = masked(&secrets, offset as u64, max, false, |at, max| piece(file.path(), at, max))
+                    .unwrap();
                 let end = (offset + max as usize).min(text.len());
                 assert_eq!(got.bytes, &whole[offset..end], "{max} from {offset}");
                 assert_eq!((got.offset, got.length), (offset as u64, text.len() as u64));
             }
         }
+    }
+
+    /// A generator without a crate: splitmix64.
+    fn next(state: &mut u64) -> usize {
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = *state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) as usize
+    }
+
+    #[test]
+    fn who_follows_sees_what_who_comes_later_sees() {
+        let secrets = Secrets::from_values(["ababaab", "bbabab", "aabbaabbab"].into_iter());
+        let mut seed = 11;
+        let mut held = 0;
+        for trial in 0..2_000 {
+            let text: Vec<u8> = (0..80).map(|_| b"aab-"[next(&mut seed) % 3 + trial % 2]).collect();
+            let mut whole = text.clone();
+            secrets.mask_bytes(&mut whole, false);
+            let (mut seen, mut printed) = (Vec::new(), 0);
+            while printed < text.len() || seen.len() < text.len() {
+                printed = text.len().min(printed + next(&mut seed) % 9);
+                let read = |at: u64, max: u32| {
+                    let begin = printed.min(at as usize);
+                    let bytes = text[begin..printed.min(begin + max as usize)].to_vec();
+                    Ok::<_, ()>(Piece { offset: at, bytes, length: printed as u64 })
+                };
+                let max = 1 + (next(&mut seed) % 12) as u32;
+                let may_come = printed < text.len();
+                let got = masked(&secrets, seen.len() as u64, max, may_come, read).unwrap();
+                assert!(got.offset + got.bytes.len() as u64 <= got.length.max(got.offset));
+                held += usize::from(got.length < printed as u64);
+                seen.extend(got.bytes);
+            }
+            assert!(seen == whole, "{}", String::from_utf8_lossy(&seen));
+        }
+        assert!(held > 1_000, "{held}: nothing was ever ambiguous");
+    }
+
+    #[test]
+    fn text_that_only_begins_as_a_secret_does_is_told_in_the_end() {
+        let secrets = Secrets::from_values(["hunter22"].into_iter());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "nter22 a good hunt").unwrap();
+        let all =
+            |may_come| masked(&secrets, 0, 99, may_come, |at, max| piece(file.path(), at, max)).unwrap();
+        let (living, ended) = (all(true), all(false));
+        assert_eq!((living.bytes.as_slice(), living.length), (&b"nter22 a good "[..], 14));
+        assert_eq!((ended.bytes.as_slice(), ended.length), (&b"nter22 a good hunt"[..], 18));
     }
 
     #[test]

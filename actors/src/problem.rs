@@ -77,8 +77,11 @@ pub(crate) fn of_fleet(error: &FleetError) -> Problem {
             let hint = Some("list the runs with: resus ps -a".to_owned());
             problem("removed", 404, "The run was removed", error, hint, ExitCode::NotFound)
         }
-        FleetError::Needed { needed_by, .. } => {
-            let hint = format!("wait for it with: resus wait {}", needed_by.short());
+        FleetError::Needed { needed_by, has_ended, .. } => {
+            let hint = match has_ended {
+                true => format!("remove that one first: resus rm {}", needed_by.short()),
+                false => format!("wait for it with: resus wait {}", needed_by.short()),
+            };
             problem("needed", 409, "The run is still needed", error, Some(hint), ExitCode::Refused)
         }
         FleetError::Quarantined { .. } => quarantined(error),
@@ -117,7 +120,7 @@ fn refused(refusal: &Refusal) -> Problem {
 
 fn legal(refusal: &Refusal) -> String {
     match refusal.legal {
-        [] => "nothing is left to do with this run; start a new one with: resus run".to_owned(),
+        [] => "nothing is left to do with this run; run it once more with: resus rerun RUN".to_owned(),
         verbs => {
             let verbs: Vec<_> = verbs.iter().map(|verb| format!("resus {} RUN", typed(*verb))).collect();
             format!("what is possible now: {}", verbs.join(", "))

@@ -5,10 +5,10 @@
 
 use crate::problem::{invalid, problem};
 use crate::workload::{Param, Ready, Registry};
-use resus_core::api::{ParamKind, Problem, Reach, RerunBody};
+use resus_core::api::{Beyond, ParamKind, Problem, Reach, RerunBody, Wish};
 use resus_core::exit::ExitCode;
 use resus_core::ids::Slug;
-use resus_core::spec::{Resume, Spec};
+use resus_core::spec::Spec;
 use std::collections::BTreeMap;
 
 /// The spec that `body` makes of `old`.
@@ -16,18 +16,20 @@ use std::collections::BTreeMap;
 /// # Errors
 /// A [`Problem`]: it is outside `reach`, or a parameter or the name does not fit.
 pub(crate) fn spec(registry: &Registry, old: &Spec, body: &RerunBody, reach: Reach) -> Result<Spec, Problem> {
-    let known = registry.known(old.workload.as_str()).and_then(|ready| {
-        let given = given(&ready, &old.argv)?;
+    let ready = registry.of_run(old);
+    let known = ready.as_ref().ok().and_then(Option::as_ref).and_then(|ready| {
+        let given = given(ready, &old.argv)?;
         Some((ready, given))
     });
     may(reach, known.is_some(), old, body)?;
-    let argv = match known {
-        Some((ready, mut params)) => {
+    let argv = match (known, &ready) {
+        (Some((ready, mut params)), _) => {
             params.extend(body.params.clone());
-            registry.argv(&ready, &params)?
+            registry.argv(ready, &params)?
         }
-        None if body.params.is_empty() => old.argv.clone(),
-        None => {
+        (None, Err(problem)) if !body.params.is_empty() => return Err(problem.clone()),
+        (None, _) if body.params.is_empty() => old.argv.clone(),
+        (None, _) => {
             let what = format!("{} has no parameters that could be set", old.workload);
             let hint = "start it anew with another command line: resus run".to_owned();
             return Err(invalid(what, Some(hint)));
@@ -42,16 +44,20 @@ pub(crate) fn spec(registry: &Registry, old: &Spec, body: &RerunBody, reach: Rea
 }
 
 fn may(reach: Reach, is_registered: bool, old: &Spec, body: &RerunBody) -> Result<(), Problem> {
-    let what = match reach {
-        Reach::Anything => return Ok(()),
-        Reach::Registered if !is_registered => "only registered workloads may be run again from elsewhere",
-        Reach::Registered if matches!(old.resume, Resume::From(_)) => {
+    let wish = Wish {
+        is_command: !is_registered,
+        is_path: old.workload_path.is_some(),
+        resume: &old.resume,
+        changes_env: !(body.set_env.is_empty() && body.unset_env.is_empty()),
+    };
+    let what = match reach.allows(&wish) {
+        Ok(()) => return Ok(()),
+        Err(Beyond::Command) => "only registered workloads may be run again from elsewhere",
+        Err(Beyond::Path) => "a workload that was named by its path may not be run again from elsewhere",
+        Err(Beyond::File) => {
             "a run that begins at a file of this machine may not be run again from elsewhere"
         }
-        Reach::Registered if !(body.set_env.is_empty() && body.unset_env.is_empty()) => {
-            "a workload's environment may not be changed from elsewhere"
-        }
-        Reach::Registered => return Ok(()),
+        Err(Beyond::Environment) => "a workload's environment may not be changed from elsewhere",
     };
     let hint = "do it on that machine; or let the daemon's operator set bus.allow_commands = true";
     let title = "Not from elsewhere";
@@ -94,6 +100,7 @@ mod tests {
     use resus_core::api::{Overrides, Submission};
     use resus_core::input::CheckpointRef;
     use resus_core::policy::Policy;
+    use resus_core::spec::Resume;
 
     fn registry() -> Registry {
         Registry::built_in("/opt/resus".into(), Policy::default()).unwrap()
@@ -122,6 +129,33 @@ mod tests {
         assert_eq!(after.argv[0], "/opt/resus");
         assert_eq!(after.argv[1..], before.argv[1..]);
         assert_eq!(Spec { argv: before.argv.clone(), ..after }, before);
+    }
+
+    #[test]
+    fn a_workload_that_was_named_by_its_path_is_read_again_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine");
+        std::fs::create_dir(&path).unwrap();
+        let file = "name = 'mine'\nsummary = 'Mine.'\nargv = ['python3', 'train.py']\n[params]\n\
+                    lr = { flag = '--lr', type = 'number', summary = 'Rate.' }\n";
+        std::fs::write(path.join(crate::workload::FILE), file).unwrap();
+        let workload_path = Some(path.to_str().unwrap().to_owned());
+        let submission = Submission { workload_path, cwd: "/w".into(), ..Submission::default() };
+        let old = registry().spec(&submission).unwrap();
+        let body =
+            RerunBody { params: BTreeMap::from([("lr".into(), "0.1".into())]), ..RerunBody::default() };
+        let again = spec(&registry(), &old, &body, Reach::Anything).unwrap();
+        assert_eq!((again.argv.last().unwrap().as_str(), again.argv.len()), ("0.1", old.argv.len() + 2));
+        assert_eq!(again.workload_path, old.workload_path);
+        let elsewhere = spec(&registry(), &old, &RerunBody::default(), Reach::Registered).unwrap_err();
+        assert_eq!((elsewhere.status, elsewhere.exit_code), (403, ExitCode::Refused));
+        std::fs::remove_dir_all(&path).unwrap();
+        let gone = spec(&registry(), &old, &body, Reach::Anything).unwrap_err();
+        assert_eq!(gone.exit_code, ExitCode::NotFound, "{gone:?}");
+        assert!(
+            spec(&registry(), &old, &RerunBody::default(), Reach::Anything).is_ok(),
+            "its command is known"
+        );
     }
 
     #[test]

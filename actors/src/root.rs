@@ -209,6 +209,7 @@ async fn start(myself: &ActorRef<RootMsg>, state: &mut RootState, peer: Peer) ->
                 board: board(),
                 silences: Arc::clone(&plan.around.silences),
                 disposal: Arc::clone(&plan.disposal),
+                newest: plan.around.telemetry.newest(),
                 node: plan.node.clone(),
                 boot_id: plan.boot_id.clone(),
                 life: state.supervisor_lives,

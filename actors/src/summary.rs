@@ -116,6 +116,7 @@ impl Summary for SupervisorMsg {
             Self::Submit { run_id, .. } => format!("submission of run {run_id}"),
             Self::Command { run_id, input, .. } => format!("{} run {run_id}", command(input)),
             Self::Consider { run_id, input, .. } => format!("would {} run {run_id}", command(input)),
+            Self::Obstacles { run_id, .. } => format!("would remove run {run_id}"),
             Self::Observed(observation) => format!(
                 "observed of run {} attempt {}: {}",
                 observation.run_id,

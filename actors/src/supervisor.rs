@@ -11,6 +11,7 @@ use crate::directory::Directory;
 use crate::disposal::Disposal;
 use crate::doing::Summary;
 use crate::limits::DECISIONS_WAITING_MAX;
+use crate::newest::Newest;
 use crate::silences::Silences;
 use crate::store::StoreMsg;
 use crate::watchdog::WatchdogMsg;
@@ -83,6 +84,12 @@ pub(crate) enum SupervisorMsg {
         input: Input,
         reply: dry::ConsiderReply,
     },
+    /// Only say what stands in the way of the removal of a run.
+    Obstacles {
+        run_id: RunId,
+        with_pinned: bool,
+        reply: dry::ObstaclesReply,
+    },
     Observed(Observation),
     DeadlinePassed {
         run_id: RunId,
@@ -133,6 +140,7 @@ pub(crate) struct SupervisorArgs {
     pub(crate) board: Arc<Board>,
     pub(crate) silences: Arc<Silences>,
     pub(crate) disposal: Arc<Disposal>,
+    pub(crate) newest: Arc<Newest>,
     pub(crate) node: Slug,
     pub(crate) boot_id: String,
     /// Which life this is, from 1.
@@ -144,6 +152,7 @@ pub(crate) struct SupervisorState {
     board: Arc<Board>,
     silences: Arc<Silences>,
     disposal: Arc<Disposal>,
+    newest: Arc<Newest>,
     boot_id: String,
     fleet: Fleet,
     held: Held<Consequence>,
@@ -168,6 +177,7 @@ impl Actor for Supervisor {
             board: args.board,
             silences: args.silences,
             disposal: args.disposal,
+            newest: args.newest,
             fleet: Fleet::new(args.node, args.boot_id.clone()),
             boot_id: args.boot_id,
             held: Held::new(args.life.saturating_mul(TICKETS_PER_LIFE)),
@@ -189,6 +199,9 @@ impl Actor for Supervisor {
             }
             SupervisorMsg::Command { run_id, input, reply } => command(state, run_id, &input, reply),
             SupervisorMsg::Consider { run_id, input, reply } => dry::consider(state, &run_id, &input, reply),
+            SupervisorMsg::Obstacles { run_id, with_pinned, reply } => {
+                drop(reply.send(state.fleet.obstacles(&run_id, with_pinned).map_err(CommandError::from)));
+            }
             SupervisorMsg::Observed(observation) => observed(state, observation),
             SupervisorMsg::DeadlinePassed { run_id, attempt } => {
                 tell(state, &run_id, &Input::DeadlinePassed { attempt });

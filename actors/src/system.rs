@@ -9,6 +9,7 @@ use crate::disposal::{self, Disposal, Grounds};
 use crate::door::{Door, Inner};
 use crate::idle::{self, LastAsked};
 use crate::limits::{REPLAY_DEADLINE, STORE_CLOSE_DEADLINE};
+use crate::newest::Newest;
 use crate::notify::Notifier;
 use crate::outbox::Status;
 use crate::root::{Plan, Root, RootMsg};
@@ -143,9 +144,10 @@ impl System {
         let generation = setup.state.next_generation(clock::now().unix_ms / 1000)?;
         let state = Arc::new(setup.state);
         let curves = Arc::new(Curves::new(Arc::clone(&state)));
+        let newest = Arc::new(Newest::new(Arc::clone(&state), Arc::clone(&board)));
         let telemetry = Telemetry::new(
             Arc::clone(&board),
-            Arc::clone(&curves),
+            (Arc::clone(&curves), Arc::clone(&newest)),
             (bus.clone(), Arc::clone(&slots)),
             (setup.node.clone(), setup.bus.namespace.clone()),
             generation,
@@ -230,9 +232,13 @@ impl System {
             tracing::error!("the actors did not stop in time");
         }
         self.root.stop(None);
-        let curves = Arc::clone(&self.door.0.curves);
-        if tokio::task::spawn_blocking(move || curves.save()).await.is_err() {
-            tracing::error!("writing curves failed");
+        let (curves, newest) = (Arc::clone(&self.door.0.curves), self.door.0.telemetry.newest());
+        let saving = tokio::task::spawn_blocking(move || {
+            curves.save();
+            newest.save();
+        });
+        if saving.await.is_err() {
+            tracing::error!("writing curves and the newest numbers failed");
         }
         self.source.close().await;
     }

@@ -4,6 +4,7 @@
 use crate::board::Board;
 use crate::clock;
 use crate::curves::Curves;
+use crate::newest::Newest;
 use crate::slots::Slots;
 use resus_bus::local::Local;
 use resus_bus::subject;
@@ -98,6 +99,7 @@ struct Due {
 pub(crate) struct Telemetry {
     board: Arc<Board>,
     curves: Arc<Curves>,
+    newest: Arc<Newest>,
     bus: Local,
     slots: Arc<Slots>,
     node: Slug,
@@ -112,14 +114,14 @@ pub(crate) struct Telemetry {
 impl Telemetry {
     pub(crate) fn new(
         board: Arc<Board>,
-        curves: Arc<Curves>,
+        (curves, newest): (Arc<Curves>, Arc<Newest>),
         voices: (Local, Arc<Slots>),
         (node, namespace): (Slug, Slug),
         generation: u32,
     ) -> Arc<Self> {
         let (lanes, waiting) = (Mutex::default(), Notify::new());
         let (bus, slots) = voices;
-        Arc::new(Self { board, curves, bus, slots, node, namespace, generation, lanes, waiting })
+        Arc::new(Self { board, curves, newest, bus, slots, node, namespace, generation, lanes, waiting })
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
@@ -151,6 +153,11 @@ impl Telemetry {
     /// The run is gone.
     pub(crate) fn forget(&self, run_id: &RunId) {
         self.give_up(run_id);
+    }
+
+    /// The files with the newest of each run.
+    pub(crate) fn newest(&self) -> Arc<Newest> {
+        Arc::clone(&self.newest)
     }
 
     fn give_up(&self, run_id: &RunId) {
@@ -213,6 +220,7 @@ impl Telemetry {
         for emission in emissions {
             self.publish(run_id, attempt, &emission, heard_unix_ms).await;
         }
+        self.newest.keep(run_id).await;
         // Should a late word come after its end, it begins a lane that nobody waits for.
         if self.board.run(run_id).is_none_or(|run| run.phase.is_terminal()) {
             self.give_up(run_id);

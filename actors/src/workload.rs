@@ -146,6 +146,10 @@ impl Registry {
             flow: None,
             exit_codes: exit_codes.map(|(code, class)| (code.get(), class)).collect(),
             resume: submission.resume.clone(),
+            workload_path: ready
+                .as_ref()
+                .filter(|ready| ready.origin == Origin::Path)
+                .and_then(|ready| ready.folder.clone()),
         };
         Ok((spec, fixed))
     }
@@ -166,9 +170,16 @@ impl Registry {
         }
     }
 
-    /// The workload called so, if it can be run.
-    pub(crate) fn known(&self, name: &str) -> Option<Ready> {
-        self.by_name(name).ok()
+    /// The workload that a run was started with, read again.
+    ///
+    /// # Errors
+    /// A [`Problem`] if it was named by its path and can't be run any more. One that was named by its
+    /// name and is not there is none.
+    pub(crate) fn of_run(&self, spec: &Spec) -> Result<Option<Ready>, Problem> {
+        match &spec.workload_path {
+            Some(path) => self.by_path(Path::new(path)).map(Some),
+            None => Ok(self.by_name(spec.workload.as_str()).ok()),
+        }
     }
 
     /// The workload in the folder `path`, or whose file it is.
@@ -250,6 +261,9 @@ impl Registry {
             let Some(value) = params.get(name).or(param.default.as_ref()) else { continue };
             match param.arguments(value) {
                 Ok(arguments) => argv.extend(arguments),
+                Err(expected) if listing::is_secret(name, param) => {
+                    faults.push(format!("{name}: expected {expected}"));
+                }
                 Err(expected) => {
                     faults.push(format!("{name}={}: expected {expected}", one_line(value, VALUE_BYTES_MAX)));
                     let near = nearest(value, param.choices.iter().map(String::as_str));

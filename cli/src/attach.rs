@@ -12,9 +12,11 @@ use crate::render::summary::outcome;
 use crate::screen::Screen;
 use crate::submission::command_body;
 use crate::text::paint::Colour;
-use resus_core::api::CommandReply;
+use jiff::Timestamp;
+use resus_core::api::{CommandReply, StoryLine};
 use resus_core::exit::ExitCode;
 use resus_core::input::Verb;
+use resus_core::moment::parse_timestamp;
 use resus_core::view::RunView;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -26,6 +28,9 @@ const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Who leaves waits so long until what was asked for has been heard.
 const DELIVERY_DEADLINE: Duration = Duration::from_secs(3);
+
+/// An event that is older than this when watching begins is history.
+const PAST_MS: u64 = 2_000;
 
 /// How watching ended.
 #[derive(Debug)]
@@ -77,6 +82,8 @@ struct Watcher<'a> {
     around: &'a Around,
     screen: Screen,
     narrator: Narrator,
+    /// When the watching began, Unix ms.
+    began_unix_ms: u64,
     keys: Keys,
     view: RunView,
     heard_at: Instant,
@@ -97,6 +104,7 @@ impl<'a> Watcher<'a> {
             around,
             screen: Screen::new(console),
             narrator: Narrator::default(),
+            began_unix_ms: u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0),
             keys: Keys::default(),
             view,
             heard_at: Instant::now(),
@@ -127,9 +135,7 @@ impl<'a> Watcher<'a> {
                     if self.around.console.json {
                         self.around.console.out_json(&line.event)?;
                     }
-                    if let Some(told) = self.narrator.hear(line) {
-                        self.screen.say(&told.line(&self.around.console.err_page()));
-                    }
+                    self.tell(line, outcome(&view).is_some() && line.seq() == view.seq);
                 }
                 self.view = *view;
                 self.heard_at = Instant::now();
@@ -140,6 +146,21 @@ impl<'a> Watcher<'a> {
                 self.draw();
                 Ok(None)
             }
+        }
+    }
+
+    /// Tells an event. One from before anybody watched is told with its time; the `last` one of a
+    /// run that has ended is told with its outcome.
+    fn tell(&mut self, line: &StoryLine, last: bool) {
+        let page = self.around.console.err_page();
+        let at = line.event.get("timestamp").and_then(parse_timestamp);
+        let is_past = at.is_some_and(|at| at.saturating_add(PAST_MS) < self.began_unix_ms);
+        let told = match is_past && !last {
+            true => self.narrator.hear_past(line).map(|told| told.past_line(line, &page)),
+            false => self.narrator.hear(line).map(|told| told.line(&page)),
+        };
+        if let Some(told) = told {
+            self.screen.say(&told);
         }
     }
 

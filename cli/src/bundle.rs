@@ -16,6 +16,7 @@ use crate::text::size;
 use jiff::Zoned;
 use resus_core::exit::ExitCode;
 use serde_json::{Value, json};
+use std::io;
 use std::path::PathBuf;
 
 /// What a bundle is to hold.
@@ -71,11 +72,7 @@ pub(crate) async fn write(findings: &Findings, wish: Wish, console: Console) -> 
     archive::write(&path, &files).map_err(|error| CliError::Unwritten {
         path: path.clone(),
         why: error.to_string(),
-        exit: if error.kind() == std::io::ErrorKind::AlreadyExists {
-            ExitCode::Refused
-        } else {
-            ExitCode::Bug
-        },
+        exit: exit_of(&error),
     })?;
     if console.json {
         let entries: Vec<_> = inside
@@ -87,6 +84,19 @@ pub(crate) async fn write(findings: &Findings, wish: Wish, console: Console) -> 
     console.out(&format!("{}\n", path.display()))?;
     console.tell(&format!("{}look at it before you send it: tar -tzf, tar -xzf\n", list(&inside)));
     Ok(())
+}
+
+/// A place that can't take the file is no mistake of this program.
+fn exit_of(error: &io::Error) -> ExitCode {
+    use io::ErrorKind::{
+        AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
+        StorageFull,
+    };
+    match error.kind() {
+        AlreadyExists | IsADirectory | NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem
+        | StorageFull => ExitCode::Refused,
+        _ => ExitCode::Bug,
+    }
 }
 
 fn list(inside: &[(String, u64, &str)]) -> String {
@@ -103,4 +113,17 @@ fn readme(inside: &[(String, u64, &str)]) -> String {
          in it: *** <host> <user> ~\n\n{}",
         list(inside)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_can_not_take_the_file_is_no_mistake_of_ours() {
+        let temp = tempfile::tempdir().unwrap();
+        let missing = archive::write(&temp.path().join("no/where.tar.gz"), &[]).unwrap_err();
+        assert_eq!(exit_of(&missing), ExitCode::Refused, "{missing}");
+        assert_eq!(exit_of(&io::Error::other("x")), ExitCode::Bug);
+    }
 }

@@ -93,6 +93,15 @@ impl ClientError {
 }
 
 impl ClientError {
+    /// Whether it is worth waiting before the question is put again even though somebody is there:
+    /// what they said would be said again at once.
+    pub(crate) fn is_answer(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Far(_) | Self::Foreign { .. } => true,
+            Self::Nobody { .. } | Self::Silent { .. } | Self::Broken { .. } => false,
+        }
+    }
+
     /// Whether somebody is there and says nothing.
     pub(crate) fn is_silence(&self) -> bool {
         match self {

@@ -27,6 +27,7 @@ mod resume_from;
 pub(crate) mod retry;
 pub(crate) mod rm;
 pub(crate) mod run;
+mod several;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod wait;
@@ -39,12 +40,15 @@ use crate::console::Console;
 use crate::daemon::handshake;
 use crate::daemon::start::ask;
 use crate::error::CliError;
+use crate::render::shell;
 use crate::submission::command_body;
 use crate::target::{Scope, Target};
 use resus_core::api::CommandReply;
 use resus_core::exit::ExitCode;
 use resus_core::input::Verb;
+use resus_core::view::RunView;
 use resus_store::StateDir;
+use std::path::PathBuf;
 
 /// What every command is given.
 #[derive(Debug, Clone)]
@@ -53,6 +57,8 @@ pub(crate) struct Around {
     pub target: Target,
     /// Where to write.
     pub console: Console,
+    /// The options that named the daemon.
+    pub options: Vec<String>,
 }
 
 impl Around {
@@ -61,14 +67,20 @@ impl Around {
     /// # Errors
     /// As [`Target::of`].
     pub(crate) fn new(global: &Global, scope: Scope, console: Console) -> Result<Self, CliError> {
-        Ok(Self { target: Target::of(global, scope)?, console })
+        Ok(Self { target: Target::of(global, scope)?, console, options: options(global) })
     }
 
     /// The surroundings of a test whose daemon is that of `state`.
     #[cfg(test)]
     pub(crate) fn of_test(state: &StateDir) -> Self {
         let console = Console::of_process(true, crate::console::ColourChoice::Never);
-        Self { target: Target::Here(state.clone()), console }
+        Self { target: Target::Here(state.clone()), console, options: Vec::new() }
+    }
+
+    /// The command of these words to the same daemon, as one can paste it into a shell.
+    pub(crate) fn typed(&self, words: &[String]) -> String {
+        let words = ["resus".to_owned()].into_iter().chain(words.iter().cloned());
+        shell::command(&words.chain(self.options.iter().cloned()).collect::<Vec<_>>(), usize::MAX)
     }
 
     /// The state folder of this machine's daemon.
@@ -80,6 +92,32 @@ impl Around {
             what: "this is about this machine only, and another one's daemon is asked".to_owned(),
             next: "add --context local".to_owned(),
         })
+    }
+}
+
+/// The options that name a daemon, as typed. A secret in an address stays out: whoever pastes the
+/// command adds it.
+fn options(global: &Global) -> Vec<String> {
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let all = [
+        ("--state-dir", path(&global.state_dir)),
+        ("--nats", global.nats.as_deref().map(mask_url)),
+        ("--context", global.context.clone()),
+        ("--node", global.node.clone()),
+        ("--namespace", global.namespace.clone()),
+        ("--nats-user", global.nats_user.clone()),
+        ("--nats-creds", path(&global.nats_creds)),
+    ];
+    let given = all.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?]));
+    given.flatten().collect()
+}
+
+/// An address without what stands before its `@`.
+fn mask_url(address: &str) -> String {
+    match (address.split_once("://"), address.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://***@{host}"),
+        (None, Some((_, host))) => format!("***@{host}"),
+        (_, None) => address.to_owned(),
     }
 }
 
@@ -105,7 +143,7 @@ pub(crate) fn carry_out(command: Command, global: &Global, around: &Around) -> R
         {
             handshake::tell(state, around.console).await?;
         }
-        dispatch(command, global, around).await
+        Box::pin(dispatch(command, global, around)).await
     })
 }
 
@@ -159,16 +197,14 @@ pub(crate) struct Given {
     pub seq_before: u64,
 }
 
-/// Gives a command to the run that `run` names.
+/// Gives a command to a run that was looked up.
 ///
 /// # Errors
-/// [`CliError`]: there is no such run, or it is not possible now.
-pub(crate) async fn give(around: &Around, run: &str, verb: Verb) -> Result<Given, CliError> {
+/// [`CliError`]: it is not possible now.
+pub(crate) async fn give(around: &Around, before: &RunView, verb: Verb) -> Result<Given, CliError> {
     let body = &command_body(verb);
-    // A question of its own: the command may be carried out and its answer be lost. When it is
+    // The run as it was before: the command may be carried out and its answer be lost. When it is
     // given again, the run has moved on, and what came of the command lies behind it.
-    let (before, _) = ask(&around.target, |client| async move { client.run(run).await }).await?;
-    // A selector such as @latest may name another run by now.
     let id = before.run_id.as_str();
     let reply = ask(&around.target, |client| async move { client.command(id, body).await }).await?;
     Ok(Given { reply, seq_before: before.seq })
@@ -222,18 +258,18 @@ impl Command {
             Self::Nats(_) => Scope::Here,
             Self::Doctor(_) => Scope::Look,
             Self::Context(_) => Scope::Options,
-            Self::Run(_)
-            | Self::Ps(_)
+            Self::Ps(_)
             | Self::Status(_)
             | Self::Logs(_)
             | Self::Wait(_)
             | Self::Events(_)
             | Self::Watch(_)
             | Self::Why(_)
+            | Self::Checkpoints(_) => Scope::Reads,
+            Self::Run(_)
             | Self::Pause(_)
             | Self::Resume(_)
             | Self::Checkpoint(_)
-            | Self::Checkpoints(_)
             | Self::Restore(_)
             | Self::Configure(_)
             | Self::Stop(_)
@@ -263,18 +299,39 @@ mod tests {
         daemon.desk.change(json!({}), 2);
         *daemon.desk.dies_behind.lock().unwrap() = vec![("checkpoint_requested", json!({}))];
         let around = Around::of_test(&daemon.state);
-        let given = give(&around, RUN_ID, Verb::Checkpoint).await.unwrap();
+        let (before, _) = around.target.client().run(RUN_ID).await.unwrap();
+        let given = give(&around, &before, Verb::Checkpoint).await.unwrap();
         assert_eq!((given.seq_before, given.reply.run.seq), (2, 3), "the request lies between");
         let commands = daemon.desk.commands.lock().unwrap();
         assert_eq!(commands.len(), 2, "given twice");
         assert_eq!(commands[0], commands[1], "under one id");
     }
 
+    #[test]
+    fn a_command_to_type_is_to_the_same_daemon_quoted_and_without_secrets() {
+        use crate::args::Cli;
+        use clap::Parser;
+        let typed = |line: &[&str]| {
+            let words = ["resus", "ps"].iter().chain(line);
+            let global = Cli::try_parse_from(words).unwrap().global;
+            let temp = tempfile::tempdir().unwrap();
+            let around = Around::of_test(&StateDir::assumed(temp.path()));
+            Around { options: options(&global), ..around }.typed(&["rm".into(), "a b".into()])
+        };
+        assert_eq!(typed(&[]), "resus rm 'a b'");
+        assert_eq!(typed(&["--state-dir", "/my runs"]), "resus rm 'a b' --state-dir '/my runs'");
+        let far = ["--nats", "nats://ann:s3cret@h:4222", "--node", "n1", "--namespace", "team"];
+        let expected = "resus rm 'a b' --nats 'nats://***@h:4222' --node n1 --namespace team";
+        assert_eq!(typed(&far), expected);
+        assert_eq!(typed(&["--context", "gpu"]), "resus rm 'a b' --context gpu");
+    }
+
     #[tokio::test]
     async fn a_command_is_for_the_run_that_was_looked_at() {
         let daemon = FakeDaemon::start();
         let around = Around::of_test(&daemon.state);
-        give(&around, "@latest", Verb::Checkpoint).await.unwrap();
+        let (before, _) = around.target.client().run("@latest").await.unwrap();
+        give(&around, &before, Verb::Checkpoint).await.unwrap();
         assert_eq!(*daemon.desk.commanded.lock().unwrap(), [RUN_ID]);
     }
 }

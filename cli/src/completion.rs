@@ -6,13 +6,14 @@ mod bash;
 mod kinds;
 mod live;
 
+use crate::console::Console;
 use crate::help;
 use clap::Command;
 use clap_complete::engine::{CompletionCandidate, complete};
 use clap_complete::env::{Elvish, EnvCompleter, Fish, Powershell, Zsh};
 use std::env;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,7 +60,7 @@ pub(crate) fn answer(words: impl Iterator<Item = OsString>) {
     panic::set_hook(Box::new(|_| ()));
     let asked = panic::catch_unwind(AssertUnwindSafe(|| asked(words)));
     if let Ok(Some(text)) = asked {
-        let _ = io::stdout().lock().write_all(&text);
+        Console::hand_out(&String::from_utf8_lossy(&text));
     }
 }
 
@@ -155,6 +156,24 @@ mod tests {
         }
         let found = names(&format!("resus run {} --set ", folder.display()));
         assert!(found.iter().any(|name| !name.contains('.')), "{found:?}");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_no_candidate_and_is_made_visible_in_the_help() {
+        use clap_complete::engine::CompletionCandidate;
+        let help = |text: &str| Some(text.to_owned().into());
+        let mut found = vec![
+            CompletionCandidate::new("a\u{1b}]0;x\u{7}"),
+            CompletionCandidate::new("b").help(help("says \u{1b}[2J\u{202e}")),
+        ];
+        kinds::harmless(&mut found);
+        let [candidate] = found.as_slice() else { panic!("{found:?}") };
+        let shown = candidate.get_help().unwrap().to_string();
+        assert_eq!(shown, "says \\u{1b}[2J\\u{202e}");
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::write(temp.path().join("a\u{1b}[2Jb"), "").unwrap();
+        let found = names(&format!("resus run {}/", temp.path().display()));
+        assert!(!found.iter().any(|name| name.contains('\u{1b}')), "{found:?}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! A question before something is deleted. It is put only where somebody can answer it; elsewhere
-//! nothing is deleted unless that was said beforehand.
+//! A question before something is deleted, or work is lost. It is put only where somebody can
+//! answer it; elsewhere nothing is done unless that was said beforehand.
 
 use crate::client::ClientError;
 use crate::console::Console;
@@ -17,12 +17,26 @@ const ANSWER_BYTES_MAX: u64 = 64;
 /// # Errors
 /// [`CliError::Client`] with a refusal: nobody can answer, or the answer was no.
 pub(crate) fn agreed(console: &Console, question: &str, yes: bool, next: &str) -> Result<(), CliError> {
+    consent(console, question, yes, ("nothing was deleted", "nobody can be asked here", next))
+}
+
+/// The same for anything: what is told without consent is `what` has not been done, `why` nobody
+/// could be asked, and what to type.
+///
+/// # Errors
+/// As [`agreed`].
+pub(crate) fn consent(
+    console: &Console,
+    question: &str,
+    yes: bool,
+    (what, why, next): (&str, &str, &str),
+) -> Result<(), CliError> {
     if yes {
         return Ok(());
     }
-    let (input, error) = (io::stdin(), io::stderr());
-    if console.json || !input.is_terminal() || !error.is_terminal() {
-        return Err(refusal("nothing was deleted", "nobody can be asked here", Some(next)));
+    let input = io::stdin();
+    if console.json || !input.is_terminal() || !console.err_is_terminal {
+        return Err(refusal(what, why, Some(next)));
     }
     console.tell(&format!("{question} [y/N] "));
     let mut answer = String::new();
@@ -32,7 +46,7 @@ pub(crate) fn agreed(console: &Console, question: &str, yes: bool, next: &str) -
     if heard && is_yes(&answer) {
         return Ok(());
     }
-    Err(refusal("nothing was deleted", "the answer was no", None))
+    Err(refusal(what, "the answer was no", None))
 }
 
 fn is_yes(answer: &str) -> bool {

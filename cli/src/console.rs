@@ -8,7 +8,7 @@ pub(crate) mod gate;
 use crate::error::CliError;
 use crate::output::terminal::Harmless;
 use crate::render::page::Page;
-use crate::text::paint::Paint;
+use crate::text::paint::{Colour, Paint};
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use resus_core::text::visible_json;
@@ -32,6 +32,8 @@ pub(crate) enum ColourChoice {
 
 /// Columns of a terminal that does not say how many it has.
 const WIDTH_DEFAULT: usize = 80;
+/// Everything below the cursor away.
+const CLEAR_BELOW: &str = "\x1b[J";
 /// Lines of one that does not say.
 const HEIGHT_DEFAULT: usize = 24;
 
@@ -42,6 +44,10 @@ pub(crate) struct Console {
     pub json: bool,
     /// Standard output is a terminal.
     pub out_is_terminal: bool,
+    /// Standard output is a terminal that understands escape sequences.
+    pub out_is_live: bool,
+    /// Standard error is a terminal.
+    pub err_is_terminal: bool,
     /// Standard error is a terminal that understands escape sequences.
     pub err_is_live: bool,
     /// Colours of standard output.
@@ -61,6 +67,8 @@ impl Console {
         Self {
             json,
             out_is_terminal: out,
+            out_is_live: out && !dumb,
+            err_is_terminal: err,
             err_is_live: err && !dumb,
             out_paint: paint(out),
             err_paint: paint(err),
@@ -73,6 +81,17 @@ impl Console {
     /// [`CliError::Output`].
     pub(crate) fn out(&self, text: &str) -> Result<(), CliError> {
         self.out_bytes(gate::pass(text).as_bytes())
+    }
+
+    /// Writes `text` to standard output, a terminal, in the place of the last `up` lines and of
+    /// everything below them. The movement is our own; what is drawn passes the gate.
+    ///
+    /// # Errors
+    /// [`CliError::Output`].
+    pub(crate) fn redraw(&self, up: usize, text: &str) -> Result<(), CliError> {
+        let back = if up > 0 { format!("\x1b[{up}A\r") } else { String::new() };
+        // One write, so that nobody ever sees half of it.
+        self.out_bytes(format!("{back}{CLEAR_BELOW}{}", gate::pass(text)).as_bytes())
     }
 
     /// Writes what a worker printed to a terminal.
@@ -108,6 +127,14 @@ impl Console {
         }
         line.push('\n');
         self.out_bytes(line.as_bytes())
+    }
+
+    /// Hands `candidates`, one a line, to the shell that has asked for them.
+    pub(crate) fn hand_out(candidates: &str) {
+        let text = gate::candidates(candidates);
+        let mut out = io::stdout().lock();
+        // Nobody can be told that this failed, so nobody is.
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
     /// Tells people something. Nobody can be told that this failed, so nobody is.
@@ -170,9 +197,13 @@ fn say(text: &str) {
 
 /// Help and what is wrong with arguments, as clap puts it. The arguments are quoted in it, and may
 /// come from anywhere.
-pub(crate) fn print_usage(error: &clap::Error) {
+/// `next` is what was probably meant.
+pub(crate) fn print_usage(error: &clap::Error, next: Option<&str>) {
     let console = Console::of_process(false, ColourChoice::Auto);
-    let text = error.render().to_string();
+    let mut text = error.render().to_string();
+    if let Some(next) = next {
+        text.push_str(&format!("  {} {next}\n", console.err_paint.on(Colour::Bold, "try:")));
+    }
     if error.use_stderr() {
         console.tell(&text);
     } else {

@@ -15,6 +15,7 @@ use resus_core::api::{
     RerunBody, RerunReply, RestoreBody, RunList, StoryLine, Submission, SweepBody, SweepReply, WorkloadList,
 };
 use resus_core::exit::ExitCode;
+use resus_core::input::Verb;
 use resus_core::pulse::state::StateSnapshot;
 use resus_core::telemetry::history::Curves;
 use resus_core::view::RunView;
@@ -23,7 +24,7 @@ use resus_store::StateDir;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::UnixListener;
@@ -39,8 +40,10 @@ pub(crate) struct FakeDesk {
     pub view: Arc<Mutex<RunView>>,
     pub version: Arc<watch::Sender<u64>>,
     pub lines: Arc<Mutex<Vec<StoryLine>>>,
-    /// So many pages behind the first are refused for the moment.
+    /// So many pages of events behind the first, or of output, are refused for the moment.
     pub refuse_pages: Arc<AtomicUsize>,
+    /// Its worker can't be asked for a checkpoint.
+    pub opaque: Arc<AtomicBool>,
     pub bus: broadcast::Sender<Arc<str>>,
     pub output: Arc<Mutex<Vec<u8>>>,
     /// So many more runs in the list.
@@ -61,6 +64,7 @@ impl FakeDesk {
             version: Arc::new(watch::channel(1).0),
             lines: Arc::default(),
             refuse_pages: Arc::default(),
+            opaque: Arc::default(),
             bus: broadcast::Sender::new(4),
             output: Arc::default(),
             more: Arc::default(),
@@ -69,6 +73,13 @@ impl FakeDesk {
             commanded: Arc::default(),
             dies_behind: Arc::default(),
         }
+    }
+
+    /// That too many wait, as long as that is to be said.
+    fn may_refuse(&self) -> Result<(), Problem> {
+        let left = self.refuse_pages.load(Ordering::Relaxed);
+        self.refuse_pages.store(left.saturating_sub(1), Ordering::Relaxed);
+        if left > 0 { Err(busy()) } else { Ok(()) }
     }
 
     /// Changes fields of the run, adds `events` to its ledger, and lets everybody know.
@@ -120,6 +131,14 @@ impl Desk for FakeDesk {
     }
 
     async fn command(&self, selector: &str, body: CommandBody) -> Result<CommandReply, Problem> {
+        if body.verb == Verb::Checkpoint && self.opaque.load(Ordering::Relaxed) {
+            return Err(Problem {
+                kind: "urn:resus:refused".into(),
+                status: 409,
+                exit_code: ExitCode::Refused,
+                ..busy()
+            });
+        }
         let would = body.dry_run.then(sample::foretold);
         self.commands.lock().unwrap().push(body);
         self.commanded.lock().unwrap().push(selector.to_owned());
@@ -250,10 +269,8 @@ impl Desk for FakeDesk {
     }
 
     async fn story(&self, _: &str, after_seq: u64, _: u32) -> Result<Vec<StoryLine>, Problem> {
-        let left = self.refuse_pages.load(Ordering::Relaxed);
-        if left > 0 && after_seq > 0 {
-            self.refuse_pages.store(left - 1, Ordering::Relaxed);
-            return Err(busy());
+        if after_seq > 0 {
+            self.may_refuse()?;
         }
         let lines = self.lines.lock().unwrap();
         let after = usize::try_from(after_seq).unwrap();
@@ -273,6 +290,7 @@ impl Desk for FakeDesk {
         offset: u64,
         max: u32,
     ) -> Result<(OutputChunk, Vec<u8>), Problem> {
+        self.may_refuse()?;
         let all = self.output.lock().unwrap().clone();
         let start = usize::try_from(offset).unwrap().min(all.len());
         let end = (start + usize::try_from(max).unwrap()).min(all.len());

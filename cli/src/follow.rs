@@ -122,9 +122,13 @@ impl Follower {
     async fn reconnect(&mut self, error: ClientError) -> Option<Client> {
         self.version = None;
         let mut what = error.to_string();
+        let was_answered = error.is_answer();
         loop {
             let stopped = self.target.is_stopped();
             self.tell.send(Ok(Update::Lost { what, stopped })).await.ok()?;
+            if was_answered {
+                sleep(RETRY_INTERVAL).await;
+            }
             match reach(&self.target).await {
                 Ok(client) => return Some(client),
                 Err(error) => what = error.to_string(),

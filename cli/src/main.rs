@@ -42,6 +42,7 @@ mod until;
 mod workloads;
 
 use crate::command::Around;
+use crate::command::run::instead::instead;
 use crate::console::{ColourChoice, Console, print_usage};
 use crate::error::CliError;
 use clap::error::ErrorKind;
@@ -114,12 +115,14 @@ pub(crate) fn tell(error: &CliError, console: Console) {
 /// Help, version, or arguments that make no sense.
 fn refuse_arguments(error: &clap::Error) -> Exit {
     let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let words: Option<Vec<String>> = env::args_os().map(|word| word.into_string().ok()).collect();
+    let next = words.filter(|_| !is_help).and_then(|words| instead(&words));
     if !is_help && env::args_os().any(|word| word == "--json") {
         let what = error.render().to_string().trim_end().to_owned();
-        let error = CliError::Usage { what, next: "resus --help".to_owned() };
+        let error = CliError::Usage { what, next: next.unwrap_or_else(|| "resus --help".to_owned()) };
         tell(&error, Console::of_process(true, ColourChoice::Never));
         return Exit::Usage;
     }
-    print_usage(error);
+    print_usage(error, next.as_deref());
     if is_help { Exit::Ok } else { Exit::Usage }
 }

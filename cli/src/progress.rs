@@ -5,7 +5,6 @@ use crate::counting::Counting;
 use crate::error::CliError;
 use crate::text::columns::cut;
 use crate::text::size;
-use std::io::IsTerminal;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -27,7 +26,7 @@ pub(crate) async fn watched<T>(
     mut work: JoinHandle<T>,
     console: Console,
 ) -> Result<T, CliError> {
-    let is_live = console.err_is_live && !console.json && std::io::stderr().is_terminal();
+    let is_live = console.err_is_live && !console.json;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     ticks.tick().await;

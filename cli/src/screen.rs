@@ -103,9 +103,18 @@ impl Screen {
     }
 }
 
+impl Drop for Screen {
+    /// Whoever gives up watching, be it because the time is over, leaves nothing behind that the next
+    /// line would be written into.
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::{ColourChoice, capture};
     use crate::render::sample;
     use serde_json::json;
 
@@ -113,6 +122,17 @@ mod tests {
         let progress = json!({"unit": "step", "done": done, "total": 1000.0});
         let view = sample::view(json!({"phase": phase, "progress": progress}));
         Plain { at: begun + Duration::from_secs(s), ..Plain::of(&view) }
+    }
+
+    #[test]
+    fn a_screen_that_is_given_up_takes_its_live_line_away() {
+        let console = Console { err_is_live: true, ..Console::of_process(false, ColourChoice::Never) };
+        capture::begin();
+        let mut screen = Screen::new(console);
+        screen.show(Shown::of(&sample::view(json!({}))));
+        drop(screen);
+        let told = capture::end().1;
+        assert!(told.len() > CLEAR.len() && told.ends_with(CLEAR), "{told:?}");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Whose daemon a command speaks with: this machine's, or another's through a NATS server.
 
 use crate::args::Global;
-use crate::client::Client;
 use crate::client::there::There;
+use crate::client::{Client, ClientError};
 use crate::contexts::{self, Context, LOCAL};
 use crate::daemon::start::locate;
 use crate::error::CliError;
 use resus_bus::link::{Auth, Secret};
+use resus_core::api::Problem;
+use resus_core::exit::ExitCode;
 use resus_core::ids::Slug;
 use resus_store::StateDir;
 use std::env;
@@ -35,6 +37,9 @@ pub(crate) enum Target {
 pub(crate) enum Scope {
     /// With any daemon.
     Anywhere,
+    /// With any daemon, and it asks only: a state folder that is named and not there is a mistake,
+    /// and nothing is made of it.
+    Reads,
     /// With the daemon of this machine only.
     Here,
     /// It asks no daemon, or is it: what was chosen for others does not matter.
@@ -58,7 +63,7 @@ impl Target {
                 return Err(only_here(why, "leave them out"));
             }
             Scope::Itself | Scope::Options => None,
-            Scope::Anywhere | Scope::Here | Scope::Look => choose(global)?,
+            Scope::Anywhere | Scope::Reads | Scope::Here | Scope::Look => choose(global)?,
         };
         let Some((whence, context)) = chosen else {
             if let Some(option) = idle_option(global).filter(|_| scope != Scope::Options) {
@@ -71,6 +76,7 @@ impl Target {
             }
             return Ok(Self::Here(match scope {
                 Scope::Look => StateDir::assumed(&place(global)?),
+                Scope::Reads => existing(global)?,
                 Scope::Anywhere | Scope::Here | Scope::Itself | Scope::Options => here(global)?,
             }));
         };
@@ -119,6 +125,22 @@ impl Target {
 
 fn here(global: &Global) -> Result<StateDir, CliError> {
     Ok(StateDir::open(&place(global)?)?)
+}
+
+/// The state folder; one that is named has to be there.
+fn existing(global: &Global) -> Result<StateDir, CliError> {
+    let path = place(global)?;
+    if global.state_dir.is_some() && matches!(path.try_exists(), Ok(false)) {
+        return Err(CliError::Client(ClientError::Refused(Box::new(Problem {
+            kind: "urn:resus:not-found".to_owned(),
+            title: format!("there is nothing at {}", path.display()),
+            status: 404,
+            detail: "it was named as the state folder, which the first run in it makes".to_owned(),
+            hint: Some("another --state-dir, or none for the usual one".to_owned()),
+            exit_code: ExitCode::NotFound,
+        }))));
+    }
+    here(global)
 }
 
 /// Where the state folder is.
@@ -221,7 +243,7 @@ mod tests {
         assert!(Target::of(&named, Scope::Options).unwrap().state().is_some());
         for scope in [Scope::Here, Scope::Itself, Scope::Look] {
             let error = Target::of(&named, scope).unwrap_err();
-            assert_eq!(error.exit(), resus_core::exit::ExitCode::Usage);
+            assert_eq!(error.exit(), ExitCode::Usage);
         }
     }
 
@@ -233,6 +255,18 @@ mod tests {
         let target = Target::of(&global, Scope::Look).unwrap();
         assert_eq!((target.state().map(StateDir::path), path.exists()), (Some(path.as_path()), false));
         assert!(Target::of(&global, Scope::Here).is_ok() && path.exists());
+    }
+
+    #[test]
+    fn who_only_asks_makes_no_folder_that_was_mistyped() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("stat");
+        let global = global(&format!("ps --state-dir {}", path.display()));
+        let error = Target::of(&global, Scope::Reads).unwrap_err();
+        assert_eq!((error.exit(), path.exists()), (ExitCode::NotFound, false));
+        assert!(error.told().what.contains("there is nothing at"), "{error:?}");
+        assert!(Target::of(&global, Scope::Anywhere).is_ok() && path.exists());
+        assert!(Target::of(&global, Scope::Reads).is_ok());
     }
 
     #[test]
@@ -251,7 +285,7 @@ mod tests {
         for address in ["nats://ann:s3cret@h", "nats://t0ken@h"] {
             let both = global(&format!("ps --nats {address} --nats-user bob"));
             let error = Target::of(&both, Scope::Anywhere).unwrap_err();
-            assert_eq!(error.exit(), resus_core::exit::ExitCode::Usage);
+            assert_eq!(error.exit(), ExitCode::Usage);
             let told = format!("{:?}{error:?}", error.told());
             assert!(told.contains("more than one way to say who we are"), "{told}");
             assert!(!told.contains("s3cret") && !told.contains("t0ken"), "{told}");

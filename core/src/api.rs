@@ -4,6 +4,7 @@ pub mod bus;
 mod checkpoints;
 pub mod control;
 mod dry;
+mod reach;
 mod remove;
 mod rerun;
 mod settings;
@@ -13,9 +14,13 @@ pub use checkpoints::{
     CheckpointList, CheckpointState, CheckpointView, PinBody, PruneBody, PruneReply, RecheckBody,
 };
 pub use dry::{Foretold, ForetoldEvent};
-pub use rerun::{EnvChanges, Reach, RerunBody, RerunReply};
+pub use reach::{Beyond, Reach, Wish};
+pub use rerun::{EnvChanges, RerunBody, RerunReply};
 
-pub use remove::{RemoveBody, RemoveReply, RunSize, SweepBody, SweepItem, SweepKind, SweepReply};
+pub use remove::{
+    Obstacle, ObstacleKind, RemoveBody, RemoveReply, RunSize, SweepBody, SweepItem, SweepKind, SweepReply,
+    SweepTarget,
+};
 pub use settings::{ReloadReply, SettingsRefusal, SettingsView};
 pub use workloads::{
     Origin, ParamKind, ParamView, Plan, PlannedSetting, SettingOrigin, WorkloadList, WorkloadView,
@@ -257,9 +262,24 @@ pub struct DaemonView {
     /// Its bus.
     #[serde(default)]
     pub bus: bus::BusView,
+    /// Files of what was removed or pruned that are not deleted yet.
+    #[serde(default)]
+    pub deletions: DeletionsView,
     /// Where its settings are from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<SettingsView>,
+}
+
+/// What waits for its deletion.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DeletionsView {
+    /// Runs whose files, or whose output, are still to be deleted.
+    pub waiting: u32,
+    /// Those of them that could not be deleted several times; it is tried again.
+    pub failed: u32,
+    /// Why, of one of those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// An error on the wire: RFC 9457 (`application/problem+json`) and what the command line needs.

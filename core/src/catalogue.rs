@@ -61,6 +61,14 @@ impl Run {
         self.candidates.iter().filter(|candidate| !self.is_verified(&candidate.path))
     }
 
+    /// The newest of those, if it is further than the one that the run would go on from.
+    #[must_use]
+    pub fn newest_unread(&self) -> Option<&CheckpointRef> {
+        let newest = newest(self.unread().filter(|unread| !self.is_set_aside(&unread.path)))?;
+        let is_further = |known: &CheckpointRef| amount(newest) > amount(known);
+        self.checkpoint.as_ref().is_none_or(is_further).then_some(newest)
+    }
+
     /// It is in the catalogue: it was read back.
     pub(crate) fn is_verified(&self, path: &str) -> bool {
         self.verified.iter().any(|c| c.path == path)

@@ -4,6 +4,10 @@
 //! [`UNKNOWN`](Code::unknown). One row here is one failure class: its default for retries
 //! and its advice come from the row.
 
+mod classes;
+
+pub use classes::CLASSES;
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -67,9 +71,6 @@ pub struct Class {
     /// Commands to type, `RUN` being the run.
     pub commands: &'static [&'static str],
 }
-
-mod classes;
-pub use classes::CLASSES;
 
 /// An error code: upper-case letters, digits and `_`, at most 64 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

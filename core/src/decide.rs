@@ -29,6 +29,7 @@ use crate::phase::Phase;
 use crate::run::Run;
 
 pub(crate) use begin::{look, order};
+pub(crate) use remove::obstacles;
 
 /// What follows from an input.
 #[derive(Debug, Clone, PartialEq)]
@@ -206,7 +207,9 @@ pub fn decide(run: &Run, input: &Input, now: Moment) -> Result<Decision, Refusal
         Input::Configure { changes, by } => configure::decide(run, changes, by),
         Input::Pin { checkpoint, pinned, by } => keep::pin(run, checkpoint, *pinned, by),
         Input::Prune { only_newest, .. } => keep::prune_now(run, *only_newest),
-        Input::Remove { by, reason, with_pinned } => remove::run(run, by, reason.as_deref(), *with_pinned),
+        Input::Remove { by, reason, with_pinned, command_id } => {
+            remove::run(run, by, reason.as_deref(), *with_pinned, command_id.as_ref())
+        }
         Input::DropOutput { by, reason } => remove::output(run, by, reason.as_deref()),
         Input::Recheck { checkpoint, .. } => keep::recheck(run, checkpoint.as_deref()),
         Input::Observed { attempt, fact } => Ok(observed::decide(run, *attempt, fact, now)),

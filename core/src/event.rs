@@ -238,6 +238,9 @@ pub enum Event {
         /// Why, where somebody said so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// The command, where it had an id: the same once more is answered as it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        command_id: Option<CommandId>,
     },
 }
 

@@ -92,7 +92,7 @@ pub fn sentence(record: &Record, run: &Run) -> String {
         Event::OutputPruned { upto, requested_by, reason } => {
             output_pruned(*upto, requested_by, reason.as_deref())
         }
-        Event::Removed { requested_by, reason } => removed(requested_by, reason.as_deref()),
+        Event::Removed { requested_by, reason, .. } => removed(requested_by, reason.as_deref()),
     }
 }
 
@@ -223,6 +223,9 @@ fn stopped(record: &Record, cause: StopCause, requested_by: Option<&str>, rung: 
     let attempt = record.attempt;
     let act = match rung {
         Phase::Killed => "was killed",
+        Phase::Terminated if cause == StopCause::User && !run.can_be_asked() => {
+            "can't be asked to leave and was sent SIGTERM"
+        }
         Phase::Terminated => "was sent SIGTERM",
         Phase::Asked
         | Phase::Choosing

@@ -101,7 +101,9 @@ fn by_code(run: &Run, exit: &Exit, code: i32, reached: Option<&Reached>, now: Mo
             failed("EXIT_NONZERO", &format!("the worker said that it succeeded, but its exit code is {code}"))
         }
         (_, None) if never_got_going(run, exit, reached, now) => {
-            failed("STARTUP_FAILED", &format!("exit code {code} right after the start"))
+            let window_s = run.spec.policy.retry.startup_window_ms as f64 / 1000.0;
+            let when = format!("within {window_s} s of its start and without any progress");
+            failed("STARTUP_FAILED", &format!("exit code {code}, {when}"))
         }
         (_, None) => failed("EXIT_NONZERO", &format!("exit code {code}")),
     }

@@ -2,7 +2,7 @@
 
 mod removed;
 
-pub use removed::{Tombstone, needed_by};
+pub use removed::{Tombstone, needers};
 
 use crate::apply::{self, ApplyError};
 use crate::decide::{Refusal, decide, look, order};
@@ -73,19 +73,21 @@ pub enum FleetError {
         /// The run.
         run_id: RunId,
         /// What is left of it.
-        tombstone: Tombstone,
+        tombstone: Box<Tombstone>,
     },
-    /// A run that lives is to begin from its checkpoint.
+    /// Another run would go on from its checkpoint.
     #[error(
-        "run {needed_by} ({name}) is to begin from a checkpoint of run {run_id}, and has none of its own yet"
+        "run {needed_by} ({name}) would go on from a checkpoint of run {run_id}, and has none of its own"
     )]
     Needed {
         /// The run.
         run_id: RunId,
-        /// The one that lives.
+        /// The other one.
         needed_by: RunId,
         /// What people call that one.
         name: String,
+        /// That one has ended, and would need it if it were retried.
+        has_ended: bool,
     },
     /// The command is not legal now.
     #[error(transparent)]
@@ -234,11 +236,7 @@ impl Fleet {
     /// # Errors
     /// Those of the real thing.
     pub fn consider(&self, run_id: &RunId, input: &Input, now: Moment) -> Result<(Step, Run), FleetError> {
-        if let Some(reason) = self.quarantined.get(run_id) {
-            return Err(FleetError::Quarantined { run_id: run_id.clone(), reason: reason.clone() });
-        }
-        self.still_there(run_id)?;
-        let run = self.runs.get(run_id).ok_or_else(|| FleetError::NotFound { run_id: run_id.clone() })?;
+        let run = self.present(run_id)?;
         if let Input::Configure { changes, .. } = input {
             let faults = policy_faults(&changes.over(run.spec.policy.clone()));
             if !faults.is_empty() {
@@ -252,6 +250,15 @@ impl Fleet {
         let (recorded, after) = self.plan(run_id, decision.events, decision.why, now)?;
         let after = after.unwrap_or_else(|| run.clone());
         Ok((Step { recorded, effects: decision.effects, why: decision.why, removed: None }, after))
+    }
+
+    /// A run that can be told something.
+    fn present(&self, run_id: &RunId) -> Result<&Run, FleetError> {
+        if let Some(reason) = self.quarantined.get(run_id) {
+            return Err(FleetError::Quarantined { run_id: run_id.clone(), reason: reason.clone() });
+        }
+        self.still_there(run_id)?;
+        self.runs.get(run_id).ok_or_else(|| FleetError::NotFound { run_id: run_id.clone() })
     }
 
     /// Numbers and applies events. All or none: the run changes only if every event fits.

@@ -2,7 +2,7 @@
 
 pub use crate::checkpoint::{CheckpointRef, CheckpointRefusal, Refused};
 use crate::codes::Code;
-use crate::ids::Attempt;
+use crate::ids::{Attempt, CommandId};
 use crate::policy::Overrides;
 use crate::pulse::word::Word;
 use crate::watch::Silence;
@@ -51,6 +51,8 @@ pub enum Input {
         reason: Option<String>,
         /// Pinned checkpoints go along.
         with_pinned: bool,
+        /// The command, where it has an id.
+        command_id: Option<CommandId>,
     },
     /// A user wants what the workers of the run printed to be gone.
     DropOutput {

@@ -8,10 +8,12 @@
 
 mod looks;
 mod name;
+mod pem;
 mod said;
 mod scan;
 
 pub use name::is_secret_name;
+pub use pem::mask_key_lines;
 
 use crate::spec::Spec;
 use crate::text::one_line;
@@ -131,10 +133,15 @@ impl Secrets {
         masked
     }
 
-    /// Puts a `*` for every byte of a secret. So it does for the beginning of one at the end of
-    /// `bytes`, and for the end of one at their beginning, if more than three bytes are there: who
-    /// reads in pieces would put them together.
-    pub fn mask_bytes(&self, bytes: &mut [u8]) {
+    /// How many bytes at the end of `bytes` may become a secret: they are the beginning of one.
+    #[must_use]
+    pub fn begun(&self, bytes: &[u8]) -> usize {
+        self.forms.iter().map(|form| begun(form.as_bytes(), bytes)).max().unwrap_or(0)
+    }
+
+    /// Puts a `*` for every byte of a secret. If something `is_gone` before `bytes`, so it does for the
+    /// end of one at their beginning, if more than three bytes are there.
+    pub fn mask_bytes(&self, bytes: &mut [u8], is_gone: bool) {
         let mut hidden = Vec::new();
         for form in self.forms.iter().map(String::as_bytes) {
             let mut at = 0;
@@ -142,12 +149,8 @@ impl Secrets {
                 hidden.push(at + found..at + found + form.len());
                 at += found + 1;
             }
-            let begun = begun(form, bytes);
-            if begun > CUT_BYTES_MAX {
-                hidden.push(bytes.len() - begun..bytes.len());
-            }
             let ended = ended(form, bytes);
-            if ended > CUT_BYTES_MAX {
+            if is_gone && ended > CUT_BYTES_MAX {
                 hidden.push(0..ended);
             }
         }

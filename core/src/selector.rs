@@ -33,7 +33,7 @@ pub enum SelectError {
         /// Its id.
         run_id: RunId,
         /// What is left of it.
-        tombstone: Tombstone,
+        tombstone: Box<Tombstone>,
     },
     /// It names one whose ledger is damaged.
     #[error("run {run_id} is quarantined: {reason}")]

@@ -6,6 +6,7 @@ use crate::pulse::line::{Progress, Telemetry};
 use crate::pulse::word::Numbers;
 use crate::telemetry::coalescer::superseded;
 use crate::telemetry::pace::{Eta, Pace, Report};
+use serde::{Deserialize, Serialize};
 
 /// Most metrics kept per run.
 pub(crate) const METRICS_MAX: usize = 64;
@@ -31,6 +32,51 @@ pub struct Slot {
     pub heard_at: Option<Moment>,
     /// How fast this attempt is.
     pace: Pace,
+}
+
+/// What is kept of a slot when nobody is there to hold it: results, and nothing that is measured
+/// against a clock. Fields are only ever added.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    /// [`Slot::attempt`].
+    pub attempt: Attempt,
+    /// [`Slot::progress`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// [`Slot::said`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub said: Option<Progress>,
+    /// [`Slot::metrics`].
+    pub metrics: Numbers,
+    /// [`Slot::loss`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// [`Slot::refused_lines`].
+    pub refused_lines: u64,
+}
+
+impl From<&Slot> for Kept {
+    fn from(slot: &Slot) -> Self {
+        Self {
+            attempt: slot.attempt,
+            progress: slot.progress.clone(),
+            said: slot.said.clone(),
+            metrics: slot.metrics.clone(),
+            loss: slot.loss,
+            refused_lines: slot.refused_lines,
+        }
+    }
+}
+
+impl From<Kept> for Slot {
+    fn from(kept: Kept) -> Self {
+        let Kept { attempt, progress, said, mut metrics, loss, refused_lines } = kept;
+        while metrics.len() > METRICS_MAX {
+            metrics.pop_last();
+        }
+        Self { attempt, progress, said, metrics, loss, refused_lines, ..Self::default() }
+    }
 }
 
 impl Slot {
@@ -168,6 +214,20 @@ mod tests {
             (newest.done, newest.unit.as_str(), newest.message.as_deref()),
             (Some(5.0), "game", Some("saving"))
         );
+    }
+
+    #[test]
+    fn results_outlast_the_memory_they_are_in() {
+        let mut slot = Slot::default();
+        slot.begin_attempt(Attempt(2));
+        slot.fold(progress(44.0, 0.0), None, at(0));
+        let metrics = Numbers::from([("loss".into(), Some(0.25)), ("auc".into(), None)]);
+        slot.fold(Telemetry::Metric { step: None, metrics }, None, at(1));
+        let text = serde_json::to_string(&Kept::from(&slot)).unwrap();
+        let back = Slot::from(serde_json::from_str::<Kept>(&text).unwrap());
+        assert_eq!(Kept::from(&back), Kept::from(&slot));
+        assert_eq!((back.loss, back.progress.unwrap().unit.as_str()), (Some(0.25), "game"));
+        assert!(back.heard_at.is_none() && slot.heard_at.is_some());
     }
 
     #[test]

@@ -44,12 +44,27 @@ pub struct Spec {
     /// Where attempts begin.
     #[serde(default, skip_serializing_if = "Resume::is_auto")]
     pub resume: Resume,
+    /// Absolute path of the folder of its workload, if that was named by its path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload_path: Option<String>,
 }
 
 impl fmt::Debug for Spec {
     /// Without what is secret: arguments masked, of the environment the names.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { workload, name, argv, cwd, env, contract, policy, flow, exit_codes, resume } = self;
+        let Self {
+            workload,
+            name,
+            argv,
+            cwd,
+            env,
+            contract,
+            policy,
+            flow,
+            exit_codes,
+            resume,
+            workload_path,
+        } = self;
         f.debug_struct("Spec")
             .field("workload", workload)
             .field("name", name)
@@ -61,6 +76,7 @@ impl fmt::Debug for Spec {
             .field("flow", flow)
             .field("exit_codes", exit_codes)
             .field("resume", resume)
+            .field("workload_path", workload_path)
             .finish()
     }
 }
@@ -295,6 +311,7 @@ mod tests {
             flow: None,
             exit_codes: BTreeMap::new(),
             resume: Resume::Auto,
+            workload_path: None,
         }
     }
 

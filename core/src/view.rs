@@ -91,6 +91,10 @@ pub struct RunView {
     /// The newest verified checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<CheckpointRef>,
+    /// A newer one that the worker announced and that is still to be read back: the run goes on
+    /// from it, if it verifies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_unread: Option<CheckpointRef>,
     /// The checkpoint that this attempt resumed from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_from: Option<CheckpointRef>,
@@ -189,6 +193,7 @@ impl RunView {
             last_failure: run.last_failure.clone(),
             last_exit: run.last_exit,
             checkpoint: run.checkpoint.clone(),
+            checkpoint_unread: run.newest_unread().cloned(),
             resumed_from: run.resumed_from.clone(),
             pause: run.pause.as_ref().map(|pause| PauseView {
                 step: pause.step,

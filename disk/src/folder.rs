@@ -4,11 +4,11 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt::Debug;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, fsync, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, chmod, fchmod, fstat, fsync, openat, statat, unlinkat};
 
 use crate::real::open_raw;
 use crate::{Disk, Entry, Real};
@@ -67,6 +67,18 @@ pub trait DiskFolder: Debug + Send + Sync {
     /// As [`DiskFolder::look_at`].
     fn remove_folder(&self, name: &OsStr) -> io::Result<()>;
 
+    /// Lets its owner read, change and enter it, whatever its mode was.
+    ///
+    /// # Errors
+    /// What the system says, e.g. that it is not ours.
+    fn open_up(&self) -> io::Result<()>;
+
+    /// The same for a folder in it, which must not be a link: one that can't be opened as it is.
+    ///
+    /// # Errors
+    /// `NotADirectory` for whatever else has the name; as [`DiskFolder::look_at`].
+    fn open_up_inner(&self, name: &OsStr) -> io::Result<()>;
+
     /// Brings its names to disk, as [`Disk::sync_folder`].
     ///
     /// # Errors
@@ -114,6 +126,18 @@ impl DiskFolder for RealFolder {
 
     fn remove_folder(&self, name: &OsStr) -> io::Result<()> {
         Ok(unlinkat(&self.0, check_name(name)?, AtFlags::REMOVEDIR)?)
+    }
+
+    fn open_up(&self) -> io::Result<()> {
+        Ok(fchmod(&self.0, Mode::from_raw_mode(fstat(&self.0)?.st_mode) | Mode::RWXU)?)
+    }
+
+    fn open_up_inner(&self, name: &OsStr) -> io::Result<()> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let held = openat(&self.0, check_name(name)?, flags, Mode::empty())?;
+        let mode = Mode::from_raw_mode(fstat(&held)?.st_mode) | Mode::RWXU;
+        // Such a descriptor takes no mode, but the name that the system gives it means what is held.
+        Ok(chmod(format!("/proc/self/fd/{}", held.as_raw_fd()), mode)?)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -171,6 +195,28 @@ mod tests {
         held.sync().unwrap();
         assert!(held.list(9).unwrap().is_empty());
         assert_eq!(held.entry().unwrap().kind, Kind::Folder);
+    }
+
+    #[test]
+    fn a_folder_is_opened_up_by_what_is_held_and_not_through_a_link() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let [inner, other] = ["inner", "other"].map(|name| folder.path().join(name));
+        for path in [&inner, &other] {
+            fs::create_dir(path).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o050)).unwrap();
+        }
+        symlink(&other, folder.path().join("link")).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let held = Real.open_folder(folder.path()).unwrap();
+        held.open_up_inner("inner".as_ref()).unwrap();
+        assert_eq!(mode(&inner), 0o750);
+        fs::set_permissions(&inner, fs::Permissions::from_mode(0o500)).unwrap();
+        held.open_folder("inner".as_ref()).unwrap().open_up().unwrap();
+        assert_eq!(mode(&inner), 0o700);
+        assert_eq!(kind_of(held.open_up_inner("link".as_ref())), Some(io::ErrorKind::NotADirectory));
+        assert_eq!(kind_of(held.open_up_inner("../x".as_ref())), Some(io::ErrorKind::InvalidInput));
+        assert_eq!(mode(&other), 0o050);
     }
 
     #[test]

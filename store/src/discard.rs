@@ -86,7 +86,7 @@ pub fn discard_run(disk: &dyn FolderDisk, root: &Path, run_id: &str) -> Result<b
         None => return Ok(was_aside),
         Some(Kind::Folder) => {
             make_aside(disk, root)?;
-            disk.rename_new(&folder, &aside).map_err(failed("move away", &folder))?;
+            move_aside(disk, root, run_id, &aside).map_err(failed("move away", &folder))?;
             discard_aside(disk, root, run_id)?;
         }
         // No folder of ours: only the name is the run's.
@@ -95,6 +95,27 @@ pub fn discard_run(disk: &dyn FolderDisk, root: &Path, run_id: &str) -> Result<b
         }
     }
     Ok(true)
+}
+
+/// Whether anything of a run may be there to discard.
+#[must_use]
+pub fn is_left(disk: &dyn FolderDisk, root: &Path, run_id: &str) -> bool {
+    // What can't be looked at is there.
+    let is_there =
+        |folder: &str| !matches!(if_there(disk.look_at(&root.join(folder).join(run_id))), Ok(None));
+    [RUNS, REMOVED].into_iter().any(is_there)
+}
+
+/// A folder that its owner may not change can't be moved either: it has the name of its parent in it.
+fn move_aside(disk: &dyn FolderDisk, root: &Path, run_id: &str, aside: &Path) -> io::Result<()> {
+    let runs = root.join(RUNS);
+    disk.rename_new(&runs.join(run_id), aside).or_else(|error| {
+        if error.kind() != io::ErrorKind::PermissionDenied {
+            return Err(error);
+        }
+        let opened = disk.open_folder(&runs).and_then(|runs| runs.open_up_inner(run_id.as_ref()));
+        opened.map_err(|_| error).and_then(|()| disk.rename_new(&runs.join(run_id), aside))
+    })
 }
 
 fn make_aside(disk: &dyn FolderDisk, root: &Path) -> Result<(), DiscardError> {
@@ -136,9 +157,10 @@ pub fn discard_output(
         if !is_folder(&*attempts, &name) {
             continue;
         }
-        let attempt = if_there(attempts.open_folder(&name)).map_err(failed("open", &path))?;
+        let attempt = if_there(tree::open(&*attempts, &name)).map_err(failed("open", &path))?;
         let Some(attempt) = attempt else { continue };
-        for name in attempt.list(usize::MAX).map_err(failed("list", &path))? {
+        let names = tree::let_in(&*attempt, || attempt.list(usize::MAX));
+        for name in names.map_err(failed("list", &path))? {
             if is_output(&name) {
                 was_there |= tree::remove(&*attempt, &name, &path)?;
             }

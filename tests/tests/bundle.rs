@@ -100,7 +100,10 @@ fn a_bundle_helps_and_holds_no_secret() {
     assert_eq!(document("ps.json")["runs"][0]["run_id"], id.as_str());
     assert!(!document(&format!("runs/{id}/story.json")).as_array().unwrap().is_empty());
     let output = &files[&format!("runs/{id}/output.txt")];
-    assert!(output.contains("mark-of-output\n***\npassword=***\n***\nat ~"), "{output}");
+    // The daemon has put a star for every byte of what it knows; the rest is the bundle's.
+    let stars = |line: &str| if line.bytes().all(|byte| byte == b'*') { "***" } else { line }.to_owned();
+    let lines: Vec<String> = output.lines().map(stars).collect();
+    assert_eq!(lines[..5], ["mark-of-output", "***", "password=***", "***", "at ~"], "{output}");
     assert!(files["environment.txt"].contains("MY_API_KEY\n"), "{:?}", files["environment.txt"]);
     let (home_folder, host) = (home.path().join("home").display().to_string(), host());
     for (name, text) in &files {

@@ -54,6 +54,33 @@ fn a_daemon_that_nobody_needs_ends_and_the_next_command_starts_it_again() {
 }
 
 #[test]
+fn results_are_told_by_the_next_daemon_as_by_the_last() {
+    let home = Home::new();
+    let done = home.submit(&["fake", "--set", "steps=44", "--set", "step_ms=1"]);
+    home.resus(&["wait", &done]).expect_code(0);
+    let failed = home.submit(&["fake", "--retries", "0", "--set", "steps=60", "--set", "crash_at=44"]);
+    let _ended = home.resus(&["wait", &failed]);
+    let paused = endless_run(&home);
+    let _ran = home.until_done(&paused, 20.0);
+    home.resus(&["pause", &paused]).expect_code(0);
+    let told = |id: &str| {
+        let view = home.view(id);
+        ["progress", "metrics", "message", "refused_lines", "last_failure"].map(|part| view[part].clone())
+    };
+    let all = || [&done, &failed, &paused].map(|id| told(id));
+    let before = all();
+    for parts in &before {
+        assert!(parts[0]["loss"].is_f64() && parts[0]["unit"] == "step", "{parts:?}");
+    }
+    let first = home.daemon_pid();
+    home.resus(&["daemon", "restart"]).expect_code(0);
+    assert_ne!(home.daemon_pid(), first);
+    assert_eq!(all(), before, "after a restart");
+    home.kill_daemon();
+    assert_eq!(all(), before, "after a crash");
+}
+
+#[test]
 fn a_live_run_keeps_the_daemon_and_its_end_lets_it_go() {
     let home = Home::new();
     home.configure(IDLE_1S);
@@ -278,7 +305,7 @@ fn stopping_everything_stops_the_runs_of_a_dead_daemon_too() {
     let _running = home.until_done(&id, 2.0);
     home.resus(&["daemon", "stop"]).expect_code(0);
     assert_eq!(home.workers(&id).len(), 1, "it goes on");
-    home.resus(&["daemon", "stop", "--all"]).expect_code(0);
+    home.resus(&["daemon", "stop", "--all", "--yes"]).expect_code(0);
     assert_eq!(home.workers(&id).len(), 0);
     assert_eq!(home.view(&id)["phase"], "cancelled");
 }

@@ -70,6 +70,184 @@ fn on_terminal(home: &Home, args: &[&str]) -> Vec<u8> {
     bytes
 }
 
+/// Commands that other tests look at, or that have nothing to say but fixed words.
+const ELSEWHERE: [&str; 5] =
+    ["resus watch", "resus run", "resus adopt", "resus daemon run", "resus daemon uninstall"];
+
+/// Every command that the reference names has an entry.
+fn every_command_is_among(entries: &[Vec<&str>]) {
+    let page = include_str!("../../docs/COMMANDS.md");
+    let headings = page.lines().filter_map(|line| line.strip_prefix("## ").or(line.strip_prefix("### ")));
+    let names: Vec<&str> = headings.filter(|heading| heading.starts_with("resus ")).collect();
+    assert!(names.len() > 50, "{names:?}");
+    for name in &names {
+        let words: Vec<&str> = name.split(' ').skip(1).collect();
+        let has_entry = entries.iter().any(|entry| entry.starts_with(&words));
+        assert!(has_entry || ELSEWHERE.contains(name), "no terminal is shown what '{name}' says");
+    }
+    assert!(ELSEWHERE.iter().all(|name| names.contains(name)), "one of {ELSEWHERE:?} is no command");
+}
+
+/// Two workloads that mean ill, one of them broken, and a project's settings.
+fn hostile_workload(home: &Home) {
+    let evil = r"\u001b]0;evil\u0007\u202e\u009b2J";
+    let good = format!(
+        "name = \"evil\"\nsummary = \"x\\u202e\\u200by\"\nargv = [\"{evil}\", \"x\"]\ncwd = \"/{evil}\"\ncontract = \"opaque\"
+[params]\np = {{ flag = \"--p\", type = \"text\", default = \"{evil}\", summary = \"a\\u202eb\" }}\n"
+    );
+    let broken = format!("name = \"{evil}\"\nsummary = 3\n\"{evil}\" = \"{evil}\"\n\u{1b}[2J\u{202e}");
+    for (name, text) in [("evil", good), ("broken", broken)] {
+        for above in ["config/resus/workloads", "work"] {
+            let folder = home.path().join(above).join(name);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("workload.toml"), &text).unwrap();
+        }
+    }
+    let settings = format!("[checkpoint]\nbest_metric = \"{evil}\"\n\"{evil}\" = 1\n");
+    std::fs::write(home.path().join("work/evil.toml"), settings).unwrap();
+}
+
+/// What is told of a run whose worker means ill.
+fn of_runs(id: &str) -> Vec<Vec<&str>> {
+    vec![
+        vec!["ps"],
+        vec!["ps", "--json"],
+        vec!["ps", "-o", "wide"],
+        vec!["ps", "-a", "-o", "names"],
+        vec!["status", id],
+        vec!["status", id, "--json"],
+        vec!["why", id],
+        vec!["why", id, "--json"],
+        vec!["events", id],
+        vec!["events", id, "--json"],
+        vec!["logs", id],
+        vec!["logs", "-n", "50", id],
+        vec!["logs", id, "--json"],
+        vec!["logs", "-f", id],
+        vec!["wait", id],
+        vec!["attach", id],
+        vec!["checkpoints", id],
+        vec!["checkpoints", id, "--json"],
+        vec!["checkpoints", "ls", id],
+        vec!["checkpoints", "verify", id],
+        vec!["checkpoints", "prune", "-n", id],
+        vec!["--color", "never", "logs", id],
+        vec!["rm", "-n", id],
+        vec!["rm", "-n", id, "--json"],
+        vec!["prune", "-n"],
+        vec!["prune", "-n", "--json"],
+        vec!["rerun", "-n", id],
+        vec!["rerun", "-n", id, "--json"],
+        vec!["stop", "-n", id],
+        vec!["kill", "-n", id],
+        vec!["pause", "-n", id],
+        vec!["resume", "-n", id],
+        vec!["checkpoint", "-n", id],
+        vec!["retry", "-n", id],
+        vec!["restore", "-n", id, "latest"],
+        vec!["configure", "-n", id, "--retries", "1"],
+    ]
+}
+
+/// What is told of everything else: daemon, settings, workloads, help.
+fn of_worlds(id: &str) -> Vec<Vec<&str>> {
+    vec![
+        vec!["daemon"],
+        vec!["daemon", "logs"],
+        vec!["daemon", "logs", "--json"],
+        vec!["daemon", "status"],
+        vec!["daemon", "reload"],
+        vec!["daemon", "start"],
+        vec!["daemon", "install", "--print"],
+        vec!["doctor"],
+        vec!["nats"],
+        vec!["nats", "info"],
+        vec!["config"],
+        vec!["config", "show", "--origin"],
+        vec!["config", "check"],
+        vec!["config", "check", "evil.toml"],
+        vec!["config", "check", "evil.toml", "--json"],
+        vec!["config", "schema"],
+        vec!["config", "defaults"],
+        vec!["config", "init", "--user"],
+        vec!["workload"],
+        vec!["workload", "ls"],
+        vec!["workload", "ls", "--json"],
+        vec!["workload", "show", "evil"],
+        vec!["workload", "show", "evil", "--json"],
+        vec!["workload", "show", "./evil"],
+        vec!["workload", "show", "broken"],
+        vec!["workload", "check", "evil"],
+        vec!["workload", "check", "./broken"],
+        vec!["workload", "check", "./broken", "--json"],
+        vec!["run", "-n", "evil"],
+        vec!["run", "-n", "./evil"],
+        vec!["run", "./broken"],
+        vec!["explain"],
+        vec!["explain", id],
+        vec!["completion", "zsh"],
+        vec!["man", "run"],
+        vec!["context"],
+        vec!["context", "ls"],
+    ]
+}
+
+/// What somebody is made to type, or to complete.
+fn typed<'a>(id: &'a str, hostile_arg: &'a str) -> Vec<Vec<&'a str>> {
+    vec![
+        vec!["status", hostile_arg],
+        vec!["stop", hostile_arg, "--json"],
+        vec![hostile_arg],
+        vec!["run", hostile_arg],
+        vec!["run", "fake", "--set", hostile_arg],
+        vec!["ps", hostile_arg],
+        vec!["ps", "--filter", hostile_arg],
+        vec!["run", "--name", hostile_arg, "--", "true"],
+        vec!["run", "-n", "--", hostile_arg],
+        vec!["checkpoints", "show", hostile_arg],
+        vec!["checkpoints", "compare", hostile_arg, hostile_arg],
+        vec!["checkpoints", "convert", hostile_arg, hostile_arg],
+        vec!["checkpoints", "restore", id, hostile_arg],
+        vec!["checkpoints", "pin", id, hostile_arg],
+        vec!["checkpoints", "unpin", id, hostile_arg],
+        vec!["restore", id, hostile_arg],
+        vec!["rerun", id, "--set", hostile_arg],
+        vec!["rerun", "-n", id, "--env", "A=b", "--env", hostile_arg],
+        vec!["logs", "--attempt", hostile_arg, id],
+        vec!["--context", hostile_arg, "ps"],
+        vec!["--state-dir", hostile_arg, "ps"],
+        vec!["run", "--", hostile_arg],
+        vec!["adopt", hostile_arg],
+        vec!["explain", hostile_arg],
+        vec!["explain", hostile_arg, "--json"],
+        vec!["man", hostile_arg],
+        vec!["completion", hostile_arg],
+        vec!["prune", hostile_arg],
+        vec!["rm", hostile_arg],
+        vec!["config", "show", hostile_arg],
+        vec!["config", "show", "--set", hostile_arg],
+        vec!["config", "check", hostile_arg],
+        vec!["workload", "show", hostile_arg],
+        vec!["workload", "check", hostile_arg],
+        vec!["workload", "new", hostile_arg],
+        vec!["context", "add", hostile_arg],
+        vec!["context", "use", hostile_arg],
+        vec!["context", "rm", hostile_arg],
+        vec!["context", "show", hostile_arg],
+        vec!["--nats", hostile_arg, "ps"],
+    ]
+}
+
+/// What changes something, last of all.
+fn changing<'a>(id: &'a str, hostile_arg: &'a str) -> Vec<Vec<&'a str>> {
+    vec![
+        vec!["retry", hostile_arg],
+        vec!["daemon", "restart"],
+        vec!["logs", "-n", "5", id],
+        vec!["daemon", "stop", "--json"],
+    ]
+}
+
 #[test]
 fn no_command_lets_a_worker_drive_the_terminal() {
     let home = Home::new();
@@ -87,47 +265,9 @@ fn no_command_lets_a_worker_drive_the_terminal() {
     let id = home.submit(&all);
     let id = id.as_str();
     home.resus(&["wait", id]).expect_code(20);
-    let commands: Vec<Vec<&str>> = vec![
-        vec!["ps"],
-        vec!["ps", "--json"],
-        vec!["status", id],
-        vec!["status", id, "--json"],
-        vec!["why", id],
-        vec!["why", id, "--json"],
-        vec!["events", id],
-        vec!["events", id, "--json"],
-        vec!["logs", id],
-        vec!["logs", "-n", "50", id],
-        vec!["logs", id, "--json"],
-        vec!["logs", "-f", id],
-        vec!["wait", id],
-        vec!["checkpoints", id],
-        vec!["checkpoints", id, "--json"],
-        vec!["checkpoints", "verify", id],
-        vec!["daemon", "logs"],
-        vec!["daemon", "logs", "--json"],
-        vec!["daemon", "status"],
-        vec!["doctor"],
-        vec!["nats", "info"],
-        vec!["--color", "never", "logs", id],
-        // What somebody is made to type, or to complete.
-        vec!["status", hostile_arg],
-        vec!["stop", hostile_arg, "--json"],
-        vec![hostile_arg],
-        vec!["run", hostile_arg],
-        vec!["run", "fake", "--set", hostile_arg],
-        vec!["ps", hostile_arg],
-        vec!["run", "--name", hostile_arg, "--", "true"],
-        vec!["checkpoints", "show", hostile_arg],
-        vec!["restore", id, hostile_arg],
-        vec!["logs", "--attempt", hostile_arg, id],
-        vec!["--context", hostile_arg, "ps"],
-        vec!["--state-dir", hostile_arg, "ps"],
-        vec!["run", "--", hostile_arg],
-        vec!["adopt", hostile_arg],
-        vec!["context", "use", hostile_arg],
-        vec!["--nats", hostile_arg, "ps"],
-    ];
+    hostile_workload(&home);
+    let commands = [of_runs(id), of_worlds(id), typed(id, hostile_arg), changing(id, hostile_arg)].concat();
+    every_command_is_among(&commands);
     for args in &commands {
         let bytes = on_terminal(&home, args);
         assert!(!bytes.is_empty(), "{args:?} says nothing");
@@ -167,7 +307,33 @@ fn those_who_watch_while_it_happens_are_safe_too() {
         assert_harmless(&args.join(" "), before.as_bytes());
         assert_harmless(&args.join(" "), again.as_bytes());
     }
+    // One draw of what goes on and on.
+    let mut terminal = home.terminal(&["ps", "-w"]);
+    let drawn = terminal.until(id.get(id.len() - 8..).unwrap());
+    terminal.send(resus_tests::CTRL_C);
+    assert_harmless("ps -w", &[drawn.as_bytes(), &terminal.finish().1].concat());
     home.resus(&["kill", &id]).expect_code(0);
+}
+
+#[test]
+fn no_candidate_of_a_shell_drives_the_terminal() {
+    let home = Home::new();
+    hostile_workload(&home);
+    std::fs::write(home.path().join("work/a\u{1b}[2Jb\u{202e}c"), "").unwrap();
+    for shell in ["zsh", "fish", "elvish", "bash"] {
+        for line in ["run ", "workload show ", "checkpoints show ./", "--state-dir "] {
+            let mut command = home.command(&["--"]);
+            let line = format!("resus {line}");
+            let words: Vec<&str> = line.split(' ').collect();
+            command.args(&words).env("RESUS_COMPLETE", shell).env("_CLAP_IFS", "\n");
+            command.env("_CLAP_COMPLETE_INDEX", (words.len() - 1).to_string());
+            command.env("COMP_LINE", &line).env("COMP_POINT", line.len().to_string());
+            let said = home.run(command).expect_code(0);
+            let is_of_workloads = line.starts_with("resus run") || line.contains("workload");
+            assert!(!is_of_workloads || said.stdout.contains("evil"), "{said:?}");
+            assert_harmless(&format!("{shell}: {line}"), said.stdout.as_bytes());
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "removing/promises.rs"]
+mod promises;
+
 use resus_bus::subject;
 use resus_core::ids::{RunId, Slug};
 use resus_core::pulse::v2::EventType;
@@ -53,7 +56,9 @@ fn a_removed_run_is_gone_and_stays_known_and_nothing_else_is_touched() {
     symlink(home.run_dir(&stays), home.run_dir(&gone).join("checkpoints/other")).unwrap();
 
     let refused = home.resus(&["rm", "gone"]).expect_code(11);
-    assert!(refused.stderr.contains("resus rm gone --yes"), "{refused:?}");
+    // By its id: by the time it is typed, the name may be another run's.
+    let next = format!("resus rm {} --yes", &gone[gone.len() - 8..]);
+    assert!(refused.stderr.contains(&next), "{refused:?}");
     let dry = home.resus(&["rm", "gone", "-n"]).expect_code(0);
     assert!(dry.stdout.contains("gone") && dry.stdout.contains("1 run, "), "{dry:?}");
     assert_eq!(names(&home), ["gone", "stays"]);
@@ -278,8 +283,12 @@ fn a_run_that_another_is_to_begin_from_is_not_removed() {
     home.resus(&["prune", "--name", "parent", "--yes"]).expect_code(0);
     assert!(home.run_dir(&id).exists());
     home.resus(&["kill", &heir]).expect_code(0);
-    home.resus(&["rm", "parent", "--yes"]).expect_code(0);
+    // It could be retried, and has no checkpoint of its own.
+    let refused = home.resus(&["rm", "parent", "--yes", "--force"]).expect_code(11);
+    assert!(refused.stderr.contains("heir") && home.run_dir(&id).exists(), "{refused:?}");
+    home.resus(&["rm", "parent", "heir", "--yes"]).expect_code(0);
     until_gone(&home, &id);
+    until_gone(&home, &heir);
 }
 
 #[test]

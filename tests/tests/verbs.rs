@@ -136,7 +136,7 @@ fn runs_are_waited_for_until_they_are_where_they_should_be() {
     let said = home.finish(waiting, "wait").expect_code(21);
     assert!(lines(&said.stdout).iter().any(|view| view["phase"] == "cancelled"), "{said:?}");
     let never = wait(&[&done, "--for", "running"]).expect_code(11);
-    assert!(never.stderr.contains("ended before it is running: done"), "{never:?}");
+    assert!(never.stderr.contains("has ended (done): it is not running"), "{never:?}");
     assert!(wait(&[&id, "--for", "runing"]).expect_code(2).stderr.contains("did you mean running?"));
 }
 

@@ -7,6 +7,7 @@ use crate::rerun;
 use crate::supervisor::CommandError;
 use resus_core::api::{EnvChanges, Problem, Reach, RerunBody, RerunReply};
 use resus_core::fleet::FleetError;
+use resus_core::secret::shown_argv;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -26,7 +27,7 @@ impl Door {
             run: None,
             name: spec.name.to_string(),
             workload: spec.workload.to_string(),
-            argv: spec.argv.clone(),
+            argv: shown_argv(&spec),
             cwd: spec.cwd.clone(),
             env: EnvChanges::between(&old.spec.env, &spec.env),
         };

@@ -14,9 +14,8 @@ use std::sync::Arc;
 
 /// The removal of a run is on disk.
 pub(super) fn bury(state: &SupervisorState, run_id: &RunId) {
-    let tombstone = state.fleet.removed().find(|(id, _)| *id == run_id).map(|(_, left)| left.clone());
-    if let Some(tombstone) = tombstone {
-        state.board.remove(run_id.clone(), tombstone);
+    if let Some(tombstone) = state.fleet.tombstone(run_id) {
+        state.board.remove(run_id.clone(), tombstone.clone());
     }
     state.silences.forget(run_id);
     let (run_id, attempt) = (run_id.clone(), Attempt(0));

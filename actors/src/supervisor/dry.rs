@@ -2,7 +2,7 @@
 
 use super::{CommandError, SupervisorState};
 use crate::clock;
-use resus_core::api::Foretold;
+use resus_core::api::{Foretold, Obstacle};
 use resus_core::event::Why;
 use resus_core::fleet::FleetError;
 use resus_core::ids::RunId;
@@ -17,6 +17,9 @@ pub(crate) struct Considered {
 }
 
 pub(crate) type ConsiderReply = oneshot::Sender<Result<Considered, CommandError>>;
+
+/// What stands in the way of a removal.
+pub(crate) type ObstaclesReply = oneshot::Sender<Result<Vec<Obstacle>, CommandError>>;
 
 /// Answers with what `input` would lead to. The fleet stays as it is.
 pub(super) fn consider(state: &SupervisorState, run_id: &RunId, input: &Input, reply: ConsiderReply) {

@@ -27,6 +27,9 @@ pub(super) async fn begin(state: &mut SupervisorState) -> Result<(), ActorProces
             }
         }
     }
+    let kept = state.fleet.runs().map(|run| (run.id.clone(), run.phase.is_terminal())).collect();
+    let newest = Arc::clone(&state.newest);
+    tokio::task::spawn_blocking(move || newest.bring_back(kept)).await?;
     for run in state.fleet.runs() {
         state.board.publish(Arc::new(run.clone()));
     }
@@ -42,9 +45,7 @@ pub(super) async fn begin(state: &mut SupervisorState) -> Result<(), ActorProces
 
 /// A daemon that died in the middle of a deletion left the rest of it.
 fn go_on_deleting(state: &SupervisorState) {
-    for (run_id, _) in state.fleet.removed() {
-        state.disposal.put(run_id, Waste::Run);
-    }
+    state.disposal.look_for(state.fleet.removed().map(|(run_id, _)| run_id.clone()).collect());
     for run in state.fleet.runs() {
         if let Some(pruned) = &run.output_pruned {
             state.disposal.put(&run.id, Waste::Output { upto: pruned.upto.0 });

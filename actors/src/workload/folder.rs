@@ -2,7 +2,7 @@
 //! run as us, so a file that another user could have written is refused.
 
 use crate::workload::file::{FOLDER, Workload, parse};
-use rustix::process::geteuid;
+use rustix::process::{getegid, geteuid};
 use std::fs::{File, Metadata, OpenOptions, metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 pub const FILE: &str = "workload.toml";
 /// Most bytes of it: what is larger is not one.
 const FILE_BYTES_MAX: u64 = 64 << 10;
+/// Mode bit of what everybody in its group may write.
+const WRITABLE_BY_GROUP: u32 = 0o020;
 /// Mode bit of what everybody may write.
 const WRITABLE_BY_ALL: u32 = 0o002;
 
@@ -86,12 +88,24 @@ pub(super) fn distrust(path: &Path, meta: &Metadata) -> Vec<String> {
              sudo chown {me} {pasted}"
         ));
     }
+    if meta.mode() & WRITABLE_BY_GROUP != 0 && is_group_of_others(meta.gid(), getegid().as_raw()) {
+        let group = meta.gid();
+        faults.push(format!(
+            "{shown} can be written by group {group}, who could run anything as you; type: chmod g-w {pasted}"
+        ));
+    }
     if meta.mode() & WRITABLE_BY_ALL != 0 {
         faults.push(format!(
             "{shown} can be written by everybody, who could run anything as you; type: chmod o-w {pasted}"
         ));
     }
     faults
+}
+
+/// Whether others than us may be in a group: our own is private to us on most systems, where what
+/// is made with the umask of every day is writable by it.
+fn is_group_of_others(group: u32, ours: u32) -> bool {
+    group != 0 && group != ours
 }
 
 /// A path as one can paste it into a shell.
@@ -101,11 +115,20 @@ fn pasted(path: &Path) -> String {
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
-/// The same of the files in its folder that its command names.
+/// The same of the files that its command names in its folder, or in the working folder that its
+/// file names. That of whoever starts it is theirs.
 fn distrusted_files(workload: &Workload, folder: &Path) -> Vec<String> {
-    let named = workload.argv.iter().filter_map(|arg| arg.strip_prefix(FOLDER)?.strip_prefix('/'));
+    let cwd = workload.cwd.as_deref().map(|cwd| match cwd.strip_prefix(FOLDER) {
+        Some(rest) => folder.join(rest.trim_start_matches('/')),
+        None => PathBuf::from(cwd),
+    });
+    let named = workload.argv.iter().filter_map(|arg| match arg.strip_prefix(FOLDER) {
+        Some(name) => name.strip_prefix('/').map(|name| folder.join(name)),
+        // Any word may be a file of the working folder; most are none.
+        None => cwd.as_ref().filter(|_| !arg.starts_with('/')).map(|cwd| cwd.join(arg)),
+    });
     let mut faults = Vec::new();
-    for path in named.map(|name| folder.join(name)) {
+    for path in named {
         // One that is not there harms nobody; the start of the worker, and `check`, say so.
         if let Ok(meta) = metadata(&path) {
             faults.extend(distrust(&path, &meta));
@@ -131,4 +154,38 @@ fn read(path: &Path, faults: &mut Vec<String>) -> io::Result<String> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{create_dir, set_permissions, write};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_group_is_trusted_that_is_ours_alone() {
+        assert!(is_group_of_others(100, 1000));
+        assert!(!is_group_of_others(1000, 1000));
+        assert!(!is_group_of_others(0, 1000));
+    }
+
+    #[test]
+    fn a_word_is_a_file_of_the_working_folder_that_the_workload_names() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("mine");
+        create_dir(&folder).unwrap();
+        set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
+        let text = "name = 'mine'\nsummary = 'Mine.'\ncwd = '{workload}'\nargv = ['python3', 'train.py']\n";
+        for (name, text, mode) in [(FILE, text, 0o644), ("train.py", "", 0o666)] {
+            write(folder.join(name), text).unwrap();
+            set_permissions(folder.join(name), PermissionsExt::from_mode(mode)).unwrap();
+        }
+        let faults = open(&folder).unwrap_err().faults;
+        assert!(
+            faults.len() == 1 && faults[0].contains("train.py can be written by everybody"),
+            "{faults:?}"
+        );
+        set_permissions(folder.join("train.py"), PermissionsExt::from_mode(0o644)).unwrap();
+        open(&folder).unwrap();
+    }
 }

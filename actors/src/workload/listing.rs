@@ -2,7 +2,8 @@
 
 use crate::workload::folder::{Broken, Found, distrust};
 use crate::workload::{Ready, Registry, Workload, plan};
-use resus_core::api::{Origin, ParamView, Problem, WorkloadList, WorkloadView};
+use resus_core::api::{Origin, ParamKind, ParamView, Problem, WorkloadList, WorkloadView};
+use resus_core::secret::{MASK, is_secret_name, mask_argv, mask_text};
 use std::collections::BTreeMap;
 use std::fs::{metadata, read_dir};
 use std::io;
@@ -96,11 +97,15 @@ impl Registry {
     pub fn check(&self, asked: Asked<'_>, here: &str, path: Option<&str>) -> Result<Checked, Problem> {
         let ready = self.ready(asked)?;
         let command = self.argv(&ready, &BTreeMap::new())?;
+        let secrets = ready.workload.params.iter().filter(|(name, param)| is_secret(name, param));
+        let secrets: Vec<_> = secrets.filter_map(|(_, param)| param.default.clone()).collect();
         let cwd = ready.cwd(here);
         let fixed = command.get(..ready.workload.argv.len()).unwrap_or(&command);
         let warnings = plan::warnings(fixed, &cwd, path);
         let workload = view(&ready.workload, ready.origin, ready.folder);
-        Ok(Checked { workload, command, folder_of_worker: cwd, warnings })
+        let shown = mask_argv(&command).into_iter().map(|word| hide(word, &secrets)).collect();
+        let warnings = warnings.iter().map(|warning| mask_text(warning)).collect();
+        Ok(Checked { workload, command: shown, folder_of_worker: cwd, warnings })
     }
 
     fn ready(&self, asked: Asked<'_>) -> Result<Ready, Problem> {
@@ -111,6 +116,27 @@ impl Registry {
     }
 }
 
+/// Whether a parameter's values are secret.
+pub(super) fn is_secret(name: &str, param: &super::Param) -> bool {
+    param.kind != ParamKind::Switch && (is_secret_name(name) || is_secret_name(&param.flag))
+}
+
+/// The value of a parameter as everybody may see it.
+fn shown(name: &str, param: &super::Param, value: &str) -> String {
+    if is_secret(name, param) { MASK.to_owned() } else { mask_text(value) }
+}
+
+/// One of the arguments of a command, some of which are `secrets`.
+fn hide(word: String, secrets: &[String]) -> String {
+    if secrets.contains(&word) {
+        return MASK.to_owned();
+    }
+    let of_flag = |(flag, value): (&str, &str)| {
+        secrets.iter().any(|secret| secret == value).then(|| format!("{flag}={MASK}"))
+    };
+    word.split_once('=').and_then(of_flag).unwrap_or(word)
+}
+
 fn view(workload: &Workload, origin: Origin, folder: Option<String>) -> WorkloadView {
     let param = |(name, param): (&String, &super::Param)| {
         let view = ParamView {
@@ -118,8 +144,8 @@ fn view(workload: &Workload, origin: Origin, folder: Option<String>) -> Workload
             kind: param.kind,
             min: param.min,
             max: param.max,
-            choices: param.choices.clone(),
-            default: param.default.clone(),
+            choices: if is_secret(name, param) { Vec::new() } else { param.choices.clone() },
+            default: param.default.as_deref().map(|value| shown(name, param, value)),
             summary: param.summary.clone(),
         };
         (name.clone(), view)
@@ -130,7 +156,7 @@ fn view(workload: &Workload, origin: Origin, folder: Option<String>) -> Workload
         origin,
         folder,
         summary: workload.summary.clone(),
-        argv: workload.argv.clone(),
+        argv: mask_argv(&workload.argv),
         cwd: workload.cwd.clone(),
         contract: Some(workload.contract),
         params: workload.params.iter().map(param).collect(),
@@ -150,6 +176,6 @@ fn broken_view(name: String, origin: Origin, broken: Broken) -> WorkloadView {
         contract: None,
         params: BTreeMap::new(),
         exit_codes: BTreeMap::new(),
-        faults: broken.faults,
+        faults: broken.faults.iter().map(|fault| mask_text(fault)).collect(),
     }
 }

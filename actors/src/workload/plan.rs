@@ -2,7 +2,7 @@
 
 use resus_core::api::{Plan, PlannedSetting, SettingOrigin};
 use resus_core::policy::Policy;
-use resus_core::secret::mask_argv;
+use resus_core::secret::shown_argv;
 use resus_core::spec::{Spec, settings};
 use std::fs::metadata;
 use std::os::unix::fs::PermissionsExt;
@@ -23,7 +23,7 @@ pub(super) fn plan(spec: Spec, configured: &Policy, fixed: usize) -> Plan {
         settings: differing(&spec.policy, configured),
         workload: spec.workload.to_string(),
         name: spec.name.to_string(),
-        argv: mask_argv(&spec.argv),
+        argv: shown_argv(&spec),
         cwd: spec.cwd,
         env_count: spec.env.len(),
         contract: spec.contract,

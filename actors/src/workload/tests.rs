@@ -49,6 +49,37 @@ fn exit_codes_of_a_workload_become_part_of_the_spec() {
 }
 
 #[test]
+fn a_secret_in_a_file_is_shown_to_nobody() {
+    let text = "name = \"w\"\nsummary = \"s\"\nargv = [\"w\", \"--api-key\", \"s3cret-a\"]
+contract = \"opaque\"
+[params]
+token = { flag = \"-t\", type = \"text\", default = \"s3cret-b\", summary = \"s\" }
+pin = { flag = \"--password=\", type = \"integer\", min = 1000, default = 7371, summary = \"s\" }
+use_auth = { flag = \"--use-auth\", type = \"switch\", default = true, summary = \"s\" }
+db = { flag = \"--db\", type = \"text\", default = \"pg://u:s3cret-c@h/x\", summary = \"s\" }";
+    let registry = with(parse(text).unwrap());
+    let view = registry.view(Asked::Name("w")).unwrap();
+    assert_eq!(view.argv, ["w", "--api-key", "***"]);
+    let default = |name: &str| view.params[name].default.as_deref();
+    assert_eq!(
+        (default("token"), default("pin"), default("use_auth")),
+        (Some("***"), Some("***"), Some("true"))
+    );
+    let checked = registry.check(Asked::Name("w"), "/", None).unwrap();
+    assert_eq!(
+        checked.command,
+        ["w", "--api-key", "***", "--db", "pg://u:***@h/x", "--password=***", "-t", "***", "--use-auth"]
+    );
+    for told in [format!("{:?}", registry.list()), format!("{checked:?}")] {
+        assert!(!told.contains("s3cret") && !told.contains("7371"), "{told}");
+    }
+    let spec = registry.spec(&asked("w", &[])).unwrap();
+    assert!(spec.argv.contains(&"s3cret-b".to_owned()), "the worker gets the real one");
+    let refused = registry.spec(&asked("w", &[("pin", "12")])).unwrap_err();
+    assert!(refused.detail.starts_with("pin: expected") && !refused.detail.contains("12"), "{refused:?}");
+}
+
+#[test]
 fn a_default_is_handed_in_where_nothing_is_set() {
     let params = "[params]
 n = { flag = \"-n\", type = \"integer\", default = 0x10, summary = \"s\" }

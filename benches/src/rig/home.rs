@@ -194,7 +194,7 @@ impl Home {
     /// # Errors
     /// [`Fault`]: a daemon that can't do that any more has not been measured in good health.
     pub fn close(self) -> Result<(), Fault> {
-        self.resus(&["daemon", "stop", "--all"]).map_err(|fault| self.explain(fault))?;
+        self.resus(&["daemon", "stop", "--all", "--yes"]).map_err(|fault| self.explain(fault))?;
         self.kill_all()
     }
 

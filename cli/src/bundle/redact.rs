@@ -2,7 +2,7 @@
 
 use crate::bundle::Content;
 use crate::bundle::patterns::without_secrets;
-use resus_core::secret::{MASK, is_secret_name, mask_argv};
+use resus_core::secret::{MASK, is_secret_name, mask_argv, mask_key_lines};
 use serde_json::Value;
 
 /// Shorter values of secrets are masked where they stand alone only: others words hold them too.
@@ -71,7 +71,10 @@ impl Redactor {
     pub(super) fn content(&self, content: &Content) -> String {
         match content {
             Content::Document(value) => format!("{:#}\n", self.document(value.clone())),
-            Content::Lines(text) => text.lines().map(|line| format!("{}\n", self.line(line))).collect(),
+            Content::Lines(text) => {
+                let text = mask_key_lines(text);
+                text.lines().map(|line| format!("{}\n", self.line(line))).collect()
+            }
         }
     }
 
@@ -254,6 +257,13 @@ mod tests {
         assert_eq!(of("/home/ann/x /home/anna /home/ann"), "~/x /home/anna ~");
         assert_eq!(of("ann@gpu-a1.example.org annual root"), "<user>@<host> annual root");
         assert_eq!(of("gpu-a1: up; gpu-a10 localhost"), "<host>: up; gpu-a10 localhost");
+    }
+
+    #[test]
+    fn a_key_over_several_lines_goes() {
+        let body = "MIIEvQIBADANBgkqhkiG9w0BAQEF\n".repeat(3);
+        let text = format!("a\n-----BEGIN PRIVATE KEY-----\n{body}-----END PRIVATE KEY-----\nb\n");
+        assert_eq!(redactor().content(&Content::Lines(text)), "a\n***\n***\n***\n***\n***\nb\n");
     }
 
     #[test]

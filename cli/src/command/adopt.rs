@@ -101,6 +101,10 @@ fn tell(how: &str, file: &Path, view: &RunView, around: &Around) -> Result<(), C
     let id = short(&view.run_id);
     let text = format!("{} {how}; see it with: resus watch {id}", file.display());
     console.tell(&format!("{}\n", console.err_page().sentence(&text)));
+    if matches!(file.try_exists(), Ok(false)) {
+        let text = format!("! {} is not there yet: it is waited for", file.display());
+        console.tell(&format!("{}\n", console.err_page().sentence(&text)));
+    }
     console.out(&format!("{}\n", view.run_id))
 }
 

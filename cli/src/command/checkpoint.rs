@@ -2,7 +2,8 @@
 
 use crate::args::a_duration;
 use crate::command::dry_run::{self, DryRunArg};
-use crate::command::{Around, give};
+use crate::command::several::Tally;
+use crate::command::{Around, Given, give};
 use crate::error::CliError;
 use crate::follow::Tell;
 use crate::render::page::Page;
@@ -45,31 +46,40 @@ pub(crate) struct CheckpointArgs {
 /// Carries out `resus checkpoint`.
 ///
 /// # Errors
-/// [`CliError`] of the first run that it fails for.
+/// [`CliError`], as [`Tally::note`].
 pub(crate) async fn checkpoint(args: CheckpointArgs, around: &Around) -> Result<ExitCode, CliError> {
     if args.dry.dry_run {
         return dry_run::command(around, &args.runs, Verb::Checkpoint).await;
     }
+    let (mut tally, found) = Tally::of(around, &args.runs).await?;
     let mut asked = Vec::new();
-    for run in &args.runs {
-        asked.push(give(around, run, Verb::Checkpoint).await?);
+    for run in &found {
+        let given = give(around, &run.view, Verb::Checkpoint).await;
+        asked.extend(tally.note(run.selector, given).await?.map(|given| (run.selector, given)));
     }
-    for given in asked {
-        let run = given.reply.run;
-        if args.no_wait {
-            tell(around, &run, false)?;
-            continue;
+    for (selector, given) in asked {
+        let came = came_of(&args, given, around).await;
+        if let Some(view) = tally.note(selector, came).await? {
+            tell(around, &view, !args.no_wait)?;
         }
-        let id = short(&run.run_id).to_owned();
-        let mut wish = Wish::default();
-        let waiting = until(around, run, Tell::After(given.seq_before), |_, lines| {
-            lines.iter().find_map(|line| wish.hear(line))
-        });
-        let (view, came) = in_time(args.timeout, &id, "has no new verified checkpoint", waiting).await?;
-        came.map_err(|what| CliError::NotReached { run: id.clone(), what, next: format!("resus why {id}") })?;
-        tell(around, &view, true)?;
     }
-    Ok(ExitCode::Ok)
+    Ok(tally.exit())
+}
+
+/// The run with its new checkpoint.
+async fn came_of(args: &CheckpointArgs, given: Given, around: &Around) -> Result<RunView, CliError> {
+    let run = given.reply.run;
+    if args.no_wait {
+        return Ok(run);
+    }
+    let id = short(&run.run_id).to_owned();
+    let mut wish = Wish::default();
+    let waiting = until(around, run, Tell::After(given.seq_before), |_, lines| {
+        lines.iter().find_map(|line| wish.hear(line))
+    });
+    let (view, came) = in_time(args.timeout, &id, "has no new verified checkpoint", waiting).await?;
+    came.map_err(|what| CliError::NotReached { run: id.clone(), what, next: format!("resus why {id}") })?;
+    Ok(view)
 }
 
 /// What has become of the wish for a checkpoint. One that was saved before it is not it.

@@ -4,6 +4,7 @@ use crate::args::{a_number, a_size};
 use crate::command::Around;
 use crate::command::dry_run::{self, DryRunArg};
 use crate::command::overrides::{OverrideArgs, SetArgs, wishes};
+use crate::command::several::Tally;
 use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::render::page::Page;
@@ -56,7 +57,7 @@ impl ConfigureArgs {
 /// Carries out `resus configure`.
 ///
 /// # Errors
-/// [`CliError`] of the first run that it fails for.
+/// [`CliError`], as [`Tally::note`].
 pub(crate) async fn configure(args: ConfigureArgs, around: &Around) -> Result<ExitCode, CliError> {
     let changes = wishes(around, Below::Unknown, None, &args.set.set, args.changes())?.typed;
     if changes == Overrides::default() {
@@ -66,21 +67,23 @@ pub(crate) async fn configure(args: ConfigureArgs, around: &Around) -> Result<Ex
             next: "resus configure RUN --retries 20, for example".to_owned(),
         });
     }
-    for run in &args.runs {
+    let (mut tally, found) = Tally::of(around, &args.runs).await?;
+    for run in &found {
         let body = &ConfigureBody { dry_run: args.dry.dry_run, ..configure_body(changes.clone()) };
-        let asked = ask(&around.target, |client| async move { client.configure(run, body).await }).await;
+        let id = run.view.run_id.as_str();
+        let asked = ask(&around.target, |client| async move { client.configure(id, body).await }).await;
+        let Some(reply) = tally.note(run.selector, asked).await? else { continue };
         if args.dry.dry_run {
-            dry_run::tell(asked, run, around).await?;
+            dry_run::tell(&reply, around)?;
             continue;
         }
-        let reply = asked?;
         if around.console.json {
             around.console.out_json(&reply.run)?;
             continue;
         }
         around.console.tell(&told(&reply, &around.console.err_page()));
     }
-    Ok(ExitCode::Ok)
+    Ok(tally.exit())
 }
 
 fn told(reply: &CommandReply, page: &Page) -> String {

@@ -34,7 +34,8 @@ file in the state folder, if there is one. ✓ good, ! works but, ✗ does not w
 the worst comes first. Nothing is waited for longer than a few seconds.
 
 The exit code is 0 if nothing is ✗, else that of the first ✗: 13 settings and
-bus, 12 daemon, folders, disk and limits. With --bundle it is 0 if the file was
+bus; 12, 17 or 18 daemon (not there, silent, of another build); 12 folders, disk
+and limits. With --bundle it is 0 if the file was
 written.
 
 A bundle is one .tar.gz for a bug report: what doctor found, versions, settings,
@@ -99,13 +100,14 @@ fn text(checks: &[Check], page: &Page) -> String {
     format!("{lines}{}\n", summary(checks))
 }
 
-/// `2 ✗, 1 !`
+/// `2 wrong, 1 warning`
 fn summary(checks: &[Check]) -> String {
+    let warnings = |count| if count == 1 { "1 warning".to_owned() } else { format!("{count} warnings") };
     match (count(checks, Mark::Bad), count(checks, Mark::Warning)) {
         (0, 0) => "all is well".to_owned(),
-        (0, warnings) => format!("{warnings} !"),
-        (bad, 0) => format!("{bad} ✗"),
-        (bad, warnings) => format!("{bad} ✗, {warnings} !"),
+        (0, count) => format!("{}, nothing wrong", warnings(count)),
+        (bad, 0) => format!("{bad} wrong"),
+        (bad, count) => format!("{bad} wrong, {}", warnings(count)),
     }
 }
 
@@ -144,8 +146,11 @@ mod tests {
         let warning = Check::warning("a", "", "");
         let bad = Check::bad("b", "", "", ExitCode::ConfigInvalid);
         assert_eq!(summary(&[Check::good("a", "")]), "all is well");
-        assert_eq!(summary(&[bad.clone(), bad.clone(), warning.clone()]), "2 ✗, 1 !");
-        assert_eq!([summary(&[warning]), summary(std::slice::from_ref(&bad))], ["1 !", "1 ✗"]);
+        assert_eq!(summary(&[bad.clone(), bad.clone(), warning.clone()]), "2 wrong, 1 warning");
+        assert_eq!(
+            [summary(&[warning]), summary(std::slice::from_ref(&bad))],
+            ["1 warning, nothing wrong", "1 wrong"]
+        );
         let document = document(&[bad, Check::good("c", "fine")]);
         assert_eq!((&document["bad"], &document["exit_code"]), (&json!(1), &json!(13)));
         assert_eq!(document["checks"][1], json!({"what": "c", "mark": "good", "said": "fine", "fix": null}));

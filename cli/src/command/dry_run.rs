@@ -2,9 +2,9 @@
 
 use crate::client::ClientError;
 use crate::command::Around;
+use crate::command::several::Tally;
 use crate::daemon::start::ask;
 use crate::error::CliError;
-use crate::hints::naming;
 use crate::render::page::Page;
 use crate::render::parts::{said, short};
 use crate::submission::command_body;
@@ -38,29 +38,25 @@ struct Document<'t> {
 /// Tells what `verb` would do to each of `runs`.
 ///
 /// # Errors
-/// [`CliError`] of the first run that it would fail for, as the real thing's.
+/// [`CliError`], as the real thing's.
 pub(crate) async fn command(around: &Around, runs: &[String], verb: Verb) -> Result<ExitCode, CliError> {
-    for run in runs {
+    let (mut tally, found) = Tally::of(around, runs).await?;
+    for run in &found {
         let body = &CommandBody { dry_run: true, ..command_body(verb) };
-        let asked = ask(&around.target, |client| async move { client.command(run, body).await }).await;
-        tell(asked, run, around).await?;
+        let id = run.view.run_id.as_str();
+        let asked = ask(&around.target, |client| async move { client.command(id, body).await }).await;
+        if let Some(reply) = tally.note(run.selector, asked).await? {
+            tell(&reply, around)?;
+        }
     }
-    Ok(ExitCode::Ok)
+    Ok(tally.exit())
 }
 
-/// Tells what the daemon answered about `run`.
+/// Tells what the daemon answered about a run.
 ///
 /// # Errors
-/// That of the answer.
-pub(crate) async fn tell(
-    answer: Result<CommandReply, CliError>,
-    run: &str,
-    around: &Around,
-) -> Result<(), CliError> {
-    let reply = match answer {
-        Ok(reply) => reply,
-        Err(error) => return Err(naming(error, run, around).await),
-    };
+/// [`CliError::Output`]; [`CliError::Client`] with an answer of another build.
+pub(crate) fn tell(reply: &CommandReply, around: &Around) -> Result<(), CliError> {
     let Some(would) = &reply.would else {
         let what = "it does not say what it would do".to_owned();
         return Err(ClientError::Foreign { what }.into());
@@ -77,7 +73,7 @@ pub(crate) async fn tell(
             would,
         });
     }
-    console.out(&told(&reply, would, &console.out_page()))
+    console.out(&told(reply, would, &console.out_page()))
 }
 
 fn told(reply: &CommandReply, would: &Foretold, page: &Page) -> String {

@@ -132,6 +132,8 @@ async fn shown(line: &str, daemon: &FakeDaemon, is_json: bool, colour: bool) -> 
     let console = Console {
         json: is_json,
         out_is_terminal: false,
+        out_is_live: false,
+        err_is_terminal: false,
         err_is_live: false,
         out_paint: paint,
         err_paint: paint,

@@ -154,6 +154,9 @@ impl Source<'_> {
     /// Tries for ever.
     async fn reconnect(&mut self, error: &ClientError) {
         let mut is_told = false;
+        if error.is_answer() {
+            sleep(RETRY_INTERVAL).await;
+        }
         loop {
             match reach(&self.around.target).await {
                 Ok(client) => {

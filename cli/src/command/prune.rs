@@ -7,12 +7,11 @@ use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::render::parts::{said, short};
 use crate::render::removing;
-use crate::render::shell;
 use crate::submission::sweep_body;
 use crate::text::paint::Colour;
 use crate::text::{duration, size};
 use clap::{Args, ValueEnum};
-use resus_core::api::{SweepBody, SweepKind, SweepReply};
+use resus_core::api::{SweepBody, SweepItem, SweepKind, SweepReply, SweepTarget};
 use resus_core::exit::ExitCode;
 use resus_core::prune::EndedAs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -106,16 +105,23 @@ pub(crate) async fn prune(args: PruneArgs, around: &Around) -> Result<ExitCode, 
     }
     if args.dry_run {
         console.out(&removing::items(&plan.items, plan.left_out, now_unix_ms, &console.out_page()))?;
-        console.tell(&format!("nothing was deleted; to do so: {}\n", typed(&args)));
+        console.tell(&format!("nothing was deleted; to do so: {}\n", around.typed(&typed(&args))));
         return Ok(ExitCode::Ok);
     }
     if !console.json && !args.yes {
         console.tell(&removing::items(&plan.items, plan.left_out, now_unix_ms, &console.err_page()));
     }
-    agreed(console, "Delete all of this for good?", args.yes, &typed(&args))?;
-    let only = plan.items.iter().map(|item| item.run_id.clone()).collect();
+    let next = around.typed(&typed(&args));
+    if let Err(refused) = agreed(console, "Delete all of this for good?", args.yes, &next) {
+        if console.json {
+            console.out_json(&plan)?;
+        }
+        return Err(refused);
+    }
+    let target = |item: &SweepItem| SweepTarget { kind: item.kind, run_id: item.run_id.clone() };
+    let only = plan.items.iter().map(target).collect();
     let done = sweep(&SweepBody { only, ..wanted }, around).await?;
-    tell(&done, around)
+    tell(&done, plan.left_out, around)
 }
 
 async fn sweep(body: &SweepBody, around: &Around) -> Result<SweepReply, CliError> {
@@ -153,31 +159,44 @@ fn wish(args: &PruneArgs) -> Result<SweepBody, CliError> {
     Ok(body)
 }
 
-fn tell(done: &SweepReply, around: &Around) -> Result<ExitCode, CliError> {
+fn tell(done: &SweepReply, left_out: u32, around: &Around) -> Result<ExitCode, CliError> {
     let console = &around.console;
-    let failed: Vec<_> = done
-        .items
-        .iter()
-        .filter_map(|item| item.problem.as_ref().map(|why| format!("{}: {why}", short(&item.run_id))))
-        .collect();
-    let gone = done.items.len() - failed.len();
+    let count = |number: u32| removing::counted(usize::try_from(number).unwrap_or(usize::MAX), "item");
     if console.json {
         console.out_json(done)?;
-    } else if gone > 0 {
+    } else {
         let page = console.err_page();
-        let text = format!("{} deleted, {}", removing::counted(gone, "item"), size::show(done.bytes));
-        console.tell(&format!("{} {}\n", page.paint.on(Colour::Green, "✓"), page.sentence(&text)));
+        if done.gone > 0 {
+            let at_least = done.items.iter().any(|item| item.at_least && item.problem.is_none());
+            let text = format!("{} deleted, {}", count(done.gone), removing::taken(done.bytes, at_least));
+            console.tell(&format!("{} {}\n", page.paint.on(Colour::Green, "✓"), page.sentence(&text)));
+        }
+        // A question that was asked again, because its answer was lost, finds what it did before gone.
+        if done.missing > 0 {
+            let text = format!("{} gone already, or kept since something changed", count(done.missing));
+            console.tell(&format!("· {}\n", page.sentence(&text)));
+        }
+        if left_out > 0 {
+            console.tell(&format!("{} were not looked at: prune again\n", count(left_out)));
+        }
     }
-    if failed.is_empty() {
+    if done.failed == 0 {
         return Ok(ExitCode::Ok);
     }
-    let what = format!("{} stayed", removing::counted(failed.len(), "item"));
-    Err(refusal(&what, &failed.join("\n"), Some("resus ps -a")))
+    let of_item =
+        |item: &SweepItem| item.problem.as_ref().map(|why| format!("{}: {}", short(&item.run_id), said(why)));
+    let mut why: Vec<_> = done.items.iter().filter_map(of_item).collect();
+    let untold = usize::try_from(done.failed).unwrap_or(usize::MAX).saturating_sub(why.len());
+    if untold > 0 {
+        why.push(format!("{untold} more had no room in the answer"));
+    }
+    let next = around.typed(&["ps".to_owned(), "-a".to_owned()]);
+    Err(refusal(&format!("{} stayed", count(done.failed)), &why.join("\n"), Some(&next)))
 }
 
 /// The command that does it without a question.
-fn typed(args: &PruneArgs) -> String {
-    let mut words = vec!["resus".to_owned(), "prune".to_owned()];
+fn typed(args: &PruneArgs) -> Vec<String> {
+    let mut words = vec!["prune".to_owned()];
     let word = |value: &dyn Fn() -> Option<clap::builder::PossibleValue>| {
         value().map_or_else(String::new, |value| value.get_name().to_owned())
     };
@@ -194,7 +213,7 @@ fn typed(args: &PruneArgs) -> String {
         option("status", Some(word(&|| status.to_possible_value())));
     }
     words.push("--yes".to_owned());
-    said(&shell::command(&words, usize::MAX))
+    words
 }
 
 fn now_unix_ms() -> u64 {

@@ -24,6 +24,8 @@ use resus_core::exit::ExitCode;
 #[command(
     after_help = "Filters: phase, status, name, workload or node; with commas between values, one of them has
 to fit; with several --filter, each. Runs that ended long ago are then listed, too.
+A phase is one of the words of 'resus wait --for', or living: not ended; a status a word of
+the column STATUS, lost, or one of PULSE.
 Columns: run, name, status, progress, loss, eta, retries, age, node, id, pid, workload,
 checkpoint, command. A narrow terminal shows fewer of the plain table's.
 

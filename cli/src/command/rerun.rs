@@ -9,15 +9,15 @@ use crate::daemon::start::ask;
 use crate::error::CliError;
 use crate::render::page::Page;
 use crate::render::parts::{said, short};
+use crate::render::shell;
 use crate::settings::layers::Below;
-use crate::settings::set;
+use crate::settings::set::{self, once};
 use crate::submission::{command_id, worker_env};
 use crate::target::Target;
 use clap::{Arg, Args};
 use resus_core::api::{EnvChanges, RerunBody, RerunReply};
 use resus_core::exit::ExitCode;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::env;
 
 /// Most names listed of each kind of difference.
@@ -128,7 +128,7 @@ pub(crate) async fn rerun(args: RerunArgs, around: &Around) -> Result<u8, CliErr
 /// # Errors
 /// [`CliError::Usage`]: something is given twice.
 fn body(args: &RerunArgs, around: &Around) -> Result<RerunBody, CliError> {
-    let set_env = once(&args.env, "--env")?;
+    let set_env = once(args.env.clone(), "--env")?;
     if let Some(name) = args.unset.iter().find(|name| set_env.contains_key(*name)) {
         let what = format!("{name} is given to --env and to --unset");
         return Err(CliError::Usage { what, next: format!("--env {name}=… or --unset {name}") });
@@ -141,7 +141,7 @@ fn body(args: &RerunArgs, around: &Around) -> Result<RerunBody, CliError> {
     let (params, settings) = set::split(args.set.clone());
     Ok(RerunBody {
         name: args.name.clone(),
-        params: once(&params, "--set")?,
+        params: once(params, "--set")?,
         env: args.fresh_env.then(fresh),
         set_env,
         unset_env: args.unset.clone(),
@@ -149,19 +149,6 @@ fn body(args: &RerunArgs, around: &Around) -> Result<RerunBody, CliError> {
         command_id: command_id(),
         dry_run: args.dry.dry_run,
     })
-}
-
-/// Values by name. Given twice, one of them would be forgotten.
-fn once(pairs: &[(String, String)], option: &str) -> Result<BTreeMap<String, String>, CliError> {
-    let mut values = BTreeMap::new();
-    for (key, value) in pairs {
-        if values.insert(key.clone(), value.clone()).is_some() {
-            // Not the values: they may be secret.
-            let what = format!("{option} {key} is given twice");
-            return Err(CliError::Usage { what, next: format!("{option} {key}=… once") });
-        }
-    }
-    Ok(values)
 }
 
 fn told(reply: &RerunReply, page: &Page) -> String {
@@ -174,7 +161,7 @@ fn told(reply: &RerunReply, page: &Page) -> String {
     if reply.run.is_none() {
         text.push_str(&format!(
             "  {}\n",
-            page.sentence(&format!("command: {}", said(&reply.argv.join(" "))))
+            page.sentence(&format!("command: {}", shell::command(&reply.argv, usize::MAX)))
         ));
         text.push_str(&format!("  {}\n", page.sentence(&format!("folder: {}", said(&reply.cwd)))));
     }
@@ -252,6 +239,7 @@ mod tests {
         for words in [
             &["--env", "TOKEN=s3cret", "--env", "TOKEN=other"][..],
             &["--env", "TOKEN=s3cret", "--unset", "TOKEN"],
+            &["--set", "token=s3cret", "--set", "token=other"],
         ] {
             let error = body(&args(words), &daemon_less).unwrap_err();
             assert_eq!(error.exit(), ExitCode::Usage);
@@ -276,7 +264,7 @@ mod tests {
             run,
             name: "nightly".into(),
             workload: "command".into(),
-            argv: vec!["sh".into(), "-c".into(), "true".into()],
+            argv: ["sh", "-c", "a b", "\u{1b}[2J"].map(str::to_owned).to_vec(),
             cwd: "/w".into(),
             env,
         };
@@ -284,7 +272,7 @@ mod tests {
         let env = EnvChanges { added: names(9), removed: Vec::new(), changed: vec!["LR".into()] };
         let expected = "\
 ↻ nightly would run 8c1d9e77 once more; nothing was done
-  command: sh -c true
+  command: sh -c 'a b' $'\\033[2J'
   folder: /w
   environment: added A0, A1, A2, A3, A4, A5, A6, A7 and 1 more; changed LR
 ";

@@ -59,7 +59,11 @@ pub(crate) async fn restore(args: RestoreArgs, around: &Around) -> Result<ExitCo
         let (run, body) = (args.run.as_str(), restore_body(args.checkpoint));
         let body = &RestoreBody { dry_run: true, ..body };
         let asked = ask(&around.target, |client| async move { client.restore(run, body).await }).await;
-        return dry_run::tell(asked, run, around).await.map(|()| ExitCode::Ok);
+        let reply = match asked {
+            Ok(reply) => reply,
+            Err(error) => return Err(naming(error, run, around).await),
+        };
+        return dry_run::tell(&reply, around).map(|()| ExitCode::Ok);
     }
     let run = args.run.as_str();
     let is_anew = args.checkpoint == NONE;

@@ -1,14 +1,12 @@
 //! `resus retry`: another attempt, asked for by the user.
 
-use crate::command::Around;
 use crate::command::dry_run::{self, DryRunArg};
-use crate::daemon::start::ask;
+use crate::command::several::Tally;
+use crate::command::{Around, Given, give};
 use crate::error::CliError;
 use crate::follow::Tell;
-use crate::hints::naming;
 use crate::render::page::Page;
 use crate::render::parts::{checkpoint, failure_of, said, short};
-use crate::submission::command_body;
 use crate::until::{in_time, until};
 use clap::Args;
 use resus_core::api::StoryLine;
@@ -47,18 +45,15 @@ pub(crate) struct RetryArgs {
 /// Carries out `resus retry`.
 ///
 /// # Errors
-/// [`CliError`] of the first run that it fails for.
+/// [`CliError`], as [`Tally::note`].
 pub(crate) async fn retry(args: RetryArgs, around: &Around) -> Result<ExitCode, CliError> {
     if args.dry.dry_run {
         return dry_run::command(around, &args.runs, Verb::Retry).await;
     }
-    for run in &args.runs {
-        let body = &command_body(Verb::Retry);
-        let asked = ask(&around.target, |client| async move { client.command(run, body).await }).await;
-        let reply = match asked {
-            Ok(reply) => reply,
-            Err(error) => return Err(naming(error, run, around).await),
-        };
+    let (mut tally, found) = Tally::of(around, &args.runs).await?;
+    for run in &found {
+        let given = give(around, &run.view, Verb::Retry).await;
+        let Some(Given { reply, .. }) = tally.note(run.selector, given).await? else { continue };
         if around.console.json {
             around.console.out_json(&reply.run)?;
             continue;
@@ -69,7 +64,7 @@ pub(crate) async fn retry(args: RetryArgs, around: &Around) -> Result<ExitCode, 
         };
         around.console.tell(&told(&reply.run, begins.as_ref(), &around.console.err_page()));
     }
-    Ok(ExitCode::Ok)
+    Ok(tally.exit())
 }
 
 /// What was decided about an attempt.
@@ -128,7 +123,7 @@ fn told(view: &RunView, begins: Option<&Begins>, page: &Page) -> String {
         (None, None) => "begins".to_owned(),
     };
     let text = format!("{id} ({}) attempt {} {begun}", view.name, view.attempt);
-    format!("↻ {}\n  watch it with: resus logs {id} -f\n", page.sentence(&text))
+    format!("↻ {}\n  watch it with: resus attach {id}\n", page.sentence(&text))
 }
 
 #[cfg(test)]
@@ -144,7 +139,7 @@ mod tests {
         let expected = "\
 ↻ 8c1d9e77 (othello) attempt 2 begins from checkpoint ck-12000 at 12,000 games,
   1MiB, if it verifies
-  watch it with: resus logs 8c1d9e77 -f
+  watch it with: resus attach 8c1d9e77
 ";
         let with = view(json!({"attempt": 2, "checkpoint": newest}));
         assert_eq!(told(&with, None, &page(80)), expected);

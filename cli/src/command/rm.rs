@@ -11,10 +11,9 @@ use crate::render::removing;
 use crate::render::summary::outcome;
 use crate::submission::{command_body, remove_body};
 use crate::text::paint::Colour;
-use crate::text::size;
 use crate::until::in_time;
 use clap::Args;
-use resus_core::api::RemoveReply;
+use resus_core::api::{Obstacle, ObstacleKind, RemoveReply};
 use resus_core::exit::ExitCode;
 use resus_core::input::Verb;
 use resus_core::view::RunView;
@@ -56,29 +55,36 @@ pub(crate) struct RmArgs {
 /// that of the first.
 pub(crate) async fn rm(args: RmArgs, around: &Around) -> Result<ExitCode, CliError> {
     let console = &around.console;
-    let plan = check(&args, around).await?;
+    let plan = Box::pin(check(&args, around)).await?;
     if args.dry_run {
         for reply in plan.iter().filter(|_| console.json) {
             console.out_json(reply)?;
         }
         if !console.json {
             console.out(&removing::runs(&plan, &console.out_page()))?;
-            for line in plan.iter().filter_map(obstacle) {
+            for line in plan.iter().flat_map(obstacles) {
                 console.tell(&format!("{}\n", console.err_page().sentence(&line)));
             }
-            console.tell(&format!("nothing was removed; to do so: {}\n", typed(&plan, args.force)));
+            let next = around.typed(&typed(&plan, args.force));
+            console.tell(&format!("nothing was removed; to do so: {next}\n"));
         }
         return Ok(ExitCode::Ok);
     }
-    removable(&plan, &args)?;
+    removable(&plan, &args, around)?;
     if !console.json && !args.yes {
         console.tell(&removing::runs(&plan, &console.err_page()));
     }
     let question = format!("Remove {} for good?", removing::counted(plan.len(), "run"));
-    agreed(console, &question, args.yes, &typed(&plan, args.force))?;
+    let next = around.typed(&typed(&plan, args.force));
+    if let Err(refused) = agreed(console, &question, args.yes, &next) {
+        for reply in plan.iter().filter(|_| console.json) {
+            console.out_json(reply)?;
+        }
+        return Err(refused);
+    }
     let mut first = None;
-    for reply in plan {
-        match remove(reply, args.force, around).await {
+    for reply in in_order(plan) {
+        match Box::pin(remove(reply, args.force, around)).await {
             Ok(reply) => tell(&reply, around)?,
             Err(error) => {
                 // Those that come after it are no worse for it.
@@ -105,26 +111,66 @@ async fn check(args: &RmArgs, around: &Around) -> Result<Vec<RemoveReply>, CliEr
 }
 
 /// Whether all can be removed, with force if that is wanted.
-fn removable(plan: &[RemoveReply], args: &RmArgs) -> Result<(), CliError> {
-    let stands = |reply: &&RemoveReply| {
-        let is_alive = outcome(&reply.run).is_none();
-        reply.obstacle.is_some() && !(args.force && is_alive)
+fn removable(plan: &[RemoveReply], args: &RmArgs, around: &Around) -> Result<(), CliError> {
+    let stands = |obstacle: &Obstacle| match obstacle.kind {
+        ObstacleKind::Phase | ObstacleKind::Pinned => !args.force,
+        // Who needs it goes before it.
+        ObstacleKind::Needed => !plan.iter().any(|other| needs(&other.run.run_id, obstacle)),
     };
-    let Some(worst) = plan.iter().find(stands) else { return Ok(()) };
-    let why: Vec<_> = plan.iter().filter(stands).filter_map(obstacle).collect();
+    let held: Vec<(&RemoveReply, Vec<&Obstacle>)> = plan
+        .iter()
+        .map(|reply| (reply, reply.obstacles.iter().filter(|obstacle| stands(obstacle)).collect::<Vec<_>>()))
+        .filter(|(_, obstacles)| !obstacles.is_empty())
+        .collect();
+    let Some((worst, first)) = held.first().and_then(|(reply, all)| Some((reply, all.first()?))) else {
+        return Ok(());
+    };
+    let why: Vec<_> =
+        held.iter().flat_map(|(reply, all)| all.iter().map(|obstacle| sentence(reply, obstacle))).collect();
     let id = short(&worst.run.run_id);
-    let next = match (outcome(&worst.run), worst.pinned) {
-        (None, _) => format!("resus stop {id} && resus rm {id}; or, to kill it: resus rm {id} --force"),
-        (Some(_), 1..) if !args.force => format!("resus rm {id} --force"),
-        (Some(_), _) => "resus ps".to_owned(),
+    let typed =
+        |words: &[&str]| around.typed(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+    let next = match (first.kind, &first.needed_by) {
+        (ObstacleKind::Phase, _) => format!(
+            "{} && {}; or, to kill it: {}",
+            typed(&["stop", id]),
+            typed(&["rm", id]),
+            typed(&["rm", id, "--force"])
+        ),
+        (ObstacleKind::Pinned, _) => typed(&["rm", id, "--force"]),
+        (ObstacleKind::Needed, Some(other)) => typed(&["status", short(other)]),
+        (ObstacleKind::Needed, None) => typed(&["ps", "-a"]),
     };
     Err(refusal("nothing was removed", &why.join("\n"), Some(&next)))
 }
 
+fn needs(run_id: &str, obstacle: &Obstacle) -> bool {
+    obstacle.needed_by.as_deref() == Some(run_id)
+}
+
+/// Runs that need others of them first: a run that is needed can't be removed.
+fn in_order(mut plan: Vec<RemoveReply>) -> Vec<RemoveReply> {
+    let mut ordered = Vec::with_capacity(plan.len());
+    while !plan.is_empty() {
+        let is_free = |reply: &RemoveReply| {
+            let is_needed = |other: &RemoveReply| {
+                reply.obstacles.iter().any(|obstacle| needs(&other.run.run_id, obstacle))
+            };
+            !plan.iter().any(is_needed)
+        };
+        let next = plan.iter().position(is_free).unwrap_or(0);
+        ordered.push(plan.remove(next));
+    }
+    ordered
+}
+
 /// Why a run can't be removed, with its name.
-fn obstacle(reply: &RemoveReply) -> Option<String> {
-    let (id, name) = (short(&reply.run.run_id), said(&reply.run.name));
-    reply.obstacle.as_ref().map(|obstacle| format!("{id} ({name}): {obstacle}"))
+fn obstacles(reply: &RemoveReply) -> impl Iterator<Item = String> {
+    reply.obstacles.iter().map(|obstacle| sentence(reply, obstacle))
+}
+
+fn sentence(reply: &RemoveReply, obstacle: &Obstacle) -> String {
+    format!("{} ({}): {}", short(&reply.run.run_id), said(&reply.run.name), said(&obstacle.text))
 }
 
 /// Removes one run, which is killed before if it lives and that is wanted.
@@ -156,16 +202,16 @@ fn tell(reply: &RemoveReply, around: &Around) -> Result<(), CliError> {
     }
     let page = around.console.err_page();
     let (id, name) = (short(&reply.run.run_id), said(&reply.run.name));
-    let text = format!("{id} ({name}) removed, {}", size::show(reply.size.bytes));
+    let text = format!("{id} ({name}) removed, {}", removing::taken(reply.size.bytes, reply.size.at_least));
     around.console.tell(&format!("{} {}\n", page.paint.on(Colour::Green, "✓"), page.sentence(&text)));
     Ok(())
 }
 
 /// The command that does it without a question, to these runs: by then another may be `@latest`.
-fn typed(plan: &[RemoveReply], force: bool) -> String {
-    let force = if force { " --force" } else { "" };
-    let runs: Vec<_> = plan.iter().map(|reply| short(&reply.run.run_id)).collect();
-    format!("resus rm {}{force} --yes", runs.join(" "))
+fn typed(plan: &[RemoveReply], force: bool) -> Vec<String> {
+    let runs = plan.iter().map(|reply| short(&reply.run.run_id).to_owned());
+    let options = ["--force", "--yes"].into_iter().filter(|option| force || *option != "--force");
+    ["rm".to_owned()].into_iter().chain(runs).chain(options.map(str::to_owned)).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `resus run`: accept a run and watch it.
 
+pub(crate) mod instead;
+
 use crate::args::a_pair;
 use crate::attach::{Watched, watch};
 use crate::client::Client;
@@ -7,6 +9,7 @@ use crate::command::Around;
 use crate::command::overrides::{OverrideArgs, below, wishes};
 use crate::command::plan::dry_run;
 use crate::command::resume_from::resume;
+use crate::command::run::instead::refuse_program;
 use crate::daemon::start::{ask, ensure};
 use crate::ending;
 use crate::error::CliError;
@@ -15,7 +18,7 @@ use crate::output::terminal::Decoder;
 use crate::output::{PIECE_BYTES, tail_start};
 use crate::passthrough;
 use crate::render::header::header;
-use crate::settings::set::{self, Pair};
+use crate::settings::set::{self, Pair, once};
 use crate::submission::{WorkerEnv, command_id, worker_env, working_folder};
 use crate::target::Target;
 use crate::text::columns::cut;
@@ -27,7 +30,6 @@ use resus_core::exit::ExitCode;
 use resus_core::spec::Resume;
 use resus_core::view::RunView;
 use rustix::io::ioctl_fionread;
-use std::collections::BTreeMap;
 use std::env;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -206,7 +208,7 @@ fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
         resume: Resume::Auto,
         workload,
         workload_path,
-        params: params(parameters)?,
+        params: once(parameters, "--set")?,
         command: (!args.command.is_empty()).then_some(args.command),
         name: args.name,
         cwd,
@@ -218,9 +220,9 @@ fn submission(args: RunArgs, around: &Around) -> Result<Submission, CliError> {
 
 /// Parameters are a workload's.
 fn no_parameters(command: &[String], parameters: &[Pair]) -> Result<(), CliError> {
-    let Some((key, value)) = parameters.first().filter(|_| !command.is_empty()) else { return Ok(()) };
+    let Some((key, _)) = parameters.first().filter(|_| !command.is_empty()) else { return Ok(()) };
     Err(CliError::Usage {
-        what: format!("--set {key}={value}: a command has no parameters, only a workload has"),
+        what: format!("--set {key}: a command has no parameters, only a workload has"),
         next: "give the command its own options behind the --; a setting has a dot: --set retry.max=3"
             .to_owned(),
     })
@@ -228,6 +230,9 @@ fn no_parameters(command: &[String], parameters: &[Pair]) -> Result<(), CliError
 
 /// The workload by its name, or by the whole path of its folder.
 fn which(workload: Option<String>, around: &Around) -> Result<(Option<String>, Option<String>), CliError> {
+    if let Some(word) = &workload {
+        refuse_program(word)?;
+    }
     match (workload, &around.target) {
         (Some(path), Target::Here(_)) if is_path(&path) => Ok((None, Some(whole_path(&path)?))),
         (Some(path), Target::There(_)) if path.starts_with('/') => Ok((None, Some(path))),
@@ -237,19 +242,6 @@ fn which(workload: Option<String>, around: &Around) -> Result<(Option<String>, O
         }),
         (name, _) => Ok((name, None)),
     }
-}
-
-/// Parameters by name. Given twice, one of them would be forgotten.
-fn params(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>, CliError> {
-    let mut params = BTreeMap::new();
-    for (key, value) in pairs {
-        if let Some(first) = params.get(&key) {
-            let what = format!("--set {key} is given twice: {key}={first} and {key}={value}");
-            return Err(CliError::Usage { what, next: format!("--set {key}=… once") });
-        }
-        params.insert(key, value);
-    }
-    Ok(params)
 }
 
 /// Tells how the run ended, and shows its last words if it failed.
@@ -292,20 +284,12 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_is_given_once() {
-        assert_eq!(params(pairs(&[("a", "1"), ("b", "2")])).unwrap().len(), 2);
-        let error = params(pairs(&[("a", "1"), ("b", "2"), ("a", "3")])).unwrap_err();
-        assert_eq!(error.exit(), ExitCode::Usage);
-        assert_eq!(error.to_string(), "--set a is given twice: a=1 and a=3");
-    }
-
-    #[test]
     fn a_command_has_settings_and_no_parameters() {
         let command = ["sh".to_owned()];
         assert!(no_parameters(&command, &[]).is_ok() && no_parameters(&[], &pairs(&[("a", "1")])).is_ok());
         let error = no_parameters(&command, &pairs(&[("a", "1")])).unwrap_err();
         assert_eq!(error.exit(), ExitCode::Usage);
-        assert!(error.to_string().starts_with("--set a=1: a command has no parameters"), "{error}");
+        assert!(error.to_string().starts_with("--set a: a command has no parameters"), "{error}");
     }
 
     #[tokio::test]

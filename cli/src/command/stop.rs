@@ -1,14 +1,13 @@
 //! `resus stop` and `resus kill`: the end of runs.
 
-use crate::command::Around;
 use crate::command::dry_run::{self, DryRunArg};
+use crate::command::several::Tally;
 use crate::command::wait::until_ended;
-use crate::daemon::start::ask;
+use crate::command::{Around, give};
 use crate::error::CliError;
 use crate::render::page::Page;
 use crate::render::parts::{checkpoint, short};
 use crate::render::summary::{after_cancel, outcome};
-use crate::submission::command_body;
 use crate::text::paint::phase;
 use clap::Args;
 use resus_core::exit::ExitCode;
@@ -47,7 +46,7 @@ pub(crate) struct KillArgs {
 /// Carries out `resus stop`.
 ///
 /// # Errors
-/// [`CliError`] of the first run that it fails for.
+/// [`CliError`], as [`Tally::note`].
 pub(crate) async fn stop(args: StopArgs, around: &Around) -> Result<ExitCode, CliError> {
     if args.dry.dry_run {
         return dry_run::command(around, &args.runs, Verb::Stop).await;
@@ -58,7 +57,7 @@ pub(crate) async fn stop(args: StopArgs, around: &Around) -> Result<ExitCode, Cl
 /// Carries out `resus kill`.
 ///
 /// # Errors
-/// [`CliError`] of the first run that it fails for.
+/// [`CliError`], as [`Tally::note`].
 pub(crate) async fn kill(args: KillArgs, around: &Around) -> Result<ExitCode, CliError> {
     if args.dry.dry_run {
         return dry_run::command(around, &args.runs, Verb::Kill).await;
@@ -68,17 +67,23 @@ pub(crate) async fn kill(args: KillArgs, around: &Around) -> Result<ExitCode, Cl
 
 /// Asks every run to end, then waits for each: they end side by side.
 async fn end(around: &Around, verb: Verb, runs: &[String], wait: bool) -> Result<ExitCode, CliError> {
+    let (mut tally, found) = Tally::of(around, runs).await?;
     let mut asked = Vec::new();
-    for run in runs {
-        let body = &command_body(verb);
-        asked.push(ask(&around.target, |client| async move { client.command(run, body).await }).await?);
+    for run in &found {
+        let given = give(around, &run.view, verb).await;
+        asked.extend(tally.note(run.selector, given).await?.map(|given| (run.selector, given.reply)));
     }
-    for reply in asked {
+    for (selector, reply) in asked {
         let had_ended = !reply.changed && outcome(&reply.run).is_some();
-        let view = if wait { until_ended(around, reply.run).await?.0 } else { reply.run };
-        tell(around, &view, had_ended)?;
+        let ended = match wait {
+            true => until_ended(around, reply.run).await.map(|(view, _)| view),
+            false => Ok(reply.run),
+        };
+        if let Some(view) = tally.note(selector, ended).await? {
+            tell(around, &view, had_ended)?;
+        }
     }
-    Ok(ExitCode::Ok)
+    Ok(tally.exit())
 }
 
 fn tell(around: &Around, view: &RunView, had_ended: bool) -> Result<(), CliError> {

@@ -3,6 +3,7 @@
 mod goal;
 
 use crate::args::a_duration;
+use crate::client::ClientError;
 use crate::command::Around;
 use crate::command::wait::goal::{Came, Goal, a_goal};
 use crate::console::Console;
@@ -11,7 +12,7 @@ use crate::ending;
 use crate::error::CliError;
 use crate::follow::Tell;
 use crate::passthrough;
-use crate::render::parts::{checkpoint, short};
+use crate::render::parts::{checkpoint, said, short};
 use crate::render::summary::outcome;
 use crate::text::paint::phase;
 use crate::until::{in_time, until};
@@ -22,6 +23,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
+/// A problem of a run that was there before.
+const REMOVED: &str = "urn:resus:removed";
+
 /// Arguments of `resus wait`.
 #[derive(Debug, Args)]
 #[command(
@@ -30,20 +34,23 @@ pausing, paused, cooling_down, stopping, waiting, done, failed, cancelled. What 
 not waited for.
 Exit codes: 0 it is so; for 'ended' 0 the run is done, 20 it failed, 21 it was cancelled, 22 it
 was lost. When it can't be so any more the wait ends at once: with 20, 21 or 22, or 11 if the run
-is done. 14 the time is over; 130 Ctrl-C was pressed, the run goes on. Of several runs the first
+is done. A run that is removed meanwhile: as it had ended, 22 if nobody saw that. 14 the time is over; 130 Ctrl-C was pressed, the run goes on. Of several runs the first
 code that is not 0. With --passthrough a run that has ended gives the exit code of its last
 worker, 128+n if signal n ended it.
 
 Examples:
   resus wait nightly && ./evaluate.sh
   resus wait @latest --for running --timeout 2h
-  resus wait --any $(resus ps -q)"
+  resus wait --any $(resus ps -q --filter phase=living)"
 )]
 pub(crate) struct WaitArgs {
     /// Which runs
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<String>,
-    /// What to wait for [default: ended]
+    /// ended, checkpoint, or a phase, e.g. running, paused, done [default: ended]
+    ///
+    /// The phases: preparing, running, pausing, paused, cooling_down, stopping, waiting, done,
+    /// failed, cancelled. 'checkpoint': there is one that verified.
     #[arg(long = "for", value_name = "WHAT", value_parser = a_goal, default_value = "ended", hide_default_value = true)]
     pub goal: Goal,
     /// Only until it is so of one of the runs
@@ -95,8 +102,17 @@ async fn one(
     timeout: Option<Duration>,
 ) -> Result<(RunView, Came), CliError> {
     let (run, after) = (short(&view.run_id).to_owned(), Tell::After(view.seq));
-    let waiting = until(around, view, after, |view, lines| goal.came(view, &lines));
-    in_time(timeout, &run, goal.missing(), waiting).await
+    let mut known = view.clone();
+    let waiting = until(around, view, after, |view, lines| {
+        known = view.clone();
+        goal.came(view, &lines)
+    });
+    match in_time(timeout, &run, goal.missing(), waiting).await {
+        Err(CliError::Client(ClientError::Refused(problem))) if problem.kind == REMOVED => {
+            Ok((known, Came::Removed))
+        }
+        came => came,
+    }
 }
 
 /// Tells what came of the wait for `view`: the exit code of that.
@@ -109,12 +125,17 @@ fn tell(
 ) -> Result<u8, CliError> {
     let (ended, id) = (outcome(view), short(&view.run_id));
     let page = console.err_page();
+    if came == Came::Removed {
+        return removed(view, goal, passthrough, console);
+    }
     if came == Came::Never && !console.json {
         let look = phase(&view.phase);
-        let text = format!("! {id} ({}) ended before it {}: {}", view.name, goal.words(), look.word);
+        let text = format!("! {id} ({}) has ended ({}): it {}", view.name, look.word, goal.missing());
         console.tell(&format!("{}\n", page.sentence(&text)));
     }
     match ended {
+        // That it ended well is no good news for who waited for something else.
+        Some(ExitCode::Ok) if came == Came::Never && !console.json => {}
         Some(_) => ending::tell(view, console)?,
         None if console.json => console.out_json(view)?,
         None => {
@@ -129,8 +150,28 @@ fn tell(
         (Came::Reached, _) => ExitCode::Ok,
         (Came::Never, Some(ExitCode::Ok) | None) => return Ok(ExitCode::Refused.code()),
         (Came::Never, Some(ended)) => ended,
+        (Came::Removed, _) => ExitCode::RunLost,
     };
     Ok(passthrough::code(view, ours, passthrough && ended.is_some()))
+}
+
+/// A run that was removed had ended: what is known of how counts. Who did not see it end knows nothing.
+fn removed(view: &RunView, goal: Goal, passthrough: bool, console: &Console) -> Result<u8, CliError> {
+    let (ended, page) = (outcome(view), console.err_page());
+    let how = match ended {
+        Some(_) => format!("it had ended before: {}", phase(&view.phase).word),
+        None => "nobody saw how it ended".to_owned(),
+    };
+    let text = format!("! {} ({}) was removed; {how}", short(&view.run_id), said(&view.name));
+    console.tell(&format!("{}\n", page.sentence(&text)));
+    if console.json {
+        console.out_json(view)?;
+    }
+    Ok(match ended {
+        None => ExitCode::RunLost.code(),
+        Some(ExitCode::Ok) if goal != Goal::Ended => ExitCode::Refused.code(),
+        Some(ended) => passthrough::code(view, ended, passthrough),
+    })
 }
 
 /// Follows `view` until it ends, shown on a terminal and silent elsewhere. Restarts of the
@@ -145,6 +186,7 @@ pub(crate) async fn until_ended(around: &Around, view: RunView) -> Result<(RunVi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::capture;
     use crate::fake_daemon::FakeDaemon;
     use crate::render::sample::RUN_ID;
     use serde_json::{Value, json};
@@ -190,6 +232,21 @@ mod tests {
         ] {
             assert_eq!(code(changes.clone(), more).await, expected, "{more:?}: {changes}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_will_not_come_is_told_without_a_sign_of_success() {
+        let daemon = FakeDaemon::start();
+        daemon.desk.change(json!({"phase": "done"}), 1);
+        let mut around = Around::of_test(&daemon.state);
+        around.console.json = false;
+        capture::begin();
+        wait(args(&["--for", "running"]), &around).await.unwrap();
+        let (out, told) = capture::end();
+        assert_eq!(
+            (out.as_str(), told.as_str()),
+            ("", "! 8c1d9e77 (othello) has ended (done): it is not running\n")
+        );
     }
 
     #[tokio::test]

@@ -8,8 +8,12 @@ use clap::{Arg, Command};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter};
 use resus_core::lexicon;
 use resus_core::pulse::v2::EventType;
+use resus_core::text::{is_hidden, one_line};
 use std::ffi::OsStr;
 use std::sync::Arc;
+
+/// Longest text beside a candidate.
+const HELP_BYTES_MAX: usize = 256;
 
 /// What can stand for an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,9 +72,23 @@ fn of_command(mut command: Command, verb: &str, live: &Arc<Live>, verbs: &Arc<Ve
             if kind == Kind::RunOrFile || (kind == Kind::Workload && is_path) {
                 found.extend(PathCompleter::any().complete(typed));
             }
+            harmless(&mut found);
             found
         }))
     })
+}
+
+/// Leaves out what a terminal would obey, or nobody see, and makes it visible in the help.
+pub(super) fn harmless(found: &mut Vec<CompletionCandidate>) {
+    found.retain(|candidate| !candidate.get_value().to_string_lossy().chars().any(is_hidden));
+    let shown = std::mem::take(found).into_iter().map(|candidate| {
+        let help = candidate.get_help().map(ToString::to_string);
+        match help.filter(|help| help.chars().any(is_hidden)) {
+            Some(help) => candidate.help(Some(one_line(&help, HELP_BYTES_MAX).into())),
+            None => candidate,
+        }
+    });
+    found.extend(shown);
 }
 
 fn kind(verb: &str, argument: &Arg) -> Option<Kind> {

@@ -39,6 +39,13 @@ pub(crate) fn pass(text: &str) -> Cow<'_, str> {
     Cow::Owned(passed)
 }
 
+/// The lines of `text` that may be put on somebody's command line. What a terminal would obey, or
+/// nobody see, is no candidate: made visible it would be another word.
+pub(crate) fn candidates(text: &str) -> String {
+    let harmless = |line: &&str| !line.chars().any(|c| c != '\t' && is_hidden(c));
+    text.lines().filter(harmless).map(|line| format!("{line}\n")).collect()
+}
+
 fn line_by_line(mut rest: &str, passed: &mut String) {
     let mut painted = false;
     while let Some(c) = rest.chars().next() {
@@ -64,6 +71,12 @@ fn line_by_line(mut rest: &str, passed: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_hides_is_no_candidate() {
+        let text = "plain:help\nwith\ttab\n\x1b[2Jx\nbidi\u{202e}\nlast";
+        assert_eq!(candidates(text), "plain:help\nwith\ttab\nlast\n");
+    }
 
     #[test]
     fn our_own_texts_pass_as_they_are() {

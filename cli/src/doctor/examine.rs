@@ -15,7 +15,7 @@ use crate::settings::bus::{BusSettings, Url};
 use crate::settings::{Settings, SettingsError};
 use resus_bus::link::Link;
 use resus_bus::nats::probe::probe;
-use resus_core::api::{DaemonView, RunList};
+use resus_core::api::{DaemonView, DeletionsView, RunList};
 use resus_core::exit::ExitCode;
 use resus_store::StateDir;
 use std::fs;
@@ -117,6 +117,7 @@ impl Findings {
         });
         let runs = locate(state).runs().await.ok();
         self.checks.extend(quarantine(&view, runs.as_ref()));
+        self.checks.extend(deletions(&view));
         (self.daemon, self.runs) = (Some(view), runs);
     }
 
@@ -163,6 +164,14 @@ fn quarantine(view: &DaemonView, runs: Option<&RunList>) -> Vec<Check> {
         ));
     }
     checks
+}
+
+/// Files that should be gone.
+fn deletions(view: &DaemonView) -> Option<Check> {
+    let DeletionsView { failed: failed @ 1.., problem, .. } = &view.deletions else { return None };
+    let why = problem.as_deref().map_or_else(String::new, |why| format!(": {}", said(why)));
+    let text = format!("files of {failed} removed or pruned runs can't be deleted{why}");
+    Some(Check::warning("deletions", text, "resus daemon logs; it is tried again until it works"))
 }
 
 /// The daemon, and what it says of itself if it answers.

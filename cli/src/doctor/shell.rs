@@ -118,7 +118,7 @@ pub(crate) fn completion_of(found: &Shell) -> Check {
                 "zsh" => "~/.zfunc/_resus",
                 _ => "~/.config/fish/completions/resus.fish",
             };
-            Check::good(WHAT, format!("{shell}: not installed"))
+            Check::good(WHAT, format!("{shell}: not installed (optional)"))
                 .with_fix(format!("resus completion {shell} > {to}"))
         }
         (Some(shell), None) => Check::good(WHAT, format!("{shell}: there is none for this shell")),

@@ -6,6 +6,7 @@ use crate::render::sample::RUN_ID;
 use crate::submission::command_body;
 use resus_core::input::Verb;
 use serde_json::json;
+use std::time::Instant;
 
 type Updates = mpsc::Receiver<Result<Update, CliError>>;
 
@@ -68,7 +69,9 @@ async fn what_was_read_before_the_daemon_died_is_told_all_the_same() {
     let mut updates = follow(&daemon.target(), RUN_ID, Tell::After(0));
     let lost = updates.recv().await.unwrap().unwrap();
     assert!(matches!(lost, Update::Lost { .. }), "{lost:?}");
+    let refused_at = Instant::now();
     assert_eq!(next_run(&mut updates).await.1, [1, 2, 3]);
+    assert!(refused_at.elapsed() >= RETRY_INTERVAL, "a daemon that is busy is not asked again at once");
     daemon.stop().await;
 }
 

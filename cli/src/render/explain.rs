@@ -37,6 +37,14 @@ fn one(entry: &Entry, page: &Page) -> String {
     text
 }
 
+/// Something else that can be explained: what kind of word it is, and the word.
+pub(crate) fn aside((kind, word): (&str, &str), meaning: &str, commands: &[String], page: &Page) -> String {
+    let kind = page.paint.on(Colour::Dim, &format!("({kind})"));
+    let rows = [("meaning".to_owned(), meaning.to_owned()), ("commands".to_owned(), commands.join("\n"))];
+    let head = page.paint.on(Colour::Bold, &said(word));
+    format!("{head} {kind}\n{}", page.rows(&rows, LABEL_WIDTH - INDENT))
+}
+
 /// All codes in their groups, a line each.
 pub(crate) fn listing(entries: &[Entry], page: &Page) -> String {
     let mut text = String::new();

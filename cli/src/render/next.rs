@@ -77,6 +77,10 @@ pub(crate) fn of(view: &RunView) -> Next {
             ];
             next("nothing, until you say where it is to begin", commands.into())
         }
+        "failed" if has_no_program(view) => {
+            let what = "nothing: its command can't be started; type it again, corrected";
+            next(what, vec![format!("resus why {id}  says what is wrong with it")])
+        }
         "failed" | "cancelled" => {
             let from = match view.checkpoint {
                 Some(_) => "goes on from its newest checkpoint",
@@ -92,6 +96,14 @@ pub(crate) fn of(view: &RunView) -> Next {
 /// Whether the run ended because it could not go on from its checkpoints.
 pub(crate) fn has_no_beginning(view: &RunView) -> bool {
     view.last_failure.as_ref().is_some_and(|failure| failure.code.as_str() == NO_CHECKPOINT)
+}
+
+/// Whether the command of the run was never started, and can't be as it was typed: trying the same
+/// again would be in vain.
+pub(crate) fn has_no_program(view: &RunView) -> bool {
+    let is_unusable = |code: &str| matches!(code, "COMMAND_NOT_FOUND" | "COMMAND_NOT_EXECUTABLE");
+    let is_first = view.attempt <= 1 && view.checkpoint.is_none();
+    is_first && view.last_failure.as_ref().is_some_and(|failure| is_unusable(failure.code.as_str()))
 }
 
 fn pausing(view: &RunView) -> &'static str {

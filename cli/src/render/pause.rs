@@ -1,8 +1,9 @@
 //! A pause in plain words.
 
-use crate::render::parts::short;
+use crate::render::parts::{said, short};
 use crate::text::duration;
 use crate::text::duration::show_s;
+use resus_core::input::CheckpointRef;
 use resus_core::pause::{PauseCause, PauseStep};
 use resus_core::view::RunView;
 
@@ -50,10 +51,18 @@ fn took(ms: u64) -> String {
 /// How a run that is paused goes on.
 pub(crate) fn goes_on(view: &RunView) -> Option<String> {
     let step = view.pause.as_ref().filter(|_| view.phase == "paused")?.step;
-    let how = match (step, view.checkpoint.is_some()) {
-        (PauseStep::Released, true) => "starts another attempt from there",
-        (PauseStep::Released, false) => "starts another attempt from the beginning: there is no checkpoint",
-        _ => "goes on at once",
+    let named = |checkpoint: &CheckpointRef| said(&checkpoint.checkpoint_id);
+    let how = match (step, &view.checkpoint_unread, &view.checkpoint) {
+        (PauseStep::Released, Some(unread), known) => {
+            let else_from = known.as_ref().map_or_else(|| "from the beginning".to_owned(), named);
+            let unread = named(unread);
+            format!("starts another attempt from {unread}, or, should that be damaged, {else_from}")
+        }
+        (PauseStep::Released, None, Some(known)) => format!("starts another attempt from {}", named(known)),
+        (PauseStep::Released, None, None) => {
+            "starts another attempt from the beginning: there is no checkpoint".to_owned()
+        }
+        _ => "goes on at once".to_owned(),
     };
     Some(format!("resus resume {}  {how}", short(&view.run_id)))
 }
@@ -63,7 +72,7 @@ pub(crate) fn cause(view: &RunView) -> Option<String> {
     let pause = view.pause.as_ref()?;
     Some(match pause.cause {
         PauseCause::User => match &pause.requested_by {
-            Some(who) => format!("asked for by {}", crate::render::parts::said(who)),
+            Some(who) => format!("asked for by {}", said(who)),
             None => "asked for".to_owned(),
         },
         PauseCause::ErrorRate => "too much of the work failed".to_owned(),

@@ -19,12 +19,16 @@ const NAME_GOOD: usize = 16;
 /// Narrowest column of commands.
 const COMMAND_MIN: usize = 20;
 const GAP: usize = 2;
-/// What a table gives up where there is no room, one after the other.
-const GIVES_UP: [GiveUp; 4] = [
-    GiveUp::Column(Column::Node),
-    GiveUp::Bars,
-    GiveUp::Column(Column::Retries),
-    GiveUp::Column(Column::Loss),
+/// What a table gives up where there is no room, one after the other, if there is none even with
+/// names of at most so many columns.
+const GIVES_UP: [(GiveUp, usize); 7] = [
+    (GiveUp::Column(Column::Node), NAME_GOOD),
+    (GiveUp::Bars, NAME_GOOD),
+    (GiveUp::Column(Column::Retries), NAME_GOOD),
+    (GiveUp::Column(Column::Loss), NAME_GOOD),
+    (GiveUp::Column(Column::Age), NAME_MIN),
+    (GiveUp::Column(Column::Eta), NAME_MIN),
+    (GiveUp::Column(Column::Progress), NAME_MIN),
 ];
 
 /// Something that a table can do without.
@@ -86,8 +90,8 @@ pub(crate) fn table(runs: &[RunView], look: &Look, columns: usize, bars: bool, p
 fn plain(runs: &[RunView], columns: usize, bars: bool) -> Grid {
     let (mut wanted, mut bars) = (Vec::from(Column::PLAIN), bars);
     let mut grid = Grid::of(runs, wanted.clone(), bars);
-    for given_up in GIVES_UP {
-        if grid.least(NAME_GOOD) <= columns {
+    for (given_up, names) in GIVES_UP {
+        if grid.least(names) <= columns {
             break;
         }
         match given_up {
@@ -228,6 +232,20 @@ RUN       NAME              STATUS     PROGRESS  ETA  AGE
         assert_eq!(table(&runs(), &Look::Plain, 57, true, Paint(false)), expected);
         let tiny = table(&runs(), &Look::Plain, 10, true, Paint(false));
         assert!(tiny.contains("0000000a  llama-f…  ↻ waiting"), "{tiny}");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_a_terminal_that_has_room_for_a_run_at_all() {
+        let progress = json!({"unit": "game", "done": 1_234_567.0});
+        let held = view(
+            json!({"phase": "paused", "name": "a-long-name-indeed", "progress": progress, "age_s": 40000.0}),
+        );
+        let hung = view(json!({"phase": "cooling_down", "health": "hung", "age_s": 90000.0}));
+        let runs: Vec<_> = runs().into_iter().chain([held, hung]).collect();
+        for columns in 40..120 {
+            let told = table(&runs, &Look::Plain, columns, true, Paint(false));
+            assert!(told.lines().all(|line| width(line) <= columns), "{columns}:\n{told}");
+        }
     }
 
     #[test]

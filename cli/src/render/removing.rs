@@ -21,14 +21,15 @@ pub(crate) fn runs(replies: &[RemoveReply], page: &Page) -> String {
             said(&run.name),
             format!("{} {}", look.glyph, look.word),
             age_s(run.age_s),
-            size::show(size.bytes),
+            taken(size.bytes, size.at_least),
             format!("{checkpoints}{pinned}"),
         ]
     };
     let rows: Vec<_> = replies.iter().map(row).collect();
     let head = ["RUN", "NAME", "STATUS", "AGE", "SIZE", "CHECKPOINTS"];
     let bytes = replies.iter().fold(0, |sum: u64, reply| sum.saturating_add(reply.size.bytes));
-    table::lines(&head, &rows, page.paint).concat() + &sum(replies.len(), "run", bytes)
+    let at_least = replies.iter().any(|reply| reply.size.at_least);
+    table::lines(&head, &rows, page.paint).concat() + &sum(replies.len(), "run", bytes, at_least)
 }
 
 /// What is swept away, a line each, and the sum.
@@ -44,13 +45,15 @@ pub(crate) fn items(items: &[SweepItem], left_out: u32, now_unix_ms: u64, page: 
             said(&item.name),
             item.ended_as.as_str().to_owned(),
             age(&item.ended_at),
-            size::show(item.bytes),
+            taken(item.bytes, item.at_least),
         ]
     };
     let rows: Vec<_> = items.iter().map(row).collect();
     let head = ["WHAT", "RUN", "NAME", "ENDED", "AGO", "SIZE"];
     let bytes = items.iter().fold(0, |sum: u64, item| sum.saturating_add(item.bytes));
-    let mut text = table::lines(&head, &rows, page.paint).concat() + &sum(items.len(), "item", bytes);
+    let at_least = items.iter().any(|item| item.at_least);
+    let mut text =
+        table::lines(&head, &rows, page.paint).concat() + &sum(items.len(), "item", bytes, at_least);
     if left_out > 0 {
         text.push_str(&format!("{left_out} more have no room in one answer: prune again after this\n"));
     }
@@ -66,8 +69,14 @@ fn what(kind: SweepKind) -> &'static str {
     }
 }
 
-fn sum(count: usize, noun: &str, bytes: u64) -> String {
-    format!("{}, {}\n", counted(count, noun), size::show(bytes))
+fn sum(count: usize, noun: &str, bytes: u64, at_least: bool) -> String {
+    format!("{}, {}\n", counted(count, noun), taken(bytes, at_least))
+}
+
+/// What something takes, or the part of it that could be measured.
+pub(crate) fn taken(bytes: u64, at_least: bool) -> String {
+    let least = if at_least { "at least " } else { "" };
+    format!("{least}{}", size::show(bytes))
 }
 
 /// `1 run`, `2 runs`.
@@ -91,7 +100,7 @@ mod tests {
             size: RunSize { bytes: 3 << 20, ..RunSize::default() },
             checkpoints: 3,
             pinned: 1,
-            obstacle: None,
+            obstacles: Vec::new(),
         };
         let expected = "\
 RUN       NAME     STATUS  AGE  SIZE  CHECKPOINTS
@@ -106,6 +115,7 @@ RUN       NAME     STATUS  AGE  SIZE  CHECKPOINTS
             ended_as: EndedAs::Lost,
             ended_at: "2026-11-22T00:00:00.000Z".into(),
             bytes,
+            at_least: kind == SweepKind::Logs,
             problem: None,
         };
         let all = [item(SweepKind::Runs, "a", 1 << 20), item(SweepKind::Logs, "b\u{1b}", 3 << 20)];
@@ -113,8 +123,8 @@ RUN       NAME     STATUS  AGE  SIZE  CHECKPOINTS
         let expected = "\
 WHAT  RUN       NAME     ENDED  AGO  SIZE
 run   8c1d9e77  a        lost   3d   1MiB
-logs  8c1d9e77  b\\u{1b}  lost   3d   3MiB
-2 items, 4MiB
+logs  8c1d9e77  b\\u{1b}  lost   3d   at least 3MiB
+2 items, at least 4MiB
 7 more have no room in one answer: prune again after this
 ";
         assert_eq!(items(&all, 7, now, &page(80)), expected);

@@ -114,11 +114,16 @@ fn attempt(view: &RunView) -> String {
 /// The newest checkpoint, its path on a line of its own. That there is none yet matters while
 /// one may still come.
 fn newest_checkpoint(view: &RunView, page: &Page) -> Option<String> {
+    let unit = &view.progress.unit;
+    let unread = view.checkpoint_unread.as_ref();
+    let unread = unread.map(|unread| format!("{}: is being read back", checkpoint(unread, unit)));
     match &view.checkpoint {
         Some(newest) => {
             let path = said(&page.path(&newest.path));
-            Some(format!("{}\n{path}", checkpoint(newest, &view.progress.unit)))
+            let unread = unread.map_or_else(String::new, |unread| format!("\n{unread}"));
+            Some(format!("{}\n{path}{unread}", checkpoint(newest, unit)))
         }
+        None if unread.is_some() => unread,
         None if view.ended_at.is_some() || is_command(view) => None,
         None => Some("none yet".to_owned()),
     }

@@ -28,10 +28,9 @@ pub(crate) fn event(line: &StoryLine, page: &Page) -> String {
 
 /// An event with its time of day only: for lines beside each other in time.
 pub(crate) fn brief(line: &StoryLine, page: &Page) -> String {
-    let time = time(line, page);
-    let of_day = time.split_once(' ').map_or(time.as_str(), |(_, of_day)| of_day);
+    let of_day = time_of_day(line, page);
     let sentence = hang(&said(&line.sentence), "  00:00:00  ".len(), page.columns);
-    format!("  {}  {}\n", page.paint.on(Colour::Dim, of_day), painted(line, &sentence, page))
+    format!("  {}  {}\n", page.paint.on(Colour::Dim, &of_day), painted(line, &sentence, page))
 }
 
 fn painted(line: &StoryLine, sentence: &str, page: &Page) -> String {
@@ -41,6 +40,12 @@ fn painted(line: &StoryLine, sentence: &str, page: &Page) -> String {
         "checkpoint_refused" | "error_rate_exceeded" | "rebooted" => page.paint.on(Colour::Yellow, sentence),
         _ => sentence.to_owned(),
     }
+}
+
+/// When an event happened, without the day.
+pub(crate) fn time_of_day(line: &StoryLine, page: &Page) -> String {
+    let time = time(line, page);
+    time.split_once(' ').map_or(time.clone(), |(_, of_day)| of_day.to_owned())
 }
 
 fn time(line: &StoryLine, page: &Page) -> String {

@@ -1,7 +1,7 @@
 //! How a run ended, in a few lines; and what that means as an exit code.
 
 use crate::error::Told;
-use crate::render::next::has_no_beginning;
+use crate::render::next::{has_no_beginning, has_no_program};
 use crate::render::page::Page;
 use crate::render::parts::{amount, checkpoint, failure_of, results, said, short};
 use crate::render::reason;
@@ -97,9 +97,10 @@ pub(crate) fn told(view: &RunView) -> Option<Told> {
     why.extend(newest.map(|newest| format!("the newest checkpoint: {newest}")));
     let (id, lived) = (short(&view.run_id), lived(view));
     let what = format!("run {id} ({}) failed after {lived}", view.name);
-    let next = match has_no_beginning(view) {
-        true => format!("resus checkpoints {id}; to begin anew: resus restore {id} none"),
-        false => format!("resus logs {id}; when it is mended: resus retry {id}"),
+    let next = match (has_no_beginning(view), has_no_program(view)) {
+        (true, _) => format!("resus checkpoints {id}; to begin anew: resus restore {id} none"),
+        (_, true) => "type the command again, corrected".to_owned(),
+        (false, false) => format!("resus logs {id}; when it is mended: resus retry {id}"),
     };
     Some(Told { what, why, next: Some(next) })
 }
@@ -174,6 +175,18 @@ mod tests {
     }
 
     #[test]
+    fn a_command_that_could_not_be_started_is_typed_again() {
+        let next = |attempt: u32, code: &str| {
+            let failure = json!({"code": code, "message": "", "retried": false});
+            let failed = view(json!({"phase": "failed", "attempt": attempt, "last_failure": failure}));
+            told(&failed).and_then(|told| told.next).unwrap_or_default()
+        };
+        assert_eq!(next(1, "COMMAND_NOT_FOUND"), "type the command again, corrected");
+        assert!(next(2, "COMMAND_NOT_FOUND").contains("resus retry"), "it has run before");
+        assert!(next(1, "EXIT_NONZERO").contains("resus retry"));
+    }
+
+    #[test]
     fn a_bad_end_is_told_in_three_parts() {
         let view = view(json!({
             "phase": "failed", "attempt": 2, "ended_why": "CLASS_SPENT",
@@ -183,8 +196,8 @@ mod tests {
         let expected = "\
 error: run 8c1d9e77 (othello) failed after 3m12s and 2 attempts
   why: STARTUP_FAILED: exit code 1 right after the start
-       The worker ended before it was ready. The end of its log says why. (resus
-       explain STARTUP_FAILED)
+       The worker failed soon after its start, before any progress. The end of
+       its log says why. (resus explain STARTUP_FAILED)
        the worker ended: code 1, 0.0s of CPU time
        not tried again: this kind of failure was retried once already
   try: resus logs 8c1d9e77; when it is mended: resus retry 8c1d9e77

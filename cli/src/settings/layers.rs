@@ -143,6 +143,11 @@ impl Layers {
                 let path = visible(&path.display().to_string());
                 self.warnings.push(format!("{path} belongs to another user (uid {uid}) and is not used"));
             }
+            Project::Open(path) => {
+                let path = visible(&path.display().to_string());
+                self.warnings
+                    .push(format!("{path} can be written by everybody and is not used: chmod o-w it"));
+            }
         }
     }
 
@@ -278,7 +283,7 @@ mod tests {
                 .to_owned(),
             "/p/resus.toml:9:13: checkpoint.keep_best: needs checkpoint.best_metric: the best by which number?"
                 .to_owned(),
-            "--set stop.grce=1s: unknown key stop.grce; did you mean stop.grace?".to_owned(),
+            "--set stop.grce: unknown key stop.grce; did you mean stop.grace?".to_owned(),
         ];
         assert_eq!(error.details(), expected);
     }
@@ -290,5 +295,9 @@ mod tests {
         let layers = layers.checked().expect("valid");
         assert_eq!(layers.warnings, ["/t/resus\\u{1b}.toml belongs to another user (uid 7) and is not used"]);
         assert_eq!(layers.of_project(), Overrides::default());
+        let mut layers = Layers::defaults();
+        layers.project(Project::Open("/t/resus.toml".into()));
+        let warnings = layers.checked().expect("valid").warnings;
+        assert_eq!(warnings, ["/t/resus.toml can be written by everybody and is not used: chmod o-w it"]);
     }
 }

@@ -19,7 +19,12 @@ pub(crate) enum Project {
     Ours(PathBuf, String),
     /// A file of somebody else, whose user id is this: it is not read.
     Foreign(PathBuf, u32),
+    /// A file that everybody may write to: it is not read.
+    Open(PathBuf),
 }
+
+/// What everybody may write to.
+const WRITABLE_BY_ALL: u32 = 0o002;
 
 /// A folder on the way up, as far as the search has to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +73,9 @@ pub(crate) fn find(
     home: Option<&Path>,
     user_file: Option<&Path>,
 ) -> Result<Project, (PathBuf, io::Error)> {
-    let Some(folder) = search(from, home, step) else { return Ok(Project::None) };
+    // The working folder has no links in its path; a home may have.
+    let home = home.map(|home| home.canonicalize().unwrap_or_else(|_| home.to_owned()));
+    let Some(folder) = search(from, home.as_deref(), step) else { return Ok(Project::None) };
     let path = folder.join(PROJECT_FILE);
     let whole = |path: &Path| path.canonicalize().ok();
     if user_file.is_some_and(|user| whole(user).is_some_and(|user| Some(user) == whole(&path))) {
@@ -84,6 +91,9 @@ fn read_ours(path: &Path) -> io::Result<Project> {
     if let Some(uid) = [link.uid(), file.uid()].into_iter().find(|uid| !is_trusted(*uid)) {
         return Ok(Project::Foreign(path.to_owned(), uid));
     }
+    if file.is_file() && file.mode() & WRITABLE_BY_ALL != 0 {
+        return Ok(Project::Open(path.to_owned()));
+    }
     if !file.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
     }
@@ -94,6 +104,7 @@ fn read_ours(path: &Path) -> io::Result<Project> {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt;
 
     fn found(from: &str, home: Option<&str>, files: &[&str], mounts: &[&str]) -> Option<String> {
         let devices: BTreeMap<&str, u64> = mounts.iter().copied().zip(2..).collect();
@@ -124,6 +135,17 @@ mod tests {
     }
 
     #[test]
+    fn a_home_that_is_a_link_ends_the_search_all_the_same() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let top = temp.path().canonicalize().expect("there");
+        let project = top.join("real/p");
+        fs::create_dir_all(&project).expect("folders");
+        std::os::unix::fs::symlink(top.join("real"), top.join("home")).expect("a link");
+        fs::write(top.join(PROJECT_FILE), "").expect("a file above the home");
+        assert_eq!(find(&project, Some(&top.join("home")), None).expect("searched"), Project::None);
+    }
+
+    #[test]
     fn a_file_of_another_user_is_not_read_and_what_is_no_file_is_an_error() {
         let temp = tempfile::tempdir().expect("a folder");
         let inner = temp.path().join("a/b");
@@ -134,6 +156,11 @@ mod tests {
         fs::write(&path, "[retry]\n").expect("a file");
         assert_eq!(find(None).expect("ours"), Project::Ours(path.clone(), "[retry]\n".to_owned()));
         assert_eq!(find(Some(&path)).expect("the user's"), Project::None);
+        let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("ours");
+        mode(0o666);
+        assert_eq!(find(None).expect("open"), Project::Open(path.clone()));
+        mode(0o664);
+        assert_eq!(find(None).expect("ours"), Project::Ours(path.clone(), "[retry]\n".to_owned()));
         if geteuid().is_root() {
             std::os::unix::fs::chown(&path, Some(4242), None).expect("root may");
             assert_eq!(find(None).expect("foreign"), Project::Foreign(path.clone(), 4242));

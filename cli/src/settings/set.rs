@@ -1,6 +1,7 @@
 //! `--set KEY=VALUE`: the strongest layer. A KEY with a dot is a setting; one without is a
 //! parameter of a workload.
 
+use crate::error::CliError;
 use crate::settings::Settings;
 use crate::settings::fault::{Fault, Judged, Place};
 use crate::settings::keys::{self, Form, Key};
@@ -16,6 +17,23 @@ pub(crate) type Pair = (String, String);
 /// The pairs that are parameters of a workload, and those that are settings.
 pub(crate) fn split(pairs: Vec<Pair>) -> (Vec<Pair>, Vec<Pair>) {
     pairs.into_iter().partition(|(key, _)| !key.contains('.'))
+}
+
+/// The pairs of `option` by name. Given twice, one of them would be forgotten. Their values are not
+/// told: they may be secret.
+///
+/// # Errors
+/// [`CliError::Usage`]: a name is given twice.
+pub(crate) fn once(pairs: Vec<Pair>, option: &str) -> Result<BTreeMap<String, String>, CliError> {
+    let mut values = BTreeMap::new();
+    for (key, value) in pairs {
+        if values.contains_key(&key) {
+            let what = format!("{option} {key} is given twice");
+            return Err(CliError::Usage { what, next: format!("{option} {key}=… once") });
+        }
+        values.insert(key, value);
+    }
+    Ok(values)
 }
 
 /// What was typed.
@@ -94,9 +112,9 @@ fn typed<'t>(form: &Form, text: &'t str) -> DeValue<'t> {
 
 /// The argument as it is named in a fault; without a value that may be a secret.
 fn argument(name: &str, text: &str) -> String {
-    match keys::find(name).and_then(Key::not_of_runs) {
-        Some(_) => format!("--set {name}"),
-        None => format!("--set {name}={text}"),
+    match keys::find(name) {
+        Some(key) if key.not_of_runs().is_none() => format!("--set {name}={text}"),
+        Some(_) | None => format!("--set {name}"),
     }
 }
 
@@ -111,6 +129,16 @@ fn whole(message: String, nearest: Option<String>) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use resus_core::exit::ExitCode;
+
+    #[test]
+    fn a_parameter_is_given_once_and_its_value_is_not_told() {
+        let pairs = |names: &[&str]| names.iter().map(|name| ((*name).into(), "s3cret".into())).collect();
+        assert_eq!(once(pairs(&["a", "b"]), "--set").unwrap().len(), 2);
+        let error = once(pairs(&["a", "b", "a"]), "--set").unwrap_err();
+        assert_eq!(error.exit(), ExitCode::Usage);
+        assert_eq!(error.to_string(), "--set a is given twice");
+    }
 
     fn set(pairs: &[(&str, &str)]) -> (Settings, Vec<String>) {
         let pairs: Vec<Pair> = pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
@@ -155,7 +183,7 @@ mod tests {
             ("checkpoint.disk_share", "50%"),
         ]);
         let expected = [
-            "--set retry.mx=3: unknown key retry.mx; did you mean retry.max?",
+            "--set retry.mx: unknown key retry.mx; did you mean retry.max?",
             "--set retry.max=many: \"many\" is not a whole number from 0 to 4294967295",
             "--set stop.grace=60: \"60\" is not a time such as \"250ms\", \"30s\", \"1h30m\" or \"7d\"",
             "--set retry.backoff=2s: retry.backoff is given twice",

@@ -2,6 +2,7 @@
 
 use crate::ids::CommandId;
 use crate::input::{CheckpointRef, CheckpointRefusal};
+use crate::phase::Phase;
 use crate::retention::{self, RetentionPolicy};
 use crate::run::Run;
 use crate::spec::Resume;
@@ -65,7 +66,8 @@ impl CheckpointList {
             Resume::Never => run.restore.as_ref(),
             Resume::Auto | Resume::From(_) => run.restore.as_ref().or(run.checkpoint.as_ref()),
         };
-        let next = next.map(|next| next.path.as_str());
+        // What is done goes on from nowhere.
+        let next = next.filter(|_| run.phase != Phase::Done).map(|next| next.path.as_str());
         let entries = retention::entries(run, None);
         let protected: BTreeSet<&str> = entries
             .iter()

@@ -33,9 +33,48 @@ pub struct RemoveReply {
     pub checkpoints: u32,
     /// Those of them that somebody pinned.
     pub pinned: u32,
-    /// Why it can't be removed now.
+    /// What stands in the way of its removal now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obstacles: Vec<Obstacle>,
+}
+
+/// Something that stands in the way of a removal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Obstacle {
+    /// What it is.
+    pub kind: ObstacleKind,
+    /// The same in words.
+    pub text: String,
+    /// The run that needs it, by id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub obstacle: Option<String>,
+    pub needed_by: Option<String>,
+}
+
+/// What can stand in the way of a removal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObstacleKind {
+    /// It has not ended.
+    Phase,
+    /// Somebody pinned checkpoints of it.
+    Pinned,
+    /// Another run would go on from a checkpoint of it, and has none of its own. Nothing waives this.
+    Needed,
+}
+
+impl ObstacleKind {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Phase, Self::Pinned, Self::Needed];
+
+    /// Its word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Phase => "phase",
+            Self::Pinned => "pinned",
+            Self::Needed => "needed",
+        }
+    }
 }
 
 /// What the files of a run take on the disk, in bytes. Links are not followed.
@@ -47,6 +86,9 @@ pub struct RunSize {
     pub output_bytes: u64,
     /// The checkpoints.
     pub checkpoint_bytes: u64,
+    /// Not all could be measured: it is at least so much.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
 }
 
 /// What can be swept away.
@@ -95,9 +137,9 @@ pub struct SweepBody {
     /// Of runs that ended so; empty = however.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub status: Vec<EndedAs>,
-    /// Of no other runs than these, by id; empty = of all.
+    /// Nothing else than this, as a dry run showed it; empty = all that fits.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub only: Vec<String>,
+    pub only: Vec<SweepTarget>,
     /// Only say what would go.
     pub dry_run: bool,
     /// Who asks, as shown to people.
@@ -118,13 +160,32 @@ impl SweepBody {
     }
 }
 
+/// Something that may go: what of which run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepTarget {
+    /// What of the run.
+    pub kind: SweepKind,
+    /// The run, by id.
+    pub run_id: String,
+}
+
 /// The answer to it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SweepReply {
-    /// What goes, the oldest first.
+    /// What goes, the oldest first; after a sweep what did not go comes before that.
     pub items: Vec<SweepItem>,
-    /// What those take, in bytes on the disk.
+    /// What those that go take, in bytes on the disk.
     pub bytes: u64,
+    /// How many went.
+    #[serde(default)]
+    pub gone: u32,
+    /// How many did not.
+    #[serde(default)]
+    pub failed: u32,
+    /// How many of those that were named are not there any more, or fit no more.
+    #[serde(default)]
+    pub missing: u32,
     /// Further ones that had no room in this answer.
     #[serde(default)]
     pub left_out: u32,
@@ -148,6 +209,9 @@ pub struct SweepItem {
     pub ended_at: String,
     /// What goes, in bytes on the disk.
     pub bytes: u64,
+    /// Not all could be measured: it is at least so much.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
     /// Why it did not go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,

@@ -2,12 +2,14 @@
 
 use crate::ids::CommandId;
 use crate::policy::Overrides;
+use crate::secret::names_of;
 use crate::view::RunView;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// A wish for a new run of the spec of an old one. What is left out is as it was recorded.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RerunBody {
     /// What to call the new run.
@@ -35,9 +37,26 @@ pub struct RerunBody {
     pub dry_run: bool,
 }
 
+impl fmt::Debug for RerunBody {
+    /// Without what may be secret: of environments and parameters the names.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, params, env, set_env, unset_env, overrides, command_id, dry_run } = self;
+        f.debug_struct("RerunBody")
+            .field("name", name)
+            .field("params", &params.keys())
+            .field("env", &env.as_deref().map(names_of))
+            .field("set_env", &set_env.keys())
+            .field("unset_env", unset_env)
+            .field("overrides", overrides)
+            .field("command_id", command_id)
+            .field("dry_run", dry_run)
+            .finish()
+    }
+}
+
 /// `rerun`: a new run of the spec of an old one, recorded environment and all. A fresh environment
 /// is the small one of the daemon's, as for `start`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RerunRequest {
     /// The run, as people type it.
@@ -68,6 +87,24 @@ pub struct RerunRequest {
     pub dry_run: bool,
 }
 
+impl fmt::Debug for RerunRequest {
+    /// Without what may be secret: of variables and parameters the names.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { run, name, params, fresh_env, set_env, unset_env, overrides, command_id, dry_run } = self;
+        f.debug_struct("RerunRequest")
+            .field("run", run)
+            .field("name", name)
+            .field("params", &params.keys())
+            .field("fresh_env", fresh_env)
+            .field("set_env", &set_env.keys())
+            .field("unset_env", unset_env)
+            .field("overrides", overrides)
+            .field("command_id", command_id)
+            .field("dry_run", dry_run)
+            .finish()
+    }
+}
+
 impl RerunRequest {
     /// `body` for `run` on another machine, whose own environment is the fresh one there.
     #[must_use]
@@ -76,15 +113,6 @@ impl RerunRequest {
         let (run, fresh_env) = (run.to_owned(), env.is_some());
         Self { run, name, params, fresh_env, set_env, unset_env, overrides, command_id, dry_run }
     }
-}
-
-/// What may be run again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// Everything: whoever asks may start any program.
-    Anything,
-    /// Registered workloads with their recorded environment, that begin at no file of one's choice.
-    Registered,
 }
 
 /// The answer to it.
@@ -99,7 +127,7 @@ pub struct RerunReply {
     pub name: String,
     /// Kind of training.
     pub workload: String,
-    /// Program and arguments.
+    /// Program and arguments, with secrets masked.
     pub argv: Vec<String>,
     /// Working folder.
     pub cwd: String,
@@ -150,6 +178,20 @@ impl EnvChanges {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wish_that_is_logged_tells_names_alone() {
+        let pair = || BTreeMap::from([("NAME".to_owned(), "s3cret".to_owned())]);
+        let body = RerunBody {
+            params: pair(),
+            env: Some(pair().into_iter().collect()),
+            set_env: pair(),
+            ..RerunBody::default()
+        };
+        for said in [format!("{body:?}"), format!("{:?}", RerunRequest::of("r", body))] {
+            assert!(said.contains("NAME") && !said.contains("s3cret"), "{said}");
+        }
+    }
 
     #[test]
     fn environments_are_compared_by_name_and_no_value_is_told() {

@@ -173,7 +173,7 @@ pub const CLASSES: &[Class] = &[
     class(
         "STARTUP_FAILED",
         Rule::AtMost(1),
-        "The worker ended before it was ready. The end of its log says why.",
+        "The worker failed soon after its start, before any progress. The end of its log says why.",
     )
     .caused("A typing error, a missing module or file, or a GPU that is taken.")
     .cured("Read the end of the output and correct what it says, then retry.", &[LOGS, RETRY]),

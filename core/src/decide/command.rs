@@ -30,6 +30,10 @@ fn stop(run: &Run, by: &str) -> Decision {
         // Whether the worker exists yet is not known, so it can't be asked; SIGTERM finds it
         // when it does.
         Phase::Spawning => climb(by, Phase::Terminated, Effect::Terminate { attempt }),
+        // As for a release: what it can't hear, it is not told to have been asked.
+        Phase::Starting | Phase::Running | Phase::CoolingDown if !run.can_be_asked() => {
+            climb(by, Phase::Terminated, Effect::Terminate { attempt })
+        }
         Phase::Starting | Phase::Running | Phase::CoolingDown => {
             climb(by, Phase::Asked, Effect::Ask { attempt })
         }

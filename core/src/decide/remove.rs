@@ -3,21 +3,36 @@
 use super::{Asked, Decision, Reason, Refusal};
 use crate::effect::Effect;
 use crate::event::{Event, Why};
+use crate::ids::CommandId;
 use crate::input::{Input, Verb};
 use crate::phase::Phase;
 use crate::run::Run;
 
 /// A user wants the run to be gone. Only one that has ended may go, and what somebody pinned only
 /// if that is said.
-pub(super) fn run(run: &Run, by: &str, reason: Option<&str>, with_pinned: bool) -> Result<Decision, Refusal> {
-    must_have_ended(run, Asked::Remove)?;
-    if !with_pinned && !run.pinned.is_empty() {
-        let reason = Reason::Pinned { count: run.pinned.len() };
-        return Err(Refusal::because(run, Asked::Remove, reason, &[]));
+pub(super) fn run(
+    run: &Run,
+    by: &str,
+    reason: Option<&str>,
+    with_pinned: bool,
+    command_id: Option<&CommandId>,
+) -> Result<Decision, Refusal> {
+    if let Some(refusal) = obstacles(run, with_pinned).into_iter().next() {
+        return Err(refusal);
     }
-    let removed = Event::Removed { requested_by: by.to_owned(), reason: reason.map(str::to_owned) };
+    let (requested_by, reason, command_id) = (by.to_owned(), reason.map(str::to_owned), command_id.cloned());
+    let removed = Event::Removed { requested_by, reason, command_id };
     // Its shim may be waiting for a retry, and holds the lock that the deletion waits for.
     Ok(Decision::new(Why::Requested, vec![removed], vec![Effect::Dismiss, Effect::DeleteRun]))
+}
+
+/// What of a run itself stands in the way of its removal, the worst first.
+pub(crate) fn obstacles(run: &Run, with_pinned: bool) -> Vec<Refusal> {
+    let pinned = || {
+        let reason = Reason::Pinned { count: run.pinned.len() };
+        (!with_pinned && !run.pinned.is_empty()).then(|| Refusal::because(run, Asked::Remove, reason, &[]))
+    };
+    must_have_ended(run, Asked::Remove).err().into_iter().chain(pinned()).collect()
 }
 
 /// A user wants what the workers printed to be gone. Whoever asks again after a retry means the

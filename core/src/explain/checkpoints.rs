@@ -43,7 +43,8 @@ pub(super) fn pinned(checkpoint_id: &str, pinned: bool, requested_by: &str) -> S
 /// Retention has deleted it; for any other reason it was only announced.
 pub(super) fn pruned(path: &str, why: Why, run: &Run) -> String {
     // Where it was, nobody needs to know any more.
-    let name = quote(path.rsplit('/').next().unwrap_or(path));
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = quote(name.strip_suffix(".prsm").unwrap_or(name));
     if why != Why::Pruned {
         return format!("checkpoint {name} was gone before it could be read back");
     }

@@ -1,8 +1,10 @@
 //! Runs that are gone: their ids are known for ever, and nothing of theirs is used any more.
 
 use super::{Fleet, FleetError};
+use crate::api::{Obstacle, ObstacleKind};
+use crate::decide::{Reason, Refusal, obstacles};
 use crate::event::Event;
-use crate::ids::{RunId, Slug};
+use crate::ids::{CommandId, RunId, Slug};
 use crate::moment::{Moment, rfc3339};
 use crate::phase::Phase;
 use crate::run::Run;
@@ -12,6 +14,8 @@ use std::fmt;
 
 /// Longest name of who removed a run that is kept, in bytes.
 const BY_BYTES_MAX: usize = 64;
+/// Runs told that need the same one. Further ones still refuse its removal.
+const NEEDERS_TOLD_MAX: usize = 32;
 
 /// What is left of a run that was removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub struct Tombstone {
     pub at_unix_ms: u64,
     /// Who wanted it.
     pub by: String,
+    /// The command that removed it, where it had an id.
+    pub command_id: Option<CommandId>,
 }
 
 impl fmt::Display for Tombstone {
@@ -39,15 +45,41 @@ impl Fleet {
         self.removed.iter()
     }
 
+    /// What is left of a run, if it was removed.
+    #[must_use]
+    pub fn tombstone(&self, run_id: &RunId) -> Option<&Tombstone> {
+        self.removed.get(run_id)
+    }
+
+    /// What stands in the way of the removal of a run: nothing means that it would go now.
+    ///
+    /// # Errors
+    /// A [`FleetError`]: there is no such run to be removed.
+    pub fn obstacles(&self, run_id: &RunId, with_pinned: bool) -> Result<Vec<Obstacle>, FleetError> {
+        let run = self.present(run_id)?;
+        let kind = |refusal: &Refusal| match matches!(refusal.reason, Reason::Pinned { .. }) {
+            true => ObstacleKind::Pinned,
+            false => ObstacleKind::Phase,
+        };
+        let own = obstacles(run, with_pinned);
+        let own = own.iter().map(|refusal| (kind(refusal), refusal.to_string(), None));
+        let others = needers(self.runs.values(), run_id).take(NEEDERS_TOLD_MAX).map(|other| {
+            (ObstacleKind::Needed, needed(run_id, other).to_string(), Some(other.id.to_string()))
+        });
+        let all = own.chain(others);
+        Ok(all.map(|(kind, text, needed_by)| Obstacle { kind, text, needed_by }).collect())
+    }
+
     /// Takes a run out if `event` is its removal; the run as it was.
     pub(super) fn bury(&mut self, run_id: &RunId, event: &Event, at: Moment) -> Option<Run> {
-        let Event::Removed { requested_by, .. } = event else { return None };
+        let Event::Removed { requested_by, command_id, .. } = event else { return None };
         let run = self.runs.remove(run_id)?;
         let tombstone = Tombstone {
             name: run.spec.name.to_string(),
             workload: run.spec.workload.clone(),
             at_unix_ms: at.unix_ms,
             by: requested_by.clone(),
+            command_id: command_id.clone(),
         };
         self.removed.insert(run_id.clone(), tombstone);
         Some(run)
@@ -59,50 +91,55 @@ impl Fleet {
         match self.removed.get(run_id) {
             None => Ok(()),
             Some(tombstone) => {
-                Err(FleetError::Removed { run_id: run_id.clone(), tombstone: tombstone.clone() })
+                Err(FleetError::Removed { run_id: run_id.clone(), tombstone: Box::new(tombstone.clone()) })
             }
         }
     }
 
     /// The removed run in whose folder `path` lies.
     pub(super) fn removed_owner(&self, path: &str) -> Option<&RunId> {
-        let lies_in = |run_id: &&RunId| lies_in_folder_of(path, run_id);
-        self.removed.keys().find(lies_in)
+        let owner = |part: &str| self.removed.get_key_value(&RunId::new(part).ok()?);
+        path.split('/').find_map(owner).map(|(run_id, _)| run_id)
     }
 
     /// # Errors
-    /// [`FleetError::Needed`]: a run that lives begins from a checkpoint of this one.
+    /// [`FleetError::Needed`]: another run would go on from a checkpoint of this one.
     pub fn not_needed(&self, run_id: &RunId) -> Result<(), FleetError> {
-        match needed_by(self.runs.values(), run_id) {
-            None => Ok(()),
-            Some(other) => Err(FleetError::Needed {
-                run_id: run_id.clone(),
-                needed_by: other.id.clone(),
-                name: other.spec.name.to_string(),
-            }),
-        }
+        needers(self.runs.values(), run_id).next().map_or(Ok(()), |other| Err(needed(run_id, other)))
     }
 }
 
-/// The run among `runs` that has not ended and may still read a checkpoint in the folder of `run_id`.
-pub fn needed_by<'a>(mut runs: impl Iterator<Item = &'a Run>, run_id: &RunId) -> Option<&'a Run> {
-    runs.find(|other| other.id != *run_id && needs(other, run_id))
+fn needed(run_id: &RunId, by: &Run) -> FleetError {
+    FleetError::Needed {
+        run_id: run_id.clone(),
+        needed_by: by.id.clone(),
+        name: by.spec.name.to_string(),
+        has_ended: by.phase.is_terminal(),
+    }
 }
 
-/// Whether `run`, which has not ended, may still read a checkpoint in the folder of `other`.
+/// Those among `runs` that may still read a checkpoint in the folder of `run_id`.
+pub fn needers<'a>(runs: impl Iterator<Item = &'a Run>, run_id: &RunId) -> impl Iterator<Item = &'a Run> {
+    runs.filter(move |other| other.id != *run_id && needs(other, run_id))
+}
+
+/// Whether `run` may still read a checkpoint in the folder of `other`: now, or when it is retried.
 fn needs(run: &Run, other: &RunId) -> bool {
-    if run.phase.is_terminal() {
+    if run.phase == Phase::Done {
         return false;
     }
     // Without a word of its own its worker may be reading the checkpoint that it was handed.
     let is_reading = matches!(run.phase, Phase::Spawning | Phase::Starting);
     let handed = run.resumed_from.as_ref().filter(|_| is_reading);
+    // What it would go on from, unless it has something of its own elsewhere.
+    let is_safe = run.usable().any(|own| !lies_in_folder_of(&own.path, other));
     let named = match &run.spec.resume {
-        Resume::From(from) if run.usable().all(|own| own.path == from.path) => Some(&**from),
-        Resume::From(_) | Resume::Auto | Resume::Never => None,
+        Resume::From(from) => Some(&**from),
+        Resume::Auto | Resume::Never => None,
     };
-    let all = [handed, named, run.restore.as_ref()];
-    all.into_iter().flatten().any(|checkpoint| lies_in_folder_of(&checkpoint.path, other))
+    let next = run.usable().chain(named).filter(|_| !is_safe);
+    let mut all = handed.into_iter().chain(run.restore.as_ref()).chain(next);
+    all.any(|checkpoint| lies_in_folder_of(&checkpoint.path, other))
 }
 
 /// Whether a part of the path is the id: that is what the folder of a run is called, and ids are

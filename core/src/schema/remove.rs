@@ -5,6 +5,7 @@ use super::control::command;
 use super::shape::{
     Shape, flag, id, like, list, object, optional, required, small, text, time, whole, words,
 };
+use crate::api::ObstacleKind;
 use crate::prune::EndedAs;
 
 pub(super) fn documents() -> Vec<Document> {
@@ -18,7 +19,7 @@ pub(super) fn documents() -> Vec<Document> {
         optional("max_bytes", whole().or_null().about("The oldest first, until all take at most so much")),
         optional("name", text().or_null().about("Of runs of this name")),
         optional("status", list(ended_as()).about("Of runs that ended so; by default however")),
-        optional("only", list(text()).about("Of no other runs than these; by default of all")),
+        optional("only", list(target(kind())).about("Nothing else than this; by default all that fits")),
         dry_run(),
         optional("by", text().about("Who asks, as shown to people")),
     ]);
@@ -29,7 +30,10 @@ pub(super) fn documents() -> Vec<Document> {
         sweep.closed().document_of_type("SweepBody"),
         object([
             required("items", list(item(kind(), ended_as())).about("What goes, the oldest first")),
-            required("bytes", whole().about("What those take on the disk")),
+            required("bytes", whole().about("What those that go take on the disk")),
+            optional("gone", small().about("How many went")),
+            optional("failed", small().about("How many did not; those come first")),
+            optional("missing", small().about("How many of `only` are not there any more, or fit no more")),
             optional("left_out", small().about("Further ones that had no room in the answer")),
             optional("dry_run", flag().about("It was only asked")),
         ])
@@ -42,6 +46,7 @@ fn remove_reply() -> Shape {
         required("bytes", whole().about("All of them")),
         required("output_bytes", whole().about("What the workers printed")),
         required("checkpoint_bytes", whole()),
+        optional("at_least", at_least()),
     ]);
     object([
         required("removed", flag().about("The run is gone; its files are being deleted")),
@@ -49,8 +54,24 @@ fn remove_reply() -> Shape {
         required("size", size.about("What its files take on the disk")),
         required("checkpoints", small()),
         required("pinned", small().about("Those of them that somebody pinned")),
-        optional("obstacle", text().about("Why it can't be removed now")),
+        optional("obstacles", list(obstacle()).about("What stands in the way now")),
     ])
+}
+
+fn obstacle() -> Shape {
+    object([
+        required("kind", words(ObstacleKind::ALL.map(ObstacleKind::as_str))),
+        required("text", text()),
+        optional("needed_by", id().about("The run that would go on from a checkpoint of this one")),
+    ])
+}
+
+fn target(kind: Shape) -> Shape {
+    object([required("kind", kind), required("run_id", id())]).closed()
+}
+
+fn at_least() -> Shape {
+    flag().about("Not all could be measured")
 }
 
 fn item(kind: Shape, ended_as: Shape) -> Shape {
@@ -61,6 +82,7 @@ fn item(kind: Shape, ended_as: Shape) -> Shape {
         required("ended_as", ended_as),
         required("ended_at", time()),
         required("bytes", whole().about("What goes, on the disk")),
+        optional("at_least", at_least()),
         optional("problem", text().about("Why it did not go")),
     ])
 }

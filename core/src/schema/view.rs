@@ -50,6 +50,10 @@ fn run() -> Shape {
         optional("last_failure", failure()),
         optional("last_exit", like("Exit")),
         optional("checkpoint", like("CheckpointRef").about("The newest that may be resumed from")),
+        optional(
+            "checkpoint_unread",
+            like("CheckpointRef").about("A newer one that is still to be read back"),
+        ),
         optional("resumed_from", like("CheckpointRef")),
         optional("pause", pause()),
         optional("ended_why", text().about("A code")),
@@ -110,8 +114,18 @@ fn daemon() -> Shape {
         required("rss_bytes", whole()),
         required("actor_restarts", map(small())),
         required("bus", bus()),
+        optional("deletions", deletions()),
         optional("settings", settings()),
     ])
+}
+
+fn deletions() -> Shape {
+    object([
+        required("waiting", small().about("Runs whose files, or whose output, are still to be deleted")),
+        required("failed", small().about("Those that could not be deleted several times")),
+        optional("problem", text().about("Why, of one of those")),
+    ])
+    .about("What was removed or pruned and is not deleted yet")
 }
 
 fn settings() -> Shape {

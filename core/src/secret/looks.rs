@@ -1,7 +1,7 @@
 //! Secrets that are known by their looks.
 
 /// Beginnings of tokens, as their issuers document them, and how much must follow.
-const ISSUED: [(&str, usize); 22] = [
+const ISSUED: [(&str, usize); 24] = [
     ("hf_", 16),
     ("ghp_", 16),
     ("gho_", 16),
@@ -11,6 +11,8 @@ const ISSUED: [(&str, usize); 22] = [
     ("github_pat_", 16),
     ("glpat-", 16),
     ("sk-", 20),
+    ("pk-", 20),
+    ("sk_test_", 16),
     ("sk_live_", 16),
     ("rk_live_", 16),
     ("xoxb-", 16),

@@ -1,7 +1,7 @@
 //! Names that say: what is called so is secret.
 
 /// A word that makes a name secret wherever it stands.
-const STRONG: [&str; 12] = [
+const STRONG: [&str; 13] = [
     "TOKEN",
     "SECRET",
     "SECRETS",
@@ -9,6 +9,7 @@ const STRONG: [&str; 12] = [
     "PASSWORDS",
     "PASSWD",
     "PASSPHRASE",
+    "PW",
     "APIKEY",
     "BEARER",
     "AUTHORIZATION",
@@ -25,10 +26,33 @@ const ABOUT: [&str; 20] = [
     "FILE", "FILES", "PATH", "PATHS", "DIR", "SOCK", "SOCKET", "ID", "IDS", "NAME", "TYPE", "TTL", "LENGTH",
     "LEN", "COUNT", "SIZE", "METHOD", "ENABLED", "MODE", "STORE",
 ];
-/// Beside one of these a token is a piece of text.
-const OF_TEXT: [&str; 15] = [
-    "EOS", "BOS", "PAD", "UNK", "MASK", "SEP", "CLS", "SPECIAL", "STOP", "NUM", "MAX", "MIN", "PER", "IMAGE",
-    "NEXT",
+/// Names in which a token is a piece of text; none but these, for `PAD` or `STOP` may also be what a
+/// service is called.
+const OF_TEXT: [&str; 24] = [
+    "PAD_TOKEN",
+    "EOS_TOKEN",
+    "BOS_TOKEN",
+    "UNK_TOKEN",
+    "MASK_TOKEN",
+    "SEP_TOKEN",
+    "CLS_TOKEN",
+    "SPECIAL_TOKEN",
+    "STOP_TOKEN",
+    "EOT_TOKEN",
+    "DECODER_START_TOKEN",
+    "FORCED_BOS_TOKEN",
+    "FORCED_EOS_TOKEN",
+    "ADD_BOS_TOKEN",
+    "ADD_EOS_TOKEN",
+    "ADD_PREFIX_TOKEN",
+    "NUM_TOKEN",
+    "MAX_TOKEN",
+    "MIN_TOKEN",
+    "PER_TOKEN",
+    "LOSS_PER_TOKEN",
+    "TIME_PER_TOKEN",
+    "NEXT_TOKEN_LOSS",
+    "NEXT_TOKEN_ACCURACY",
 ];
 
 /// Whether a variable, a parameter or a header of this name holds a secret: one of its words says
@@ -38,7 +62,7 @@ const OF_TEXT: [&str; 15] = [
 pub fn is_secret_name(name: &str) -> bool {
     let words = words(name);
     let is_about = words.len() > 1 && words.last().is_some_and(|last| ABOUT.contains(&last.as_str()));
-    !is_about && (is_strong(&words) || is_weak(&words))
+    !is_about && !is_of_text(name) && (is_strong(&words) || is_weak(&words))
 }
 
 /// Whether `value` is a secret by its name.
@@ -47,14 +71,18 @@ pub(super) fn is_secret(name: &str, value: &str) -> bool {
     !value.is_empty() && is_secret_name(name) && (!is_path || is_strong(&words(name)))
 }
 
+/// Whether the last part of a dotted name is one of a training's words.
+fn is_of_text(name: &str) -> bool {
+    let words = words(name.rsplit('.').next().unwrap_or(name));
+    OF_TEXT.contains(&words.join("_").as_str())
+}
+
 fn is_strong(words: &[String]) -> bool {
-    let is_text = words.iter().any(|word| OF_TEXT.contains(&word.as_str()));
     words.iter().enumerate().any(|(index, word)| {
         let word = word.as_str();
         match word {
-            "TOKEN" => !is_text,
             // Alone they are the working folder, a pattern, a round.
-            "PWD" | "PASS" | "PAT" | "PW" => index > 0,
+            "PWD" | "PASS" | "PAT" => index > 0,
             word => STRONG.contains(&word) || ENDINGS.iter().any(|end| word.ends_with(end)),
         }
     })
@@ -94,13 +122,16 @@ mod tests {
         let secret = "HF_TOKEN WANDB_API_KEY wandb.apiKey --api-key --token PGPASSWORD MYSQL_PWD DB_PASS \
                       AWS_SECRET_ACCESS_KEY github-token OPENAI_API_KEYS Authorization Cookie HTTP_AUTH \
                       accessToken CLIENT_CREDENTIALS x-auth-token MASTER_KEY NATSPASSWORD KEY password \
-                      GITHUB_PAT DB_PW SENTRY_DSN jwt";
+                      GITHUB_PAT DB_PW SENTRY_DSN jwt PW IMAGE_REGISTRY_TOKEN NEXT_PUBLIC_TOKEN \
+                      STOP_SERVICE_TOKEN MAX_SERVER_TOKEN PAD_API_TOKEN SEP_MAIL_TOKEN NUM_VERIFY_TOKEN \
+                      PAD_PASSWORD X_PASS";
         for name in secret.split_whitespace() {
             assert!(is_secret_name(name), "{name}");
         }
         let plain = "KEYBOARD KEYMAP MONKEY AUTHOR TOKENIZERS_PARALLELISM MAX_TOKENS --max-tokens --pad-token \
                      --eos_token_id PWD OLDPWD PATH AWS_ACCESS_KEY_ID KEY_FILE SSH_AUTH_SOCK PASSWORD_STORE \
-                     password_file --keys COMPASS HOME LANG seed --lr token_count SECRETARY PAT --pass";
+                     password_file --keys COMPASS HOME LANG seed --lr token_count SECRETARY PAT --pass --tokenizer.pad_token \
+                     padToken next-token-loss PER_TOKEN num_tokens";
         for name in plain.split_whitespace() {
             assert!(!is_secret_name(name), "{name}");
         }

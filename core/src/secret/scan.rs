@@ -1,7 +1,7 @@
 //! Goes over arguments and texts, word by word, and masks what is secret in them.
 
 use super::name::{is_secret, is_secret_name};
-use super::{MASK, looks};
+use super::{MASK, looks, pem};
 
 /// Told every secret that is found.
 type Sink<'s> = dyn FnMut(&str) + 's;
@@ -50,6 +50,19 @@ fn is_gap(c: char) -> bool {
 
 /// A text, masked.
 pub(super) fn text(text: &str, found: &mut Sink<'_>) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(key) = pem::find(rest) {
+        masked.push_str(&words(rest.get(..key.start).unwrap_or_default(), found));
+        found(rest.get(key.clone()).unwrap_or_default());
+        masked.push_str(MASK);
+        rest = rest.get(key.end..).unwrap_or_default();
+    }
+    masked + &words(rest, found)
+}
+
+/// A text without a whole key in it, masked.
+fn words(text: &str, found: &mut Sink<'_>) -> String {
     let mut masked = String::with_capacity(text.len());
     // What the next word is the value of.
     let mut name: Option<&str> = None;

@@ -60,13 +60,20 @@ fn bytes_are_masked_in_place_and_at_the_edges() {
     let secrets = Secrets::from_values(["hunter22"].into_iter());
     let masked = |text: &str| {
         let mut bytes = text.as_bytes().to_vec();
-        secrets.mask_bytes(&mut bytes);
+        secrets.mask_bytes(&mut bytes, true);
         String::from_utf8(bytes).unwrap()
     };
     assert_eq!(masked("a hunter22 hunter22hunter22."), "a ******** ****************.");
-    assert_eq!(masked("ends with hunte"), "ends with *****");
+    assert_eq!(masked("ends with hunte"), "ends with hunte");
+    assert_eq!(
+        (secrets.begun(b"ends with hunte"), secrets.begun(b"hunter22"), secrets.begun(b"")),
+        (5, 0, 0)
+    );
     assert_eq!(masked("nter22 begins"), "****** begins");
-    assert_eq!(masked("hun"), "hun");
+    assert_eq!(masked("r22"), "r22");
+    let mut whole = b"nter22 begins".to_vec();
+    secrets.mask_bytes(&mut whole, false);
+    assert_eq!(whole, b"nter22 begins", "nothing is before it");
     assert_eq!(Secrets::from_values(["abcabc"].into_iter()).bytes_max(), 6);
 }
 
@@ -103,12 +110,13 @@ fn ten_thousand_secrets_are_masked_wherever_they_stand() {
         let mut output = format!("x{secret}y{secret}").into_bytes();
         let cut = next(&mut seed) as usize % output.len();
         let length = output.len();
-        secrets.mask_bytes(&mut output[..]);
+        secrets.mask_bytes(&mut output[..], true);
         assert!(!String::from_utf8_lossy(&output).contains(&secret[..4]), "{secret}");
         assert_eq!(output.len(), length);
         let mut piece = format!("x{secret}y").into_bytes();
         piece.truncate(cut);
-        secrets.mask_bytes(&mut piece);
+        secrets.mask_bytes(&mut piece, true);
+        piece.truncate(piece.len() - secrets.begun(&piece));
         assert!(!String::from_utf8_lossy(&piece).contains(&secret[..4]), "{secret} cut at {cut}");
     }
 }

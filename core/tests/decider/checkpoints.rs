@@ -300,3 +300,17 @@ fn everything_known_of_checkpoints_survives_the_daemon() {
     assert_eq!(run(&replayed), run(&fleet));
     assert_eq!(run(&replayed).attempt, Attempt(3));
 }
+
+#[test]
+fn what_is_still_to_be_read_back_is_told_while_it_is_further() {
+    let mut fleet = with(&[2_250]);
+    let unread = |fleet: &Fleet| run(fleet).newest_unread().map(|c| c.checkpoint_id.clone());
+    assert_eq!(unread(&fleet), None);
+    go(&mut fleet, &["saves 2341"]);
+    let told = unread(&fleet).unwrap();
+    assert_ne!(newest(&fleet), Some(told.as_str()));
+    go(&mut fleet, &["verifies 2341"]);
+    assert_eq!((unread(&fleet), newest(&fleet)), (None, Some(told.as_str())));
+    go(&mut fleet, &["saves 7"]);
+    assert_eq!(unread(&fleet), None, "an older one is nothing to go on from");
+}

@@ -1,6 +1,7 @@
 //! Removing a run, what it keeps, and what keeps it.
 
 use crate::support::*;
+use resus_core::api::ObstacleKind;
 use resus_core::decide::Reason;
 use resus_core::effect::Effect;
 use resus_core::fleet::{Fleet, FleetError};
@@ -53,8 +54,8 @@ fn what_was_removed_stays_known_and_its_command_creates_no_new_run() {
 }
 
 #[test]
-fn a_run_that_another_one_is_to_begin_from_stays_until_that_has_a_checkpoint_of_its_own_or_ends() {
-    for way in ["own checkpoint", "end"] {
+fn a_run_that_another_one_is_to_begin_from_stays_until_that_has_a_checkpoint_of_its_own_or_is_gone() {
+    for way in ["own checkpoint", "removal"] {
         let mut fleet = ended();
         let (other, accepted) = heir(&mut fleet);
         accepted.unwrap();
@@ -63,8 +64,9 @@ fn a_run_that_another_one_is_to_begin_from_stays_until_that_has_a_checkpoint_of_
         let thin = input("prune to one", Attempt(1), 0);
         assert!(matches!(fleet.step(&run_id(), &thin, at(3_000)), Err(FleetError::Needed { .. })));
         let road: &[&str] = match way {
-            "end" => &["stop"],
-            _ => &["picked none", "started", "said saved", "checkpoint good"],
+            // Cancelled, it could be retried: only its own removal lets the other go.
+            "removal" => &["stop", "remove"],
+            _ => &["picked newest", "started", "said saved", "checkpoint good"],
         };
         for name in road {
             let next = input(name, Attempt(1), fleet.get(&other).unwrap().upto);
@@ -73,6 +75,43 @@ fn a_run_that_another_one_is_to_begin_from_stays_until_that_has_a_checkpoint_of_
         fleet.step(&run_id(), &remove(), at(5_000)).unwrap();
         assert!(fleet.get(&run_id()).is_none(), "{way}");
     }
+}
+
+#[test]
+fn a_run_that_failed_or_was_cancelled_keeps_what_a_retry_would_begin_from() {
+    for road in [&["stop"][..], &["picked none", "started", "exit 125"]] {
+        let mut fleet = ended();
+        let (other, _) = heir(&mut fleet);
+        for name in road {
+            let next = input(name, Attempt(1), fleet.get(&other).unwrap().upto);
+            fleet.step(&other, &next, at(3_000)).unwrap();
+        }
+        assert!(fleet.get(&other).unwrap().phase.is_terminal(), "{road:?}");
+        let refused = fleet.step(&run_id(), &remove(), at(4_000)).unwrap_err();
+        assert!(matches!(refused, FleetError::Needed { has_ended: true, .. }), "{road:?}: {refused}");
+        let thin = input("prune to one", Attempt(1), 0);
+        assert!(matches!(fleet.step(&run_id(), &thin, at(4_000)), Err(FleetError::Needed { .. })));
+    }
+}
+
+#[test]
+fn what_stands_in_the_way_is_told_at_once_and_removal_agrees() {
+    let kinds = |fleet: &Fleet, with_pinned| {
+        let all = fleet.obstacles(&run_id(), with_pinned).unwrap();
+        all.iter().map(|obstacle| obstacle.kind).collect::<Vec<_>>()
+    };
+    let mut fleet = ended();
+    assert_eq!(kinds(&fleet, false), []);
+    let (other, _) = heir(&mut fleet);
+    go(&mut fleet, &["pin", "retry"]);
+    let all = [ObstacleKind::Phase, ObstacleKind::Pinned, ObstacleKind::Needed];
+    assert_eq!(kinds(&fleet, false), all);
+    assert_eq!(kinds(&fleet, true), [ObstacleKind::Phase, ObstacleKind::Needed]);
+    go(&mut fleet, &["kill"]);
+    let needed = fleet.obstacles(&run_id(), true).unwrap();
+    assert_eq!(needed.last().unwrap().needed_by.as_deref(), Some(other.as_str()));
+    let refused = fleet.step(&run_id(), &input("remove pinned", Attempt(1), 0), at(3_000)).unwrap_err();
+    assert_eq!(needed.last().unwrap().text, refused.to_string(), "one text");
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub fn spec(contract: Contract, policy: Policy) -> Spec {
         flow: None,
         exit_codes: std::collections::BTreeMap::new(),
         resume: Resume::Auto,
+        workload_path: None,
     }
 }
 
@@ -134,7 +135,8 @@ pub fn word(kind: &str) -> Word {
 /// Every input worth telling apart, by name. Observations are about `attempt`.
 pub fn all_inputs(attempt: Attempt, upto: u64) -> Vec<(String, Input)> {
     let mut named = inputs(attempt, upto);
-    let remove = |with_pinned| Input::Remove { by: "test".into(), reason: None, with_pinned };
+    let remove =
+        |with_pinned| Input::Remove { by: "test".into(), reason: None, with_pinned, command_id: None };
     named.push(("remove".into(), remove(false)));
     named.push(("remove pinned".into(), remove(true)));
     named

@@ -18,7 +18,10 @@ fn agree<T: DeserializeOwned>(schemas: &mut Schemas, file: &str, whole: &Value) 
     let mut variants = vec![whole.clone(), json!({}), json!("x")];
     let fields: Vec<String> = whole.as_object().unwrap().keys().cloned().collect();
     let listed: BTreeSet<_> = fields.iter().map(|field| format!("{file}#.{field}")).collect();
-    assert_eq!(schemas.fields_of(file), listed, "the sample has every field, and no other");
+    // Fields of documents within it are theirs.
+    let is_own = |field: &String| field.split_once("#.").is_some_and(|(_, name)| !name.contains('.'));
+    let own: BTreeSet<_> = schemas.fields_of(file).into_iter().filter(is_own).collect();
+    assert_eq!(own, listed, "the sample has every field, and no other");
     for field in &fields {
         let mut without = whole.clone();
         without.as_object_mut().unwrap().remove(field);
@@ -105,7 +108,7 @@ fn requests_are_taken_exactly_when_they_are_read() {
     agree::<RemoveRequest>(schemas, "remove_request.json", &remove);
     let sweep = json!({
         "kinds": ["logs"], "older_than_ms": 1, "keep": 1, "max_bytes": 1, "name": "n", "status": ["lost"],
-        "only": ["r"], "dry_run": true, "by": "me",
+        "only": [{"kind": "logs", "run_id": "r"}], "dry_run": true, "by": "me",
     });
     agree::<SweepBody>(schemas, "sweep_body.json", &sweep);
     let recheck = json!({"run": "r", "checkpoint": "latest", "by": "me", "command_id": "c"});

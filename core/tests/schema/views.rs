@@ -5,9 +5,9 @@ use crate::validate::{Schemas, Unlisted};
 use crate::walk::{Walk, node};
 use resus_core::api::control::{CurvesReply, EventsReply, ListReply, StateReply, WhyReply, WorkloadsReply};
 use resus_core::api::{
-    CheckpointList, CommandReply, DaemonView, EnvChanges, Foretold, ForetoldEvent, Origin, OutputChunk,
-    ParamKind, ParamView, Plan, PlannedSetting, Problem, PruneReply, RemoveReply, RerunReply, RunSize,
-    SettingOrigin, StoryLine, SweepItem, SweepKind, SweepReply, WorkloadView,
+    CheckpointList, CommandReply, DaemonView, EnvChanges, Foretold, ForetoldEvent, Obstacle, ObstacleKind,
+    Origin, OutputChunk, ParamKind, ParamView, Plan, PlannedSetting, Problem, PruneReply, RemoveReply,
+    RerunReply, RunSize, SettingOrigin, StoryLine, SweepItem, SweepKind, SweepReply, WorkloadView,
 };
 use resus_core::exit::ExitCode;
 use resus_core::policy::RetentionPolicy;
@@ -189,9 +189,10 @@ fn answers_fit() {
         pruned_at: Some(text("2026-11-22T04:13:46.123Z")),
     };
     fits(&mut schemas, "output_chunk.json", &chunk);
-    let size = RunSize { bytes: 9, output_bytes: 1, checkpoint_bytes: 7 };
-    let obstacle = Some(text("it lives"));
-    let remove = RemoveReply { removed: false, run: view(), size, checkpoints: 2, pinned: 1, obstacle };
+    let size = RunSize { bytes: 9, output_bytes: 1, checkpoint_bytes: 7, at_least: true };
+    let needed = Obstacle { kind: ObstacleKind::Needed, text: text("it is"), needed_by: Some(text("r2")) };
+    let obstacles = vec![needed];
+    let remove = RemoveReply { removed: false, run: view(), size, checkpoints: 2, pinned: 1, obstacles };
     fits(&mut schemas, "remove_reply.json", &remove);
     fits(&mut schemas, "workloads_reply.json", &workloads());
     fits(&mut schemas, "plan.json", &plan());
@@ -208,9 +209,18 @@ fn answers_fit() {
         ended_as: EndedAs::Lost,
         ended_at: text("2026-11-22T04:13:46.123Z"),
         bytes: 7,
+        at_least: true,
         problem: Some(text("it lives")),
     };
-    let sweep = SweepReply { items: vec![item], bytes: 7, left_out: 1, dry_run: true };
+    let sweep = SweepReply {
+        items: vec![item],
+        bytes: 7,
+        gone: 1,
+        failed: 1,
+        missing: 1,
+        left_out: 1,
+        dry_run: true,
+    };
     fits(&mut schemas, "sweep_reply.json", &sweep);
     let problem = Problem {
         kind: text("urn:resus:refused"),
@@ -230,6 +240,7 @@ fn answers_fit() {
             "server_version": "2.15.1", "jetstream": true, "lacking": ["x"], "waiting": 3, "left_out": 0,
             "alarms": ["x"],
         },
+        "deletions": {"waiting": 2, "failed": 1, "problem": "it is held"},
         "settings": {
             "file": "/c/config.toml", "stamp": "9@1.2", "read_at": "2026-11-22T04:13:46.123Z", "waiting": ["bus.url"],
             "refused": {"at": "2026-11-22T04:13:46.123Z", "faults": ["x"]},

@@ -151,6 +151,7 @@ fn run() -> Run {
         flow: None,
         exit_codes: std::collections::BTreeMap::new(),
         resume: resus_core::spec::Resume::Auto,
+        workload_path: None,
     };
     let id = RunId::new("run-1").unwrap();
     fleet.submit(id.clone(), spec, None, Moment::default()).unwrap();

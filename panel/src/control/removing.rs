@@ -16,11 +16,12 @@ impl<D: Desk> Control<D> {
     }
 
     pub(super) async fn sweep(&self, asked: SweepBody, bytes_max: usize) -> Result<Reply, Problem> {
-        let SweepReply { items, bytes, left_out, dry_run } = self.panel.desk.sweep(asked).await?;
+        let mut whole = self.panel.desk.sweep(asked).await?;
+        let (items, left_out) = (std::mem::take(&mut whole.items), whole.left_out);
         let all = items.len();
         let (items, _is_cut) = page(items, bytes_max)?;
         let without = u32::try_from(all - items.len()).unwrap_or(u32::MAX);
-        let reply = SweepReply { items, bytes, left_out: left_out.saturating_add(without), dry_run };
+        let reply = SweepReply { items, left_out: left_out.saturating_add(without), ..whole };
         page::document(&reply, bytes_max)
     }
 }

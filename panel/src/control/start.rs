@@ -2,9 +2,8 @@
 //! less than whoever owns the daemon's socket.
 
 use resus_core::api::control::{RerunRequest, StartRequest};
-use resus_core::api::{Problem, Reach, RerunBody, Submission};
+use resus_core::api::{Beyond, Problem, Reach, RerunBody, Submission, Wish};
 use resus_core::exit::ExitCode;
-use resus_core::spec::Resume;
 use std::env;
 
 /// What a worker gets of the daemon's own environment when its run was started elsewhere: where
@@ -75,9 +74,14 @@ impl Grounds {
             resume,
             command_id,
         } = asked;
-        if !self.allow_commands {
-            refuse(command.is_some(), workload_path.is_some(), &resume)?;
-        }
+        let wish = Wish {
+            is_command: command.is_some(),
+            is_path: workload_path.is_some(),
+            resume: &resume,
+            // That belongs to a command, whatever the reach: see below.
+            changes_env: false,
+        };
+        self.reach().allows(&wish).map_err(refused)?;
         if command.is_none() && (cwd.is_some() || env.is_some()) {
             return Err(Problem {
                 kind: "urn:resus:invalid".to_owned(),
@@ -103,40 +107,42 @@ impl Grounds {
     }
 }
 
-/// Refuses what needs the operator's leave, which was not given.
-fn refuse(has_command: bool, has_path: bool, resume: &Resume) -> Result<(), Problem> {
-    let no = |title: &str, detail: &str, instead: &str| {
-        Err(Problem {
-            kind: "urn:resus:refused".to_owned(),
-            title: title.to_owned(),
-            status: 403,
-            detail: detail.to_owned(),
-            hint: Some(format!("{instead}; or let the daemon's operator set bus.allow_commands = true")),
-            exit_code: ExitCode::Refused,
-        })
-    };
+/// What needs the operator's leave, which was not given.
+fn refused(beyond: Beyond) -> Problem {
     let registered = "Only registered workloads may be started from elsewhere";
     let path = "this daemon does not take paths of its machine through the bus";
-    if has_command {
-        let detail = "this daemon does not take commands through the bus";
-        return no(registered, detail, "start a workload, e.g. resus run othello");
+    let (title, detail, instead) = match beyond {
+        Beyond::Command => {
+            let detail = "this daemon does not take commands through the bus";
+            (registered, detail, "start a workload, e.g. resus run othello")
+        }
+        Beyond::Path => {
+            let instead = "put the folder among that machine's workloads, and run it by its name";
+            (registered, path, instead)
+        }
+        Beyond::File => {
+            let title = "A run that is started from elsewhere may not name a file to begin from";
+            (title, path, "start it on that machine")
+        }
+        Beyond::Environment => {
+            let detail = "this daemon does not take an environment through the bus";
+            ("Not from elsewhere", detail, "leave env out")
+        }
+    };
+    Problem {
+        kind: "urn:resus:refused".to_owned(),
+        title: title.to_owned(),
+        status: 403,
+        detail: detail.to_owned(),
+        hint: Some(format!("{instead}; or let the daemon's operator set bus.allow_commands = true")),
+        exit_code: ExitCode::Refused,
     }
-    if has_path {
-        // Its file says what is started: a command by another name.
-        let instead = "put the folder among that machine's workloads, and run it by its name";
-        return no(registered, path, instead);
-    }
-    if matches!(resume, Resume::From(_)) {
-        // It would be read and handed to a worker, whatever file of this machine it names.
-        let title = "A run that is started from elsewhere may not name a file to begin from";
-        return no(title, path, "start it on that machine");
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use resus_core::spec::Resume;
 
     fn grounds(allow_commands: bool) -> Grounds {
         let env = vec![("PATH".to_owned(), "/bin".to_owned())];

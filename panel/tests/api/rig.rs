@@ -172,7 +172,14 @@ impl Desk for FakeDesk {
     async fn remove(&self, selector: &str, body: RemoveBody) -> Result<RemoveReply, Problem> {
         self.note(format!("remove {selector} dry_run {} with_pinned {}", body.dry_run, body.with_pinned));
         let (run, size) = (self.run(selector)?, RunSize { bytes: 7, ..RunSize::default() });
-        Ok(RemoveReply { removed: !body.dry_run, run, size, checkpoints: 0, pinned: 0, obstacle: None })
+        Ok(RemoveReply {
+            removed: !body.dry_run,
+            run,
+            size,
+            checkpoints: 0,
+            pinned: 0,
+            obstacles: Vec::new(),
+        })
     }
 
     async fn sweep(&self, body: SweepBody) -> Result<SweepReply, Problem> {
@@ -184,11 +191,12 @@ impl Desk for FakeDesk {
             ended_as: EndedAs::Done,
             ended_at: "2026-11-22T04:13:46.123Z".into(),
             bytes: 7,
+            at_least: false,
             problem: None,
         };
         let items: Vec<_> = (0..=*self.more.lock().unwrap()).map(item).collect();
         let bytes = 7 * items.len() as u64;
-        Ok(SweepReply { items, bytes, left_out: 0, dry_run: body.dry_run })
+        Ok(SweepReply { items, bytes, dry_run: body.dry_run, ..SweepReply::default() })
     }
 
     async fn configure(&self, selector: &str, body: ConfigureBody) -> Result<CommandReply, Problem> {
@@ -288,6 +296,7 @@ impl Desk for FakeDesk {
             pid: 99,
             version: "0.1.0".into(),
             state_dir: "/state".into(),
+            deletions: Default::default(),
             node: "gpu-a1".into(),
             started_at: "2026-11-22T04:13:46.123Z".into(),
             uptime_s: 1.0,

@@ -1,11 +1,12 @@
 //! What the files of a run take on the disk.
 
 use super::tree::DEPTH_MAX;
-use super::{ATTEMPTS, CHECKPOINTS, DiscardError, RUNS, failed, if_there, is_output};
+use super::{ATTEMPTS, CHECKPOINTS, DiscardError, RUNS, if_there, is_output};
 use crate::run_id;
 use resus_disk::{DiskFolder, FolderDisk, Kind};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::io;
 use std::path::Path;
 
 /// Bytes on the disk, as its blocks are counted; a file with two names counts once.
@@ -17,7 +18,12 @@ pub struct Size {
     pub output: u64,
     /// The folder of checkpoints.
     pub checkpoints: u64,
+    /// Something could not be read, or the time was over: it is at least so much.
+    pub at_least: bool,
 }
+
+/// Names of one folder that are looked at: they are all held in memory at once.
+const NAMES_MAX: usize = 65_536;
 
 /// Where in the folder of a run something lies.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,54 +51,77 @@ impl Place {
     }
 }
 
-struct Measuring {
+struct Measuring<'a> {
+    has_time: &'a mut dyn FnMut() -> bool,
     size: Size,
     device: u64,
-    seen: BTreeSet<(u64, u64)>,
+    counted: BTreeSet<(u64, u64)>,
 }
 
 /// What the folder of a run below the state folder `root` takes. Links are not followed, and what
-/// is on another file system does not count. Things that go meanwhile are as good as not there.
+/// is on another file system does not count. Things that go meanwhile are as good as not there; what
+/// can't be read, or is not reached while `has_time` says so, makes the result a lower bound.
 ///
 /// # Errors
-/// [`DiscardError`].
-pub fn measure(disk: &dyn FolderDisk, root: &Path, run_id: &str) -> Result<Size, DiscardError> {
+/// [`DiscardError::BadRunId`].
+pub fn measure(
+    disk: &dyn FolderDisk,
+    root: &Path,
+    run_id: &str,
+    has_time: &mut dyn FnMut() -> bool,
+) -> Result<Size, DiscardError> {
     run_id::check(run_id)?;
     let path = root.join(RUNS).join(run_id);
-    let folder = if_there(disk.open_folder(&path)).map_err(failed("open", &path))?;
-    let Some(folder) = folder else { return Ok(Size::default()) };
-    let entry = folder.entry().map_err(failed("look at", &path))?;
+    let opened = if_there(disk.open_folder(&path))
+        .and_then(|folder| folder.map(|folder| folder.entry().map(|entry| (folder, entry))).transpose());
+    let (folder, entry) = match opened {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return Ok(Size::default()),
+        Err(_) => return Ok(Size { at_least: true, ..Size::default() }),
+    };
     let size = Size { all: entry.allocated, ..Size::default() };
-    let mut measuring = Measuring { size, device: entry.identity.0, seen: BTreeSet::new() };
-    measuring.folder(&*folder, &path, Place::Run, DEPTH_MAX)?;
+    let mut measuring = Measuring { has_time, size, device: entry.identity.0, counted: BTreeSet::new() };
+    measuring.folder(&*folder, Place::Run, DEPTH_MAX);
     Ok(measuring.size)
 }
 
-impl Measuring {
-    fn folder(
-        &mut self,
-        folder: &dyn DiskFolder,
-        path: &Path,
-        place: Place,
-        depth: u32,
-    ) -> Result<(), DiscardError> {
-        let names = if_there(folder.list(usize::MAX)).map_err(failed("list", path))?;
-        for name in names.unwrap_or_default() {
-            let path = path.join(&name);
-            let entry = if_there(folder.look_at(&name)).map_err(failed("look at", &path))?;
+impl Measuring<'_> {
+    /// The thing, unless it went meanwhile or can't be read.
+    fn seen<T>(&mut self, looked: io::Result<T>) -> Option<T> {
+        if_there(looked).unwrap_or_else(|_| {
+            self.size.at_least = true;
+            None
+        })
+    }
+
+    fn folder(&mut self, folder: &dyn DiskFolder, place: Place, depth: u32) {
+        let names = self.seen(folder.list(NAMES_MAX)).unwrap_or_default();
+        if names.len() > NAMES_MAX {
+            self.size.at_least = true;
+        }
+        for name in names {
+            if !(self.has_time)() {
+                self.size.at_least = true;
+                return;
+            }
+            let entry = self.seen(folder.look_at(&name));
             let Some(entry) = entry.filter(|entry| entry.identity.0 == self.device) else { continue };
             let place = place.of(&name);
-            if self.seen.insert(entry.identity) {
+            if self.counted.insert(entry.identity) {
                 self.count(place, entry.allocated);
             }
-            if entry.kind == Kind::Folder && depth > 0 {
-                let inner = if_there(folder.open_folder(&name)).map_err(failed("open", &path))?;
-                if let Some(inner) = inner {
-                    self.folder(&*inner, &path, place, depth - 1)?;
+            if entry.kind != Kind::Folder {
+                continue;
+            }
+            match depth.checked_sub(1) {
+                None => self.size.at_least = true,
+                Some(depth) => {
+                    if let Some(inner) = self.seen(folder.open_folder(&name)) {
+                        self.folder(&*inner, place, depth);
+                    }
                 }
             }
         }
-        Ok(())
     }
 
     fn count(&mut self, place: Place, bytes: u64) {

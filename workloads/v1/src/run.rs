@@ -80,7 +80,11 @@ impl<'a> Run<'a> {
 
     fn wait_for_a_training(&self, said: &str) {
         let behind = if said.is_empty() { String::new() } else { format!(" (the last said: {said})") };
-        let message = format!("waiting for a training in {}{behind}", self.file.display());
+        let file = self.file.display();
+        let message = match self.file.try_exists() {
+            Ok(false) => format!("waiting for the file {file}, which is not there"),
+            Ok(true) | Err(_) => format!("waiting for a training in {file}{behind}"),
+        };
         self.pulse.status(Status::Preparing, &message);
     }
 

@@ -21,7 +21,11 @@ fn there(desk: &FakeDesk) -> There {
 }
 
 fn around(desk: &FakeDesk) -> Around {
-    Around { target: Target::There(there(desk)), console: Console::of_process(true, ColourChoice::Never) }
+    Around {
+        target: Target::There(there(desk)),
+        console: Console::of_process(true, ColourChoice::Never),
+        options: Vec::new(),
+    }
 }
 
 #[tokio::test]

@@ -43,7 +43,8 @@ pub(crate) async fn list(run: &str, around: &Around) -> Result<ExitCode, CliErro
         return Ok(ExitCode::Ok);
     }
     let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
-    let in_use = view.resumed_from.as_ref().map(|from| from.path.as_str());
+    let in_use =
+        view.resumed_from.as_ref().filter(|_| view.ended_at.is_none()).map(|from| from.path.as_str());
     let listing = Listing { list: &list, unit: &view.progress.unit, in_use, now_ms };
     console.out(&text(&listing, &console.out_page()))?;
     Ok(ExitCode::Ok)

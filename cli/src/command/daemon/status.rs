@@ -91,6 +91,10 @@ fn block(
         let label = paint.on(Colour::Dim, &pad(label, LABEL_WIDTH));
         text.push_str(&format!("  {label}{value}\n"));
     };
+    if view.deletions.failed > 0 {
+        let why = view.deletions.problem.as_deref().unwrap_or("see the log");
+        row("deletions", &format!("{} can't be done: {}", view.deletions.failed, said(why)));
+    }
     if let Some(why) = &view.degraded {
         row("degraded", &said(why));
     }

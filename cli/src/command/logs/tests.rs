@@ -1,8 +1,11 @@
 //! When reading ends, and what is said where there is nothing to read.
 
 use super::*;
-use crate::render::sample::view;
+use crate::fake_daemon::FakeDaemon;
+use crate::render::sample::{RUN_ID, view};
 use serde_json::json;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 fn chunk(attempt: u32, complete: bool, run_ended: bool) -> OutputChunk {
     OutputChunk {
@@ -83,4 +86,21 @@ fn silence_is_explained() {
     assert_eq!(told(quiet, 1), "attempt 1 printed nothing");
     assert_eq!(told(json!({}), 1), "no output yet (attempt 1)");
     assert_eq!(told(json!({"attempt": 2}), 1), "attempt 1 printed nothing");
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_busy_is_not_asked_again_at_once() {
+    let daemon = FakeDaemon::start();
+    let around = Around::of_test(&daemon.state);
+    let client = ensure(&around.target).await.unwrap();
+    let mut source = Source { around: &around, client, run_id: RUN_ID.to_owned(), follow: true };
+    daemon.desk.refuse_pages.store(1, Ordering::Relaxed);
+    let begun = Instant::now();
+    let output = source.get(async |client, run| client.output(run, None, 0, 1, Duration::ZERO).await).await;
+    assert!(output.is_ok() && begun.elapsed() >= RETRY_INTERVAL, "{output:?}");
+    source.follow = false;
+    daemon.desk.refuse_pages.store(1, Ordering::Relaxed);
+    assert!(
+        source.get(async |client, run| client.output(run, None, 0, 1, Duration::ZERO).await).await.is_err()
+    );
 }

@@ -76,6 +76,7 @@ fn args(release: bool) -> PauseArgs {
     PauseArgs {
         runs: vec![RUN_ID.to_owned()],
         release,
+        yes: false,
         no_wait: false,
         timeout: None,
         dry: DryRunArg::default(),
@@ -95,7 +96,7 @@ async fn pause_asks_and_waits_until_the_run_is_paused() {
     });
     assert_eq!(pause(args(true), &around(&daemon)).await.unwrap(), ExitCode::Ok);
     asked.await.unwrap();
-    assert_eq!(daemon.desk.commands.lock().unwrap()[0].verb, Verb::Release);
+    assert_eq!(daemon.desk.commands.lock().unwrap().last().unwrap().verb, Verb::Release);
 }
 
 #[tokio::test]
@@ -115,4 +116,20 @@ async fn a_pause_that_does_not_come_in_time_is_told_with_its_own_code() {
     let error = pause(PauseArgs { timeout, ..args(true) }, &around(&daemon)).await.unwrap_err();
     assert_eq!(error.exit(), ExitCode::TimedOut);
     assert_eq!(error.to_string(), "run 8c1d9e77 is not paused within 0.3s");
+}
+
+#[tokio::test]
+async fn a_worker_that_can_not_save_is_let_go_only_if_that_is_wanted() {
+    let daemon = FakeDaemon::start();
+    daemon.desk.change(json!({"phase": "running", "checkpoint": null}), 1);
+    daemon.desk.opaque.store(true, std::sync::atomic::Ordering::Relaxed);
+    let no_wait = |yes| PauseArgs { yes, no_wait: true, ..args(true) };
+    let refused = pause(no_wait(false), &around(&daemon)).await.unwrap_err();
+    assert_eq!(refused.exit(), ExitCode::Refused);
+    assert!(refused.told().why.concat().contains("all that it has done would be lost"), "{refused:?}");
+    let given =
+        || daemon.desk.commands.lock().unwrap().iter().filter(|body| body.verb == Verb::Release).count();
+    assert_eq!(given(), 0);
+    assert_eq!(pause(no_wait(true), &around(&daemon)).await.unwrap(), ExitCode::Ok);
+    assert_eq!(given(), 1);
 }

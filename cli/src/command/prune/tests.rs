@@ -31,7 +31,10 @@ async fn what_is_typed_reaches_the_daemon_and_only_what_was_shown_goes() {
     });
     let asked = asked(&daemon);
     assert_eq!(asked[0], expected);
-    assert_eq!((&asked[1]["dry_run"], &asked[1]["only"]), (&json!(false), &json!([RUN_ID])));
+    assert_eq!(
+        (&asked[1]["dry_run"], &asked[1]["only"]),
+        (&json!(false), &json!([{"kind": "checkpoints", "run_id": RUN_ID}]))
+    );
 }
 
 #[tokio::test]
@@ -62,7 +65,7 @@ async fn what_stayed_is_told() {
 #[test]
 fn what_to_type_is_what_was_typed() {
     let line = "logs checkpoints --older-than 36h --max-size 2048B --name 'a --status failed --status lost";
-    let expected = "resus prune logs checkpoints --older-than 1d12h --max-size 2KiB --name ''\\''a' \
+    let expected = "prune logs checkpoints --older-than 1d12h --max-size 2KiB --name ''\\''a' \
                     --status failed --status lost --yes";
-    assert_eq!(typed(&args(line)), expected);
+    assert_eq!(crate::render::shell::command(&typed(&args(line)), usize::MAX), expected);
 }

@@ -1,6 +1,9 @@
 //! Which runs are listed: `KEY=VALUE`, several values separated by commas.
 
+use crate::render::summary::outcome;
 use crate::text::nearest::nearest;
+use crate::text::paint::phase;
+use resus_core::exit::ExitCode;
 use resus_core::phase::Phase;
 use resus_core::pulse::v2::Status;
 use resus_core::view::RunView;
@@ -32,21 +35,39 @@ impl Key {
     /// Every value that it can have, where that is known.
     fn values(self) -> Option<Vec<&'static str>> {
         match self {
-            Self::Phase => Some(phases()),
-            Self::Status => Some(Status::ALL.iter().map(|status| status.as_str()).collect()),
+            Self::Phase => Some([&phases()[..], &[LIVING]].concat()),
+            Self::Status => Some(statuses()),
             Self::Name | Self::Workload | Self::Node => None,
         }
     }
 
-    fn of(self, run: &RunView) -> &str {
+    /// Whether it is `value` for `run`.
+    fn is(self, value: &str, run: &RunView) -> bool {
         match self {
-            Self::Phase => &run.phase,
-            Self::Status => run.status.as_str(),
-            Self::Name => &run.name,
-            Self::Workload => &run.workload,
-            Self::Node => &run.node,
+            Self::Phase => value == run.phase || (value == LIVING && outcome(run).is_none()),
+            Self::Status => {
+                let is_lost = || outcome(run) == Some(ExitCode::RunLost);
+                value == phase(&run.phase).word
+                    || value == run.status.as_str()
+                    || (value == LOST && is_lost())
+            }
+            Self::Name => value == run.name,
+            Self::Workload => value == run.workload,
+            Self::Node => value == run.node,
         }
     }
+}
+
+/// Every phase that is not an end.
+const LIVING: &str = "living";
+/// A failure of which nobody knows the cause.
+const LOST: &str = "lost";
+
+/// The words of the table's column, and those of PULSE, each once.
+fn statuses() -> Vec<&'static str> {
+    let shown = phases().into_iter().map(|known| phase(known).word).chain([LOST]);
+    let mut seen = BTreeSet::new();
+    shown.chain(Status::ALL.iter().map(|status| status.as_str())).filter(|word| seen.insert(*word)).collect()
 }
 
 /// The words for phases, each once, in the order in which a run goes through them.
@@ -66,7 +87,7 @@ pub(crate) struct Filter {
 impl Filter {
     /// Whether `run` is to be listed.
     pub(crate) fn fits(&self, run: &RunView) -> bool {
-        self.values.iter().any(|value| value == self.key.of(run))
+        self.values.iter().any(|value| self.key.is(value, run))
     }
 }
 
@@ -114,8 +135,10 @@ mod tests {
             ("phase=waiting", true),
             ("phase=running,waiting", true),
             ("phase=running", false),
+            ("phase=living", true),
             ("status=preparing", true),
-            ("status=waiting,preparing", false),
+            ("status=waiting", true),
+            ("status=failed,done", false),
             ("name=nightly", true),
             ("name=night", false),
             ("workload=othello", true),
@@ -128,11 +151,29 @@ mod tests {
     }
 
     #[test]
+    fn the_words_of_the_table_are_understood_beside_those_of_pulse() {
+        let failure = json!({"code": "TRAINING_LOST", "message": "", "retried": false});
+        let lost = view(json!({"phase": "failed", "status": "error", "last_failure": failure}));
+        let done = view(json!({"phase": "done", "status": "done"}));
+        let finishing = view(json!({"phase": "cooling_down", "status": "cooling_down"}));
+        let fits = |text: &str, run| a_filter(text).unwrap().fits(run);
+        for word in ["failed", "lost", "error"] {
+            assert!(
+                fits(&format!("status={word}"), &lost) && !fits(&format!("status={word}"), &done),
+                "{word}"
+            );
+        }
+        assert!(fits("status=done", &done) && !fits("status=done", &lost));
+        assert!(fits("status=finishing", &finishing) && fits("phase=living", &finishing));
+        assert!(!fits("phase=living", &lost) && !fits("phase=living", &done));
+    }
+
+    #[test]
     fn what_is_not_known_is_told_with_what_is() {
         for (text, words) in [
             ("phse=running", &["there is no key \"phse\"; did you mean phase?", "workload, node"][..]),
             ("phase=runing", &["there is no phase \"runing\"; did you mean running?", "cooling_down"]),
-            ("status=failed", &["there is no status \"failed\"", "error, cancelled"]),
+            ("status=faild", &["there is no status \"faild\"; did you mean failed?", "finishing", "lost"]),
             ("phase=running,", &["there is no phase \"\" (one of"]),
             ("name=", &["name= needs a value"]),
             ("running", &["KEY=VALUE", "phase, status, name, workload, node"]),

@@ -4,16 +4,13 @@ use crate::console::Console;
 use crate::error::CliError;
 use crate::text::columns::width;
 
-/// Everything below the cursor away.
-const CLEAR_BELOW: &str = "\x1b[J";
-
 /// What was drawn last.
 #[derive(Debug, Default)]
 pub(super) struct Canvas {
     text: String,
     note: String,
-    /// Lines that the terminal took for it.
-    lines: usize,
+    /// What of them was shown, if anything was.
+    shown: Option<String>,
 }
 
 impl Canvas {
@@ -23,16 +20,16 @@ impl Canvas {
     /// # Errors
     /// [`CliError::Output`].
     pub(super) fn draw(&mut self, text: &str, note: &str, console: &Console) -> Result<(), CliError> {
-        if self.lines > 0 && self.text == text && self.note == note {
+        if self.shown.is_some() && self.text == text && self.note == note {
             return Ok(());
         }
         let (columns, rows) = (console.out_width(), console.out_height());
         let shown = fitting(text, note, columns, rows);
-        // One write, so that nobody ever sees half of it.
-        let up = if self.lines > 0 { format!("\x1b[{}A\r", self.lines) } else { String::new() };
-        console.out(&format!("{up}{CLEAR_BELOW}{shown}"))?;
-        self.lines = taken(&shown, columns);
-        (self.text, self.note) = (text.to_owned(), note.to_owned());
+        // Measured now: the terminal may have been resized since it was drawn, and has then put its
+        // lines elsewhere. None is above its first one.
+        let up = self.shown.as_ref().map_or(0, |before| taken(before, columns)).min(rows.saturating_sub(1));
+        console.redraw(up, &shown)?;
+        (self.text, self.note, self.shown) = (text.to_owned(), note.to_owned(), Some(shown));
         Ok(())
     }
 
@@ -85,6 +82,7 @@ fn bare(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::{ColourChoice, capture};
 
     #[test]
     fn what_does_not_fit_is_counted() {
@@ -94,6 +92,24 @@ mod tests {
         assert_eq!(fitting(text, "! lost", 80, 6), format!("{text}! lost\n"));
         assert_eq!(fitting(text, "! lost", 80, 5), "HEAD\na\n… 2 more\n! lost\n");
         assert_eq!(fitting("long line\n", "", 4, 9), "long line\n");
+    }
+
+    #[test]
+    fn the_list_is_drawn_in_its_place_and_nothing_of_it_is_obeyed() {
+        let console = Console::of_process(false, ColourChoice::Always);
+        let mut canvas = Canvas::default();
+        capture::begin();
+        canvas.draw("RUN\na \x1b[31m●\x1b[0m \x1b[2J\n", "", &console).unwrap();
+        canvas.note("! lost", &console).unwrap();
+        canvas.note("! lost", &console).unwrap();
+        // As if there were only as many columns now as make one line of it two.
+        canvas.shown = Some("x".repeat(81) + "\n");
+        canvas.draw("RUN\n", "", &console).unwrap();
+        let (drawn, _) = capture::end();
+        let expected = "\x1b[JRUN\na \x1b[31m●\x1b[0m \\u{1b}[2J\n\
+            \x1b[2A\r\x1b[JRUN\na \x1b[31m●\x1b[0m \\u{1b}[2J\n! lost\n\
+            \x1b[2A\r\x1b[JRUN\n";
+        assert_eq!(drawn, expected);
     }
 
     #[test]

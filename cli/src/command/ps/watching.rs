@@ -63,11 +63,11 @@ enum Written {
 impl Shown<'_> {
     fn show(&mut self, all: &RunList) -> Result<(), CliError> {
         let console = self.around.console;
-        if std::mem::take(&mut self.is_lost) && !console.json && !console.out_is_terminal {
+        if std::mem::take(&mut self.is_lost) && !console.json && !console.out_is_live {
             console.tell("● the daemon is back\n");
         }
         let picked = self.listing.pick(all.clone());
-        if !console.json && console.out_is_terminal {
+        if !console.json && console.out_is_live {
             let text = match picked.runs.is_empty() {
                 true => nothing(all).to_owned(),
                 false => self.listing.text(&picked, all, self.around),
@@ -96,7 +96,7 @@ impl Shown<'_> {
         if console.json {
             return Ok(());
         }
-        if console.out_is_terminal {
+        if console.out_is_live {
             return self.canvas.note(&format!("! {what}: {RECONNECTING}"), &console);
         }
         if !was_lost {

@@ -56,3 +56,39 @@ async fn what_stands_in_the_way_is_told_with_what_to_type() {
     let forced = RmArgs { force: true, ..args(&[RUN_ID]) };
     assert_eq!(rm(forced, &around).await.unwrap(), ExitCode::Ok);
 }
+
+#[tokio::test]
+async fn a_run_that_another_needs_is_not_killed_for_nothing() {
+    let daemon = FakeDaemon::start();
+    daemon.desk.change(json!({"name": "needed"}), 1);
+    let around = Around::of_test(&daemon.state);
+    let forced = RmArgs { force: true, ..args(&[RUN_ID]) };
+    let refused = rm(forced, &around).await.unwrap_err();
+    let told = refused.told();
+    assert_eq!(told.why, ["8c1d9e77 (needed): run r2 would go on from a checkpoint of it"]);
+    assert_eq!((refused.exit(), told.next.as_deref()), (ExitCode::Refused, Some("resus status r2")));
+    assert!(daemon.desk.commands.lock().unwrap().is_empty(), "nothing was killed");
+}
+
+#[test]
+fn who_needs_another_goes_before_it() {
+    let run = |id: &str, needed_by: Option<&str>| {
+        let needed = |other: &str| Obstacle {
+            kind: ObstacleKind::Needed,
+            text: String::new(),
+            needed_by: Some(other.to_owned()),
+        };
+        RemoveReply {
+            removed: false,
+            run: crate::render::sample::view(json!({"run_id": id})),
+            size: resus_core::api::RunSize::default(),
+            checkpoints: 0,
+            pinned: 0,
+            obstacles: needed_by.map(needed).into_iter().collect(),
+        }
+    };
+    let ordered =
+        in_order(vec![run("a", Some("b")), run("b", Some("c")), run("c", None), run("d", Some("x"))]);
+    let ids: Vec<_> = ordered.iter().map(|reply| reply.run.run_id.as_str()).collect();
+    assert_eq!(ids, ["c", "b", "a", "d"]);
+}

@@ -23,6 +23,8 @@ pub(crate) enum Came {
     Reached,
     /// It will not be so: the run has ended.
     Never,
+    /// The run was removed meanwhile.
+    Removed,
 }
 
 /// Reads what is to be waited for.

@@ -54,8 +54,12 @@ async fn of_name(name: &str, around: &Around) -> Result<WorkloadView, CliError> 
         };
     }
     let near = nearest(name, list.workloads.iter().map(|view| view.name.as_str()));
-    let hint =
-        near.map_or_else(|| "resus workload ls".to_owned(), |near| format!("resus workload show {near}"));
+    // A folder of that name here is nearer than any other name.
+    let hint = match (Path::new(name).join("workload.toml").is_file(), near) {
+        (true, _) => format!("resus workload show ./{name}"),
+        (false, Some(near)) => format!("resus workload show {near}"),
+        (false, None) => "resus workload ls".to_owned(),
+    };
     Err(refused(Problem {
         kind: "urn:resus:not-found".to_owned(),
         title: "No such workload".to_owned(),

@@ -15,7 +15,7 @@ pub(super) fn status_of(record: &Record, before: Status, run: &Run) -> Value {
         Event::OutputPruned { requested_by, reason, .. } => {
             ("OUTPUT_PRUNED", "the output was deleted", requested_by, reason)
         }
-        Event::Removed { requested_by, reason } => (REMOVED, "the run was removed", requested_by, reason),
+        Event::Removed { requested_by, reason, .. } => (REMOVED, "the run was removed", requested_by, reason),
         Event::Accepted { .. }
         | Event::AttemptBegun { .. }
         | Event::CheckpointRefused(_)
