@@ -136,7 +136,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mine");
         std::fs::create_dir(&path).unwrap();
-        let file = "name = 'mine'\nsummary = 'Mine.'\nargv = ['python3', 'train.py']\n[params]\n\
+        let file = "name = 'mine'\nsummary = 'Mine.'\ncontract = 'opaque'\nargv = ['python3', 'train.py']\n[params]\n\
                     lr = { flag = '--lr', type = 'number', summary = 'Rate.' }\n";
         std::fs::write(path.join(crate::workload::FILE), file).unwrap();
         let workload_path = Some(path.to_str().unwrap().to_owned());

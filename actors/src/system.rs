@@ -118,6 +118,12 @@ fn lost_history(is_accepted: bool) -> LostHistory {
     if is_accepted { LostHistory::Accept } else { LostHistory::Refuse }
 }
 
+/// Exit, not an orderly end: what is stuck would not take part in it. The ledger is consistent at
+/// every instant, and the shims start a new daemon.
+fn give_up() {
+    std::process::exit(1)
+}
+
 impl System {
     /// Replays the ledger and takes charge of every run in it.
     ///
@@ -178,9 +184,6 @@ impl System {
         let beside = go_on_beside(&door, watcher, source.status.clone());
         let (root, _task) = Actor::spawn(None, Root, plan(&door, around)).await.map_err(Box::new)?;
         let notifier = setup.notifier.map(Arc::new);
-        // Exit, not an orderly end: what is stuck would not take part in it. The ledger is
-        // consistent at every instant, and the shims start a new daemon.
-        let give_up = || std::process::exit(1);
         let vigil = Vigil::start(Arc::clone(&door.directory), notifier.clone(), give_up)
             .map_err(StartError::Vigil)?;
         if !replayed(&door.board, stop.clone()).await {

@@ -96,6 +96,12 @@ fn the_footprint_is_that_of_daemon_and_shims() {
 }
 
 #[test]
+fn silence_is_measured_beside_the_daemon_awake() {
+    let line = measured("silence");
+    assert!(line["silent_p50_ms"].as_f64().unwrap() > line["awake_p50_ms"].as_f64().unwrap(), "{line}");
+}
+
+#[test]
 fn a_command_is_timed_beside_a_process_that_does_nothing() {
     assert!(measured("cli")["true_1_p50_ms"].as_f64().unwrap() > 0.0);
 }

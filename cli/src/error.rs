@@ -266,7 +266,7 @@ impl CliError {
                 Some(next.clone())
             }
             Self::NoBeginning { next, .. } => next.clone(),
-            Self::Settings(_) => text("resus config defaults (every key, explained)"),
+            Self::Settings(error) => text(error.next()),
             Self::State(error) => error.hint().map(str::to_owned),
             Self::Lock(LockError::Held { .. }) => text("resus daemon status"),
             Self::Client(ClientError::Refused(problem)) => problem.hint.clone(),

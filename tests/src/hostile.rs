@@ -52,6 +52,21 @@ pub fn assert_harmless(what: &str, bytes: &[u8]) {
     }
 }
 
+/// The bytes of a list that is drawn again in its place without the ways back to its first line; those
+/// stand where a line begins, and nowhere else.
+#[must_use]
+pub fn without_redraws(bytes: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(bytes);
+    let lines: Vec<&str> = text.split_inclusive('\n').map(|line| past_redraw(line).unwrap_or(line)).collect();
+    lines.concat().into_bytes()
+}
+
+fn past_redraw(line: &str) -> Option<&str> {
+    let back = line.strip_prefix("\x1b[").and_then(|rest| rest.split_once("A\r"));
+    let up = |(lines, _): &(&str, &str)| lines.bytes().all(|byte| byte.is_ascii_digit());
+    back.filter(up).map_or(line, |(_, rest)| rest).strip_prefix("\x1b[J")
+}
+
 /// The length of one of the sequences that may be sent.
 fn sequence(text: &str) -> Option<usize> {
     let body = text.strip_prefix("\x1b[")?;
@@ -66,6 +81,15 @@ fn sequence(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_leads_back_to_the_first_line_is_left_out() {
+        let drawn = "\x1b[Ja\nb\n\x1b[2A\r\x1b[Jc\n";
+        assert_eq!(without_redraws(drawn.as_bytes()), b"a\nb\nc\n");
+        for bad in ["a\x1b[Jb\n", "\x1b[2A\x1b[Jb", "\x1b[2;3A\r\x1b[J"] {
+            assert_eq!(without_redraws(bad.as_bytes()), bad.as_bytes());
+        }
+    }
 
     #[test]
     fn what_drives_a_terminal_is_noticed() {

@@ -44,7 +44,7 @@ impl Home {
     /// Starts an interactive shell on a terminal, with job control. `$RESUS` is the program.
     #[must_use]
     pub fn shell(&self) -> Terminal {
-        let all = ["--ctty", "sh", "-i", "-m"];
+        let all = ["--ctty", "env", "--default-signal", "sh", "-i", "-m"];
         let mut command = self.command_of(Path::new("setsid"), &all);
         command.env("TERM", "xterm-256color").env("PS1", "$ ").env("RESUS", program());
         Terminal::start(command)
@@ -54,8 +54,10 @@ impl Home {
     #[must_use]
     pub fn terminal_of(&self, args: &[&str], ready: impl FnOnce(&mut Command)) -> Terminal {
         let program = program().to_str().unwrap().to_owned();
-        // The program takes the place of `setsid` once it has its session and terminal.
-        let all: Vec<&str> = ["--ctty", &program].into_iter().chain(args.iter().copied()).collect();
+        // The program takes the place of `setsid` once it has its session and terminal. Signals that
+        // whoever runs the tests has ignored (nohup) are what they are in a shell.
+        let all: Vec<&str> =
+            ["--ctty", "env", "--default-signal", &program].into_iter().chain(args.iter().copied()).collect();
         let mut command = self.command_of(Path::new("setsid"), &all);
         command.env("TERM", "xterm-256color");
         ready(&mut command);

@@ -175,7 +175,7 @@ mod tests {
         let folder = home.path().join("mine");
         create_dir(&folder).unwrap();
         set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
-        let text = "name = 'mine'\nsummary = 'Mine.'\ncwd = '{workload}'\nargv = ['python3', 'train.py']\n";
+        let text = "name = 'mine'\nsummary = 'Mine.'\ncontract = 'opaque'\ncwd = '{workload}'\nargv = ['python3', 'train.py']\n";
         for (name, text, mode) in [(FILE, text, 0o644), ("train.py", "", 0o666)] {
             write(folder.join(name), text).unwrap();
             set_permissions(folder.join(name), PermissionsExt::from_mode(mode)).unwrap();

@@ -59,7 +59,7 @@ const EXAMPLES: &str = "Examples:
   resus run othello -d               # a built-in workload, in the background
   resus ps; resus logs -f @latest    # what runs, and what the newest run prints";
 
-const MORE: &str = "RUN: a unique part of an id (4 characters or more), NAME, NAME@latest, @latest.
+const MORE: &str = "RUN: a unique part of an id (4 or more), NAME, NAME@2, NAME@latest, @latest.
 More: resus COMMAND -h, resus --help, resus explain CODE, docs/COMMANDS.md";
 
 const ENVIRONMENT: &[(&str, &str)] = &[

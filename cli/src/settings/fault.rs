@@ -51,6 +51,20 @@ impl SettingsError {
 }
 
 impl SettingsError {
+    /// What to type next.
+    pub(crate) fn next(&self) -> &'static str {
+        match self {
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "the path of a file that is there; resus config init begins one"
+            }
+            Self::Read { .. } => "make it a file that you can read, or leave it out",
+            Self::Invalid { .. } => {
+                "correct that, then: resus config check (every key: resus config defaults)"
+            }
+            Self::Bus { .. } => "resus config show bus --origin",
+        }
+    }
+
     /// The same as a fault of the document at `path`, to be told beside others.
     pub(crate) fn as_document(&self, path: &Path) -> Judged {
         let faults = self.details().into_iter();

@@ -25,7 +25,7 @@ fn a_pause_says_what_became_of_the_worker_and_how_it_goes_on() {
     assert!(frozen.contains("paused after 5.1s: the worker is frozen where it was"), "{frozen}");
     let released = paused(&at("released", &newest), None, true, &page(90));
     assert!(released.contains("is paused already: there is no worker\n"), "{released}");
-    assert!(released.contains("resus resume 8c1d9e77  starts another attempt from there\n"), "{released}");
+    assert!(released.contains("resus resume 8c1d9e77  starts another attempt from ck-12000\n"), "{released}");
 }
 
 #[test]
