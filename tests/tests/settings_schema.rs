@@ -173,12 +173,14 @@ fn our_own_file_and_the_starters_fit() {
     let defaults = home.resus(&["config", "defaults"]).expect_code(0).stdout;
     home.resus(&["config", "init"]).expect_code(0);
     home.resus(&["config", "init", "--user"]).expect_code(0);
-    for (name, file) in
-        [("schema.json", "config/resus/config.toml"), ("project.schema.json", "work/resus.toml")]
-    {
-        let schema = home.path().join("config/resus").join(name);
+    let users = home.path().join("config/resus/schema.json");
+    let beside = "./resus.schema.json".to_owned();
+    for (name, schema, file, place) in [
+        ("schema.json", users.clone(), "config/resus/config.toml", format!("file://{}", users.display())),
+        ("resus.schema.json", home.path().join("work/resus.schema.json"), "work/resus.toml", beside),
+    ] {
         let starter = std::fs::read_to_string(home.path().join(file)).unwrap();
-        assert!(starter.starts_with(&format!("#:schema file://{}\n", schema.display())), "{starter}");
+        assert!(starter.starts_with(&format!("#:schema {place}\n")), "{starter}");
         let bare = |line: &str| {
             line.strip_prefix('#').filter(|rest| !rest.starts_with([' ', ':'])).unwrap_or(line).to_owned()
         };

@@ -6,9 +6,17 @@ use crate::settings::keys::{Reach, section_not_of_runs};
 use std::fmt::Write;
 use std::path::Path;
 
-/// The starter of a user's or a project's file, whose schema lies at `schema`.
+/// What the schema of a project's file is called.
+pub(crate) const PROJECT_SCHEMA: &str = "resus.schema.json";
+
+/// The starter of a user's or a project's file, whose schema lies at `schema`. A project's lies beside
+/// it, so that the line means the same to everybody who has the project.
 pub(crate) fn starter(voice: Voice, schema: &Path) -> String {
-    let mut text = format!("#:schema {}\n{}", address(schema), head(voice));
+    let place = match voice {
+        Voice::User => address(schema),
+        Voice::Project => format!("./{PROJECT_SCHEMA}"),
+    };
+    let mut text = format!("#:schema {place}\n{}", head(voice));
     // Comments count once it is known whether what they are about is wanted.
     let (mut held, mut wanted) = (String::new(), false);
     for line in lines() {
@@ -45,8 +53,8 @@ fn head(voice: Voice) -> &'static str {
         Voice::Project => {
             "# Settings of Resus for the runs that are started in this folder or below it. Remove the '#' before\n\
              # a key to set it; what is not set is as in your own settings. What is typed with --set comes\n\
-             # before this file. Afterwards: resus config check. The first line is for editors on this\n\
-             # machine: resus config schema --project writes the schema elsewhere.\n"
+             # before this file. Afterwards: resus config check. The first line is for editors.\n\
+             # What it names is written anew by: resus config schema --project > resus.schema.json\n"
         }
     }
 }
@@ -91,7 +99,11 @@ mod tests {
             (Voice::Project, KEYS.iter().filter(|key| key.reach == Reach::Runs).count()),
         ] {
             let text = starter(voice, Path::new("/c d/schema.json"));
-            assert!(text.starts_with("#:schema file:///c%20d/schema.json\n# "), "{text}");
+            let place = match voice {
+                Voice::User => "file:///c%20d/schema.json",
+                Voice::Project => "./resus.schema.json",
+            };
+            assert!(text.starts_with(&format!("#:schema {place}\n# ")), "{text}");
             for (text, named) in [(text.clone(), 0), (uncommented(&text), keys)] {
                 let mut layers = Layers::defaults();
                 layers.user("", Path::new("/u"));

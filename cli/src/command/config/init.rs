@@ -4,17 +4,20 @@ use crate::command::Around;
 use crate::contexts::write;
 use crate::error::CliError;
 use crate::settings::project::PROJECT_FILE;
-use crate::settings::starter::starter;
+use crate::settings::starter::{PROJECT_SCHEMA, starter};
 use crate::settings::{UserFile, Voice, config_home, schema};
 use clap::Args;
 use resus_core::exit::ExitCode;
 use resus_core::text::visible;
 use serde_json::json;
 use std::env;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+/// Why nothing is written over.
+const THERE_ALREADY: &str = "it is there already; it is left as it is";
 
 /// Arguments of `resus config init`.
 #[derive(Debug, Args)]
@@ -29,32 +32,39 @@ pub(super) struct InitArgs {
     user: bool,
 }
 
-/// Writes the file, and beside the user's settings the schema that its first line names.
+/// Writes the file, and the schema that its first line names.
 ///
 /// # Errors
 /// [`CliError`]: it is there already, or can't be written.
 pub(super) fn init(args: &InitArgs, around: &Around) -> Result<(), CliError> {
-    let folder = config_home().ok_or_else(|| unwritten(Path::new("config.toml"), "HOME is not set"))?;
-    let (voice, path, schema_name) = match args.user {
-        true => {
-            let usual = folder.join("resus/config.toml");
-            let path = UserFile::locate().map_or(usual, |file| file.path);
-            (Voice::User, path, "schema.json")
-        }
-        false => {
-            let here = env::current_dir().map_err(|error| unwritten(Path::new(PROJECT_FILE), error))?;
-            (Voice::Project, here.join(PROJECT_FILE), "project.schema.json")
-        }
+    let (voice, path, schema) = places(args.user)?;
+    if path.symlink_metadata().is_ok() {
+        return Err(unwritten(&path, THERE_ALREADY));
+    }
+    // First, so that no file names a schema that is not there.
+    let written = match voice {
+        Voice::User => write(&schema, &schema::text(voice)),
+        Voice::Project => fs::write(&schema, schema::text(voice)),
     };
-    let schema = folder.join("resus").join(schema_name);
+    written.map_err(|error| unwritten(&schema, error))?;
     place(&path, &starter(voice, &schema), voice)?;
-    write(&schema, &schema::text(voice)).map_err(|error| unwritten(&schema, error))?;
     if around.console.json {
         return around.console.out_json(&json!({ "path": path, "schema": schema }));
     }
     let next = "remove the '#' before a key to set it; then: resus config check";
     around.console.tell(&format!("✓ {} is written; {next}\n", visible(&path.display().to_string())));
     Ok(())
+}
+
+/// Whose file it is, where it goes, and where its schema goes.
+fn places(is_users: bool) -> Result<(Voice, PathBuf, PathBuf), CliError> {
+    if !is_users {
+        let here = env::current_dir().map_err(|error| unwritten(Path::new(PROJECT_FILE), error))?;
+        return Ok((Voice::Project, here.join(PROJECT_FILE), here.join(PROJECT_SCHEMA)));
+    }
+    let folder = config_home().ok_or_else(|| unwritten(Path::new("config.toml"), "HOME is not set"))?;
+    let path = UserFile::locate().map_or_else(|| folder.join("resus/config.toml"), |file| file.path);
+    Ok((Voice::User, path, folder.join("resus/schema.json")))
 }
 
 /// Writes `text` to `path`, where nothing may be. A project's file is for whoever may read the
@@ -72,7 +82,7 @@ fn place(path: &PathBuf, text: &str, voice: Voice) -> Result<(), CliError> {
             .map_err(|error| unwritten(folder, error))?;
     }
     let mut file = options.open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => unwritten(path, "it is there already; it is left as it is"),
+        io::ErrorKind::AlreadyExists => unwritten(path, THERE_ALREADY),
         _ => unwritten(path, error),
     })?;
     file.write_all(text.as_bytes()).map_err(|error| unwritten(path, error))
