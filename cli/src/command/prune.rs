@@ -176,12 +176,13 @@ fn tell(done: &SweepReply, left_out: u32, around: &Around) -> Result<ExitCode, C
             let text = format!("{} gone already, or kept since something changed", count(done.missing));
             console.tell(&format!("· {}\n", page.sentence(&text)));
         }
-        if left_out > 0 {
-            console.tell(&format!("{} were not looked at: prune again\n", count(left_out)));
-        }
+    }
+    if done.failed == 0 && left_out == 0 {
+        return Ok(ExitCode::Ok);
     }
     if done.failed == 0 {
-        return Ok(ExitCode::Ok);
+        let (what, why) = (format!("{} more would go", count(left_out)), "one answer had no room for them");
+        return Err(refusal(&what, why, Some("the same command again")));
     }
     let of_item =
         |item: &SweepItem| item.problem.as_ref().map(|why| format!("{}: {}", short(&item.run_id), said(why)));

@@ -69,3 +69,13 @@ fn what_to_type_is_what_was_typed() {
                     --status failed --status lost --yes";
     assert_eq!(crate::render::shell::command(&typed(&args(line)), usize::MAX), expected);
 }
+
+#[tokio::test]
+async fn what_had_no_room_in_the_answer_is_no_success() {
+    let daemon = FakeDaemon::start();
+    let around = Around::of_test(&daemon.state);
+    let (items, bytes, gone, failed, missing) = (Vec::new(), 0, 1, 0, 0);
+    let done = SweepReply { items, bytes, gone, failed, missing, left_out: 0, dry_run: false };
+    assert_eq!(tell(&done, 0, &around).unwrap(), ExitCode::Ok);
+    assert_eq!(tell(&done, 3, &around).unwrap_err().exit(), ExitCode::Refused);
+}
